@@ -1,0 +1,56 @@
+"""On whose behalf code runs: the running process, its deadline and its callers, each in a context variable.
+
+Every process has a fresh `contextvars.Context` of its own, so these (and everybody else's variables) never leak
+from a starter into what it starts: https://docs.python.org/3/library/contextvars.html
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from ..errors import NotInProcess
+
+if TYPE_CHECKING:
+    from ._process import Process
+
+running: ContextVar[Process | None] = ContextVar("axon_process", default=None)
+deadline_at: ContextVar[float | None] = ContextVar("axon_deadline", default=None)
+calling: ContextVar[tuple[Process, ...]] = ContextVar("axon_callers", default=())
+
+
+def current() -> Process:
+    """The process whose code is running (Erlang's `self()`). Raises `NotInProcess` in a plain coroutine."""
+    process = running.get()
+    if process is None:
+        raise NotInProcess("current")
+    return process
+
+
+def acting(function: str, instead: str = "") -> Process:
+    """The running process, alive, for a function that acts in its name."""
+    process = running.get()
+    if process is None:
+        raise NotInProcess(function, instead)
+    process.refuse_if_dead()
+    return process
+
+
+def callers() -> tuple[Process, ...]:
+    """On whose behalf the running process handles its present message: the caller first, then its caller.
+
+    Calls extend the chain and tasks inherit it; a cast is on nobody's behalf, since its sender does not wait. Like
+    Elixir's `$callers`:
+    https://hexdocs.pm/elixir/Task.html#module-ancestor-and-caller-tracking
+    """
+    return calling.get()
+
+
+def ancestors() -> tuple[Process, ...]:
+    """Who started the running process: its parent first, then the parent's parent (OTP's `$ancestors`)."""
+    found: list[Process] = []
+    process = current().parent
+    while process is not None:
+        found.append(process)
+        process = process.parent
+    return tuple(found)

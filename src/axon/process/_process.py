@@ -1,0 +1,254 @@
+"""One process: its mailbox, its links and monitors, and its death, which is one synchronous step.
+
+https://www.erlang.org/doc/system/ref_man_processes.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from ..errors import NoProcess, NotPicklable, ProcessDead
+from ..telemetry import ProcessCrashed, ProcessExited, ZombieDeclared
+from ._context import running
+from ._messages import Down, Exit
+from ._reason import ExitReason, is_clean, kill, killed, normal
+from ._runtime import Runtime
+
+if TYPE_CHECKING:
+    from ._monitor import Monitor
+
+CANCEL_AGAIN = 0.1
+"""Seconds between the cancellations of a killed process that does not end."""
+KILL_GRACE = 1.0
+"""Seconds after which a killed process that still runs is declared dead, and listed as a zombie."""
+
+
+class Process:
+    """A process and its address in one; what a dead one leaves is its address and its exit reason.
+
+    Users get one from `spawn`, `current`, `whereis` or in a `Down`, and only pass it on: every operation is a
+    function of `axon`. How it consumes its mailbox is the business of a subclass.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "at_death",
+        "context",
+        "exit_requested",
+        "label",
+        "links",
+        "mailbox",
+        "monitoring",
+        "monitors",
+        "name",
+        "parent",
+        "reason",
+        "runtime",
+        "serial",
+        "task",
+        "trap_exit",
+        "waits_for",
+    )
+
+    def __init__(self, runtime: Runtime, parent: Process | None, label: str) -> None:
+        self.runtime = runtime
+        self.parent = parent
+        self.serial = runtime.next_serial()
+        self.label = label
+        self.name: str | None = None
+        self.mailbox: deque[object] | None = None
+        self.context = Context()
+        self.context.run(running.set, self)
+        self.task: asyncio.Task[None] | None = None
+        self.trap_exit = False
+        self.links: dict[Process, None] | None = None
+        self.monitors: dict[Monitor, None] | None = None
+        self.monitoring: set[Monitor] | None = None
+        self.at_death: list[Callable[[], None]] | None = None
+        self.exit_requested: ExitReason | None = None
+        self.reason: ExitReason | None = None
+        self.waits_for: Process | None = None
+
+    # -- what it looks like
+
+    @property
+    def path(self) -> str:
+        """The labels from the root, joined by `/`."""
+        return self.label if self.parent is None else f"{self.parent.path}/{self.label}"
+
+    def __repr__(self) -> str:
+        return f"<Process {self.serial} {self.path}{'' if self.reason is None else ' ended'}>"
+
+    def __reduce__(self) -> str:
+        raise NotPicklable(f"{self!r} is an address in one event loop; send its name instead")
+
+    def __axon_process__(self) -> Process | None:
+        return self
+
+    # -- what a subclass says about how it runs
+
+    def deliver(self, message: object) -> None:
+        """Put a message into the mailbox, and see that the process runs."""
+        raise NotImplementedError
+
+    @property
+    def runs_user_code(self) -> bool:
+        """Whether user code is on the stack or suspended, so that an exit has to interrupt it first."""
+        raise NotImplementedError
+
+    def discard(self, mailbox: deque[object]) -> None:
+        """Called once at death, with what was left in the mailbox."""
+
+    def last_messages(self) -> tuple[str, ...]:
+        """What the process handled last, for the report of a crash."""
+        return ()
+
+    def report(self, reason: ExitReason) -> None:
+        """Tell whoever listens that the process ended; a supervised server's crash is its supervisor's to report."""
+        bus = self.runtime.bus
+        if bus.wants(ProcessExited):
+            bus.emit(ProcessExited(path=self.path, reason=reason))
+        if not is_clean(reason):
+            self.report_crash(reason, "none: it has no supervisor and stays down")
+
+    def report_crash(self, reason: ExitReason, decision: str) -> None:
+        """One event per crash, with what is done about it."""
+        if self.runtime.bus.wants(ProcessCrashed):
+            self.runtime.bus.emit(
+                ProcessCrashed(
+                    path=self.path, reason=reason, decision=decision, last_messages=self.last_messages()
+                )
+            )
+
+    # -- exit signals
+
+    def refuse_if_dead(self) -> None:
+        """Raise if this process was declared dead: a zombie sends nothing."""
+        if self.reason is not None:
+            raise ProcessDead(self.path, self.reason)
+
+    def receive_exit(self, sender: Process | None, reason: ExitReason, linked: bool = False) -> None:
+        """An exit signal arrives: the matrix of https://www.erlang.org/doc/system/ref_man_processes.html#signals."""
+        if self.reason is not None:
+            return
+        if linked and self.links is not None and sender is not None:
+            self.links.pop(sender, None)
+        if reason is kill and not linked:
+            self.request_exit(killed)
+        elif self.trap_exit:
+            self.deliver(Exit(sender, reason))
+        elif reason != normal or sender is self:
+            self.request_exit(reason)
+
+    def request_exit(self, reason: ExitReason) -> None:
+        """End this process with `reason`: at once if no user code runs, otherwise by cancelling that code.
+
+        Only `killed` may follow an earlier request, and only it insists: a second cancel would abort a `finally`
+        that awaits, so an orderly exit sends one.
+        """
+        if self.reason is not None or (self.exit_requested is not None and reason is not killed):
+            return
+        again = self.exit_requested is killed
+        self.exit_requested = reason
+        if not self.runs_user_code:
+            self.die(reason)
+        elif self.task is not None:
+            self.task.cancel()
+            if reason is killed and not again:
+                self._insist(KILL_GRACE)
+
+    def _insist(self, left: float) -> None:
+        self.runtime.timers.after(CANCEL_AGAIN, lambda: self._cancel_again(left - CANCEL_AGAIN))
+
+    def _cancel_again(self, left: float) -> None:
+        if self.reason is not None or self.task is None:
+            return
+        if left > CANCEL_AGAIN / 2:
+            self.task.cancel()
+            self._insist(left)
+            return
+        task, zombies = self.task, self.runtime.zombies
+        zombies[self] = task
+        task.add_done_callback(lambda _: zombies.pop(self, None))
+        if self.runtime.bus.wants(ZombieDeclared):
+            self.runtime.bus.emit(ZombieDeclared(path=self.path, grace=KILL_GRACE))
+        self.die(killed)
+
+    # -- death
+
+    def die(self, reason: ExitReason) -> None:
+        """The one step in which a process ends: marked dead, name free, `Exit` to links, `Down` to monitors."""
+        if self.reason is not None:
+            return
+        self.reason = reason
+        runtime = self.runtime
+        if self.name is not None and runtime.names.get(self.name) is self:
+            del runtime.names[self.name]
+        if self.at_death is not None:
+            for release in self.at_death:
+                release()
+            self.at_death = None
+        self.report(reason)
+        mailbox, self.mailbox = self.mailbox, None
+        self.discard(mailbox if mailbox is not None else deque())
+        links, self.links = self.links, None
+        for peer in links or ():
+            runtime.signal(_break_link, self, peer, reason)
+        monitors, self.monitors = self.monitors, None
+        for monitor in monitors or ():
+            runtime.signal(monitor.fire, reason)
+        for monitor in self.monitoring or ():
+            monitor.drop()
+        self.monitoring = None
+        if isinstance(reason, KeyboardInterrupt):
+            runtime.interrupted(reason)
+
+
+def _break_link(dead: Process, peer: Process, reason: ExitReason) -> None:
+    peer.receive_exit(dead, reason, linked=True)
+
+
+def connect(a: Process, b: Process) -> None:
+    """Link two live processes; a second time changes nothing."""
+    a.links = {} if a.links is None else a.links
+    b.links = {} if b.links is None else b.links
+    a.links[b] = b.links[a] = None
+
+
+def disconnect(a: Process, b: Process) -> None:
+    """Remove the link between two processes, if there is one."""
+    if a.links is not None:
+        a.links.pop(b, None)
+    if b.links is not None:
+        b.links.pop(a, None)
+
+
+class Address(Protocol):
+    """Whatever leads to a process: a `Process`, or the handle of a server."""
+
+    def __axon_process__(self) -> Process | None: ...
+
+
+Target: TypeAlias = Address | str
+"""An address, or the name that a process is registered under."""
+
+
+def find(target: Target, runtime: Runtime) -> Process | None:
+    """The live process behind a target, or None."""
+    process = runtime.names.get(target) if isinstance(target, str) else target.__axon_process__()
+    return process if process is not None and process.reason is None else None
+
+
+def need(target: Target, runtime: Runtime) -> Process:
+    """The live process behind a target; `NoProcess` otherwise."""
+    process = find(target, runtime)
+    if process is None:
+        raise NoProcess(target if isinstance(target, str) else repr(target))
+    return process
+
+
+__all__ = ["Address", "Down", "Process", "Target", "connect", "disconnect", "find", "need"]

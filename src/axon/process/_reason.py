@@ -1,0 +1,58 @@
+"""Why a process ended: one small closed type, since supervisors decide by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..errors import InvalidOption
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """An exit reason that is not an exception. Two are equal if name and term are.
+
+    Use the ready ones: `normal`, `shutdown` (or `shutdown(term)`), `killed`, `kill`, `noproc`.
+    https://www.erlang.org/doc/system/ref_man_processes.html#errors
+    """
+
+    name: Literal["normal", "shutdown", "killed", "kill", "noproc"]
+    term: object = None
+
+    def __repr__(self) -> str:
+        return self.name if self.term is None else f"{self.name}({self.term!r})"
+
+    def __call__(self, term: object) -> Reason:
+        """`shutdown(term)`: an orderly end that says more. Only `shutdown` takes a term."""
+        if self.name != "shutdown":
+            raise TypeError(f"only shutdown takes a term, not {self.name}")
+        return Reason("shutdown", term)
+
+
+normal = Reason("normal")
+"""The work is done."""
+shutdown = Reason("shutdown")
+"""Ended by its supervisor, or a supervisor that gave up."""
+killed = Reason("killed")
+"""Ended by the signal `kill`."""
+kill = Reason("kill")
+"""Only to send: the exit signal that cannot be trapped; whoever watches sees `killed`."""
+noproc = Reason("noproc")
+"""There was nobody to link to or to monitor."""
+
+ExitReason: TypeAlias = Reason | BaseException
+"""A `Reason`, or the exception the process died of."""
+
+
+def is_clean(reason: ExitReason) -> bool:
+    """Whether this end is not a failure: `normal`, `shutdown` or `shutdown(term)` (rule A30)."""
+    return isinstance(reason, Reason) and reason.name in ("normal", "shutdown")
+
+
+def checked(reason: object, option: str = "reason") -> ExitReason:
+    """`reason` if it is one; `InvalidOption` otherwise."""
+    if isinstance(reason, Reason | BaseException):
+        return reason
+    raise InvalidOption(
+        option, reason, "normal, shutdown, shutdown(term), killed, kill, noproc or an exception"
+    )

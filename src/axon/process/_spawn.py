@@ -1,0 +1,232 @@
+"""The inbox loop: a coroutine function as a process, which receives for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
+
+from ..errors import InvalidOption
+from ._context import acting, running
+from ._messages import Timeout
+from ._monitor import Monitor
+from ._process import Process, Target, connect, find, need
+from ._reason import ExitReason, normal
+from ._runtime import Runtime, runtime
+from ._timers import Timer, checked_seconds
+
+P = ParamSpec("P")
+
+BURST = 64
+"""Messages `receive` hands out without letting the loop go round."""
+
+
+class TaskProcess(Process):
+    """A process that is a coroutine function: it has a task from the start and takes its mail with `receive`."""
+
+    __slots__ = ("_burst", "_started", "_waiter")
+
+    def __init__(
+        self, runtime: Runtime, parent: Process | None, label: str, body: Coroutine[Any, Any, object]
+    ) -> None:
+        super().__init__(runtime, parent, label)
+        self.mailbox = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._started = False
+        self._burst = BURST
+        self.task = runtime.loop.create_task(self._main(body), context=self.context)
+        # A task that is cancelled before its first step never enters its body (rule Z4), so this one looks after it.
+        self.task.add_done_callback(lambda task: self._never_started(body))
+
+    async def _main(self, body: Coroutine[Any, Any, object]) -> None:
+        self._started = True
+        reason: ExitReason = normal
+        try:
+            await body
+        except asyncio.CancelledError as error:
+            reason = error if self.exit_requested is None else self.exit_requested
+        except BaseException as error:
+            reason = error
+        finally:
+            if self.exit_requested is not None and reason is normal:
+                reason = self.exit_requested
+            self.die(reason)
+
+    def _never_started(self, body: Coroutine[Any, Any, object]) -> None:
+        if not self._started:
+            body.close()
+            self.die(asyncio.CancelledError() if self.exit_requested is None else self.exit_requested)
+
+    @property
+    def runs_user_code(self) -> bool:
+        return self._started
+
+    def request_exit(self, reason: ExitReason) -> None:
+        super().request_exit(reason)
+        if not self._started and self.task is not None:
+            self.task.cancel()
+
+    def deliver(self, message: object) -> None:
+        if self.mailbox is None:
+            return
+        self.mailbox.append(message)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def receive(self, timeout: float | None, match: Callable[[object], bool] | None) -> object:
+        deadline = None if timeout is None else self.runtime.loop.time() + timeout
+        seen = 0
+        self._burst -= 1
+        if self._burst <= 0:
+            self._burst = BURST
+            await asyncio.sleep(0)
+        while True:
+            mailbox = self.mailbox
+            if mailbox is None:
+                self.refuse_if_dead()
+                raise AssertionError("a live process has a mailbox")
+            if match is None and mailbox:
+                return mailbox.popleft()
+            for index in range(seen, len(mailbox)):
+                if match is not None and match(mailbox[index]):
+                    message = mailbox[index]
+                    del mailbox[index]
+                    return message
+            seen = len(mailbox)
+            await self._mail(deadline)
+
+    async def _mail(self, deadline: float | None) -> None:
+        loop = self.runtime.loop
+        self._burst = BURST
+        self._waiter = waiter = loop.create_future()
+        timer: Timer | None = None
+        if deadline is not None:
+            timer = self.runtime.timers.after(max(0.0, deadline - loop.time()), lambda: _time_out(waiter))
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                self.runtime.timers.cancel(timer)
+
+
+def _time_out(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError("no matching message came in time"))
+
+
+def _spawn(
+    fn: Callable[P, Coroutine[Any, Any, object]], linked: bool, *args: P.args, **kwargs: P.kwargs
+) -> TaskProcess:
+    home = runtime()
+    parent = running.get()
+    if parent is not None:
+        parent.refuse_if_dead()
+    if linked:
+        acting("spawn_link")
+    body = fn(*args, **kwargs)
+    if not asyncio.iscoroutine(body):
+        raise InvalidOption("fn", fn, "a coroutine function (async def)")
+    label = f"{getattr(fn, '__name__', 'process')}#{home.next_serial()}"
+    process = TaskProcess(home, parent, label, body)
+    if linked and parent is not None:
+        connect(parent, process)
+    return process
+
+
+def spawn(fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs) -> Process:
+    """Run `fn(*args, **kwargs)` as a new process, in a fresh context; it takes its messages with `receive`.
+
+    The process ends `normal` when the function returns, and with the exception when it raises. For a server with
+    requests and answers use `GenServer`; this is the floor below. https://www.erlang.org/doc/man/erlang#spawn-1
+    """
+    return _spawn(fn, False, *args, **kwargs)
+
+
+def spawn_link(fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs) -> Process:
+    """As `spawn`, linked to the calling process in the same step."""
+    return _spawn(fn, True, *args, **kwargs)
+
+
+def spawn_monitor(
+    fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+) -> tuple[Process, Monitor]:
+    """As `spawn`, monitored by the calling process in the same step."""
+    from ._monitor import monitor
+
+    acting("spawn_monitor")
+    process = _spawn(fn, False, *args, **kwargs)
+    return process, monitor(process)
+
+
+async def receive(*, timeout: float | None = None, match: Callable[[object], bool] | None = None) -> object:
+    """The next message of the calling process, which must have been made with `spawn`.
+
+    timeout: seconds to wait, then `TimeoutError`; None (default) waits without limit. match: take the first
+    message it accepts and leave the others in place (selective receive). Not for servers: their messages come to
+    their handlers. https://www.erlang.org/doc/system/expressions.html#receive
+    """
+    me = acting("receive")
+    if not isinstance(me, TaskProcess) or asyncio.current_task() is not me.task:
+        raise InvalidOption("receive", me, "called in the own task of a process made with spawn")
+    return await me.receive(None if timeout is None else checked_seconds(timeout, "timeout"), match)
+
+
+def send(target: Target, message: object) -> None:
+    """Put a message into the mailbox of `target`, and return at once.
+
+    A dead process gets nothing (the message goes to the dead letters); an unknown name raises `NoProcess`.
+    https://www.erlang.org/doc/man/erlang#send-2
+    """
+    home = runtime()
+    sender = running.get()
+    if sender is not None:
+        sender.refuse_if_dead()
+    process = need(target, home) if isinstance(target, str) else find(target, home)
+    if process is None:
+        home.dead_letter(repr(target), lambda: repr(message), "no process")
+    else:
+        process.deliver(message)
+
+
+def send_after(seconds: float, target: Target, message: object) -> Timer:
+    """Send `message` to `target` once, `seconds` from now at the earliest; 0 is the next turn of the loop.
+
+    A name is looked up when the timer fires. The timer outlives its creator, not its target.
+    https://www.erlang.org/doc/man/erlang#send_after-3
+    """
+    home = runtime()
+    aim = target if isinstance(target, str) else find(target, home)
+
+    def fire() -> None:
+        process = None if aim is None else find(aim, home)
+        if process is not None:
+            process.deliver(message)
+
+    return home.timers.after(checked_seconds(seconds, "seconds"), fire)
+
+
+def start_timer(seconds: float, target: Target, message: object) -> Timer:
+    """As `send_after`, but what arrives is `Timeout(timer, message)`, so that a stale one can be told apart."""
+    home = runtime()
+    aim = target if isinstance(target, str) else find(target, home)
+
+    def fire() -> None:
+        process = None if aim is None else find(aim, home)
+        if process is not None:
+            process.deliver(Timeout(timer, message))
+
+    timer = home.timers.after(checked_seconds(seconds, "seconds"), fire)
+    return timer
+
+
+def cancel_timer(timer: Timer) -> float | None:
+    """Seconds that were left, or None if it had fired (its message may be in the mailbox) or was cancelled."""
+    return runtime().timers.cancel(timer)
+
+
+def read_timer(timer: Timer) -> float | None:
+    """Seconds until the timer fires, or None if it has fired or was cancelled."""
+    return runtime().timers.left(timer)

@@ -1,0 +1,225 @@
+"""The base of all servers: a frozen dataclass that is a child spec before it is started and an address afterwards."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import typing
+from collections.abc import Awaitable
+from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, dataclass_transform
+
+from ..errors import InvalidHandler, NotPicklable
+from ..process import ExitReason, Process
+from ..telemetry import UnexpectedMessage
+from ._handler import Handler
+from ._send import SLOT, slot_of
+from ._slot import Slot
+
+S = TypeVar("S")
+
+
+def is_server(value: object) -> TypeGuard[GenServer[Any]]:
+    """Whether a value is a server's spec or handle."""
+    return isinstance(value, GenServer)
+
+
+def is_server_class(value: object) -> TypeGuard[type[GenServer[Any]]]:
+    """Whether a value is a class of servers."""
+    return isinstance(value, type) and issubclass(value, GenServer)
+
+
+_NOT_IN_SPEC = ("init", "terminate", "handle_info", "handle_continue", "trap_exit")
+
+
+@dataclass_transform(frozen_default=True)
+class GenServer(Generic[S]):
+    """A server: private state `S`, and handlers that take one message at a time.
+
+        class Counter(GenServer[Count]):
+            begin: int = 0
+
+            def init(self) -> Count:
+                return Count(self.begin)
+
+            @call
+            def increment(self, state: Count, by: int = 1) -> int:
+                state.value += by
+                return state.value
+
+    Subclasses become frozen dataclasses: their fields are the spec, and a restart calls `init` on it again. A
+    started one is a handle: equal to every handle of the same address, shown by type and path only, never pickled.
+    State is what `init` returns; it is given to every handler and leaves the process only through answers.
+
+    Set `trap_exit = True` to get exit signals as `Exit` messages, and to have `terminate` run on shutdown.
+    Not for code that needs no state or no supervision: a plain function is smaller.
+    https://www.erlang.org/doc/man/gen_server, https://hexdocs.pm/elixir/GenServer.html
+    """
+
+    trap_exit: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        # Set on each class itself, so that a user's own @dataclass finds them and does not write its own.
+        for name in ("__eq__", "__hash__", "__repr__"):
+            if name not in cls.__dict__:
+                setattr(cls, name, getattr(GenServer, name))
+        for name, value in list(vars(cls).items()):
+            found = getattr(value, "__axon_handler__", None)
+            if isinstance(found, Handler):
+                _check_shape(cls, name, found)
+        check_hints(cls, at_start=False)
+
+    # -- what a server defines
+
+    def init(self) -> S | Awaitable[S]:
+        """Make the state. `def` or `async def`; `raise Stop(reason)` to fail, `raise Ignore` not to start.
+
+        The starter waits until it returns, so keep slow work for `continue_with`.
+        """
+        raise InvalidHandler(f"{type(self).__name__}.init", "is missing: a server makes its state in init")
+
+    def handle_info(self, state: S, message: object) -> Awaitable[None] | None:
+        """Any other message: `Down`, `Exit`, `IdleTimeout`, timers, what others `send`. The default reports it."""
+        runtime = slot_of(self).runtime
+        if runtime.bus.wants(UnexpectedMessage):
+            runtime.bus.emit(UnexpectedMessage(path=slot_of(self).path, text=repr(message)))
+
+    def handle_continue(self, state: S, continuation: object) -> Awaitable[None] | None:
+        """What `continue_with` asked for, before any message that waits."""
+        raise InvalidHandler(
+            f"{type(self).__name__}.handle_continue", "is missing, and continue_with() was used"
+        )
+
+    def terminate(self, state: S, reason: ExitReason) -> Awaitable[None] | None:
+        """Clean up. Called when the server ends by itself, is stopped, or traps exits and its parent ends it.
+
+        Not called when `init` failed, on an exit signal that is not trapped, or on `kill`.
+        """
+
+    # -- what an address is
+
+    def __axon_process__(self) -> Process | None:
+        return slot_of(self).process
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        mine = self.__dict__.get(SLOT)
+        return isinstance(other, GenServer) and mine is not None and other.__dict__.get(SLOT) is mine
+
+    def __hash__(self) -> int:
+        return hash(self.__dict__.get(SLOT) or id(self))
+
+    def __repr__(self) -> str:
+        slot: Slot | None = self.__dict__.get(SLOT)
+        return f"<{type(self).__name__} {'not started' if slot is None else slot.path}>"
+
+    def __reduce__(self) -> str:
+        raise NotPicklable(f"{self!r} is an address in one event loop; register a name and send that instead")
+
+    def __copy__(self) -> typing.Self:
+        return bound(self, self.__dict__.get(SLOT))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> typing.Self:
+        if SLOT in self.__dict__:
+            return self.__copy__()
+        fresh = bound(self, None)
+        fresh.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return fresh
+
+
+G = TypeVar("G", bound=GenServer[Any])
+
+
+def bound(spec: G, slot: Slot | None) -> G:
+    """The same spec at an address."""
+    handle = object.__new__(type(spec))
+    handle.__dict__.update(spec.__dict__)
+    if slot is not None:
+        handle.__dict__[SLOT] = slot
+    return handle
+
+
+# -- what is checked when a server class is made
+
+
+def _check_shape(cls: type[GenServer[Any]], name: str, found: Handler) -> None:
+    where = f"{cls.__name__}.{name}"
+    parameters = list(inspect.signature(found.function).parameters.values())
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) < 2:
+        raise InvalidHandler(where, f"a @{found.kind} handler takes (self, state, ...)")
+    if name in _NOT_IN_SPEC:
+        raise InvalidHandler(where, f"is a callback of the server and cannot be a @{found.kind}")
+
+
+def check_hints(cls: type[GenServer[Any]], *, at_start: bool) -> None:
+    """Refuse handlers whose hints do not fit the server.
+
+    Hints that do not resolve yet, as of a class made inside a function, are left for the first start.
+    """
+    wanted = _state_type(cls)
+    pending = False
+    for name, value in list(vars(cls).items()):
+        found = getattr(value, "__axon_handler__", None)
+        if not isinstance(found, Handler):
+            continue
+        try:
+            hints = typing.get_type_hints(found.function)
+        except Exception as error:
+            pending = True
+            if at_start and not isinstance(error, NameError):
+                raise InvalidHandler(
+                    f"{cls.__name__}.{name}", f"its hints cannot be read: {error}"
+                ) from error
+            continue
+        state = list(inspect.signature(found.function).parameters)[1]
+        given = hints.get(state)
+        if given is not None and wanted is not None and not _fits(wanted, given):
+            raise InvalidHandler(
+                f"{cls.__name__}.{name}", f"takes state {_name(given)}, the server keeps {_name(wanted)}"
+            )
+        if found.kind == "cast" and hints.get("return", type(None)) is not type(None):
+            raise InvalidHandler(
+                f"{cls.__name__}.{name}", "a @cast has no answer: its return hint must be None"
+            )
+    if pending and not at_start:
+        cls.__axon_unchecked__ = True  # type: ignore[attr-defined]
+    elif at_start:
+        cls.__axon_unchecked__ = False  # type: ignore[attr-defined]
+
+
+def check_at_start(spec: GenServer[Any]) -> None:
+    """What could not be checked when the class was made."""
+    if getattr(type(spec), "__axon_unchecked__", False):
+        for cls in reversed(type(spec).__mro__):
+            if is_server_class(cls) and cls.__dict__.get("__axon_unchecked__"):
+                check_hints(cls, at_start=True)
+
+
+def _state_type(cls: type[Any]) -> Any:
+    for base in getattr(cls, "__orig_bases__", ()):
+        if typing.get_origin(base) is GenServer:
+            return typing.get_args(base)[0]
+    for base in cls.__bases__:
+        if base is not GenServer and is_server_class(base):
+            found = _state_type(base)
+            if found is not None:
+                return found
+    return None
+
+
+def _fits(wanted: Any, given: Any) -> bool:
+    kept, taken = typing.get_origin(wanted) or wanted, typing.get_origin(given) or given
+    if kept == taken or taken in (Any, object):
+        return True
+    if isinstance(kept, type) and isinstance(taken, type):
+        return issubclass(kept, taken)
+    # Type variables, unions, protocols and forward references are the type checker's business.
+    return not (isinstance(kept, type) and isinstance(taken, type))
+
+
+def _name(hint: Any) -> str:
+    return getattr(hint, "__name__", None) or str(hint)

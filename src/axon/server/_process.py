@@ -1,0 +1,535 @@
+"""The process behind a GenServer: one message at a time through its handlers, with a task only when one is needed.
+
+Plain handlers run in the runtime's run queue. Before the first `async` callback takes a step the process gets an
+asyncio task, which from then on runs everything it does: `asyncio.timeout`, `TaskGroup` and clients opened in
+`init` all see one task. Both ways share every rule: a callback either returns or leaves a coroutine to be awaited,
+and `_completed` or `_failed` say what follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
+from ..process import Exit, ExitReason, Process, calling, deadline_at, disconnect, is_clean, normal, shutdown
+from ..telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed
+from ._history import RECENT, describe, recent_messages
+from ._request import Request
+from ._slot import Slot
+from ._stream import Channel
+from ._verbs import IdleTimeout, Ignore, Stop
+
+if TYPE_CHECKING:
+    from ..process import Timer
+    from ._genserver import GenServer
+    from ._handler import Handler
+
+BURST = 64
+"""Messages a server handles in its turn before the others have theirs."""
+
+Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | None]"
+"""A message: (handler, arguments, keywords, request); (None, message, None, None) for handle_info;
+(None, function of the process, {}, request) for a system message."""
+
+Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
+"""What is left of a callback: a coroutine to await, or nothing."""
+
+Phase: TypeAlias = Literal["init", "running", "terminating"]
+
+
+class ServerProcess(Process):
+    """One incarnation of a server."""
+
+    __slots__ = (
+        "ack",
+        "busy",
+        "continuations",
+        "final",
+        "handle",
+        "handled",
+        "idle_seconds",
+        "idle_timer",
+        "in_callback",
+        "item",
+        "limit",
+        "obeys",
+        "outcome",
+        "parting",
+        "phase",
+        "recent",
+        "reported",
+        "room",
+        "slot",
+        "state",
+        "stopping",
+        "suspended",
+        "terminated_with",
+        "waker",
+        "work",
+    )
+
+    def __init__(
+        self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None
+    ) -> None:
+        super().__init__(slot.runtime, parent, slot.label)
+        self.handle = handle
+        self.slot = slot
+        self.obeys = obeys  # whose exit signal it follows: who started it with a link
+        self.trap_exit = handle.trap_exit
+        self.limit: int | None = None
+        self.reported = False
+        self.state: Any = None
+        self.phase: Phase = "init"
+        self.busy = True  # queued or running; an idle server answers its next message
+        self.in_callback = False
+        self.suspended = False
+        self.item: Item | None = None
+        self.waker: asyncio.Future[None] | None = None
+        self.ack: asyncio.Future[None] | None = None
+        self.outcome: StartFailed | Ignored | None = None
+        self.stopping: ExitReason | None = None
+        self.parting: tuple[Request, object] | None = None
+        self.final: ExitReason = normal
+        self.terminated_with: ExitReason | None = None
+        self.continuations: list[object] | None = None
+        self.idle_seconds: float | None = None
+        self.idle_timer: Timer | None = None
+        self.work: set[asyncio.Future[Any]] | None = None
+        self.room: deque[asyncio.Future[None]] | None = None
+        self.handled = 0
+        self.recent: list[Item | None] | None = None
+
+    # -- how messages come in
+
+    def deliver(self, message: object) -> None:
+        self.enqueue((None, message, None, None))
+
+    def enqueue(self, item: Item) -> None:
+        """Put a message at the end of the mailbox, and see that it is served."""
+        if self.reason is not None:
+            return
+        mailbox = self.mailbox
+        if mailbox is None:
+            mailbox = self.mailbox = deque()
+        mailbox.append(item)
+        if not self.busy:
+            self.busy = True
+            if self.task is None:
+                self.runtime.wake(self)
+            else:
+                self._wake_task()
+
+    def _wake_task(self) -> None:
+        if self.waker is not None and not self.waker.done():
+            self.waker.set_result(None)
+
+    def is_full(self) -> bool:
+        """Whether the mailbox is at its limit."""
+        return self.limit is not None and self.mailbox is not None and len(self.mailbox) >= self.limit
+
+    def _take(self) -> Item | None:
+        mailbox = cast("deque[Item] | None", self.mailbox)
+        if not mailbox:
+            return None
+        if self.suspended:
+            for index, item in enumerate(mailbox):
+                if self._is_urgent(item):
+                    del mailbox[index]
+                    return item
+            return None
+        if self.room:
+            self._make_room()
+        return mailbox.popleft()
+
+    def _is_urgent(self, item: Item) -> bool:
+        """What a suspended server takes: system messages, and its parent's exit."""
+        return item[0] is None and (item[2] is not None or self._is_parents_exit(item[1]))
+
+    def _is_parents_exit(self, message: object) -> bool:
+        return type(message) is Exit and self.obeys is not None and message.sender is self.obeys
+
+    def _make_room(self) -> None:
+        while self.room:
+            waiter = self.room.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    # -- the two ways of running
+
+    def begin(self) -> None:
+        """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
+        pending = self._invoke(self.handle.init)
+        if pending is not None:
+            self._attach_task(pending)
+        elif self.reason is None:
+            if self.mailbox or self.continuations:
+                self.runtime.wake(self)
+            else:
+                self.busy = False
+
+    def run(self) -> None:
+        """The run queue's turn: handle messages until none is left, a burst is over, or one needs a task."""
+        for _ in range(BURST):
+            if self.reason is not None:
+                return None
+            pending = self._next()
+            if pending is not None:
+                return self._attach_task(pending)
+            if not self.busy:
+                return None
+        self.runtime.wake(self)
+
+    def _attach_task(self, pending: Coroutine[Any, Any, Any]) -> None:
+        self.task = self.runtime.loop.create_task(self._drive(pending), context=self.context)
+        self.task.add_done_callback(lambda _: self._task_ended(pending))
+
+    def _task_ended(self, first: Coroutine[Any, Any, Any]) -> None:
+        # A task that is cancelled before its first step never enters its body (rule Z4).
+        first.close()
+        self.die(self.exit_requested or asyncio.CancelledError())
+
+    async def _drive(self, pending: Pending) -> None:
+        burst = BURST
+        while self.reason is None:
+            if pending is not None:
+                pending = await self._finish(pending)
+                continue
+            burst -= 1
+            if burst == 0:
+                burst = BURST
+                await asyncio.sleep(0)
+            pending = self._next()
+            if not self.busy:
+                pending = await self._park()
+                burst = BURST
+
+    async def _park(self) -> Pending:
+        self.waker = self.runtime.loop.create_future()
+        try:
+            await self.waker
+        except asyncio.CancelledError:
+            # No request of ours cancels a parked task: the event loop is closing, so end in order.
+            return self._stop(shutdown) if self.reason is None else None
+        finally:
+            self.waker = None
+        return None
+
+    async def _finish(self, pending: Coroutine[Any, Any, Any]) -> Pending:
+        request = None if self.item is None else self.item[3]
+        due = None if request is None or self.phase == "terminating" else request.due
+        try:
+            if due is None:
+                value = await pending
+            else:
+                async with asyncio.timeout_at(due):
+                    value = await pending
+        except BaseException as error:
+            return self._failed(error)
+        return self._completed(value)
+
+    # -- one callback
+
+    def _next(self) -> Pending:
+        """Start the next callback that is due; returns what is left of it."""
+        if self.exit_requested is not None:
+            self.die(self.exit_requested)
+            return None
+        if self.continuations:
+            return self._invoke(self.handle.handle_continue, self.state, self.continuations.pop(0))
+        item = self._take()
+        if item is not None:
+            return self._handle(item)
+        self.busy = False
+        if not self.mailbox:
+            self.mailbox = None  # an idle server holds no deque: 624 bytes less
+        return None
+
+    def _handle(self, item: Item) -> Pending:
+        handler, args, keywords, request = item
+        if handler is None and keywords is not None:
+            return self._system(args, request)
+        if self.idle_timer is not None:
+            self._cancel_idle()
+        if request is not None and (request.due is not None or request.callers):
+            if request.due is not None and self.runtime.loop.time() >= request.due:
+                request.fail(DeadlineExceeded(self.path))
+                self.runtime.dead_letter(self.path, partial(describe, item), "deadline passed")
+                return None
+            self._in_context(_enter, request)
+        self.item = item
+        if self.recent is None:
+            self.recent = cast("list[Item | None]", [None] * RECENT)
+        self.recent[self.handled % RECENT] = item
+        self.handled += 1
+        if handler is None:
+            if self._is_parents_exit(args):
+                return self._stop(args.reason)
+            return self._invoke(self.handle.handle_info, self.state, args)
+        if keywords:
+            return self._invoke(handler.function, self.handle, self.state, *args, **keywords)
+        return self._invoke(handler.function, self.handle, self.state, *args)
+
+    def _system(self, function: Callable[[ServerProcess], object], request: Request | None) -> Pending:
+        idle = self.idle_seconds if self.idle_timer is not None else None
+        try:
+            answer = function(self)
+        except Exception as error:
+            if request is not None:
+                request.fail(error)
+            return None
+        if isinstance(answer, CoroutineType):  # a stop whose `terminate` is to be awaited
+            return cast("Coroutine[Any, Any, Any]", answer)
+        if request is not None:
+            request.answer(answer)
+        if idle is not None and self.phase == "running":
+            self._arm_idle(idle)  # a system message restarts the whole idle time (rule B42)
+        return None
+
+    def _in_context(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function in the process's own context, which its task has entered already."""
+        return function(*args) if self.task is not None else self.context.run(function, *args)
+
+    def _invoke(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Pending:
+        self.in_callback = True
+        try:
+            if self.task is None:
+                value = self.context.run(function, *args, **keywords)
+            else:
+                value = function(*args, **keywords)
+        except BaseException as error:
+            return self._failed(error)
+        if type(value) is CoroutineType:
+            return cast("Coroutine[Any, Any, Any]", value)
+        return self._completed(value)
+
+    def _completed(self, value: object) -> Pending:
+        """What follows a callback that returned."""
+        self.in_callback = False
+        if self.reason is not None:  # a zombie comes home
+            return None
+        if self.exit_requested is not None:
+            self.die(self.exit_requested)
+            return None
+        item = self.item
+        if self.phase == "terminating":
+            self._end(self.final)
+            return None
+        if self.phase == "init":
+            self.state = value
+            self.phase = "running"
+            self._acknowledge()
+        elif item is not None:
+            self.item = None
+            request = item[3]
+            if request is not None:
+                self._answer(item, request, value)
+        if self.stopping is not None:
+            return self._stop(self.stopping)
+        if self.idle_seconds is not None:
+            self._arm_idle(self.idle_seconds)
+        return None
+
+    def _answer(self, item: Item, request: Request, value: object) -> None:
+        if request.due is not None or request.callers:
+            self._in_context(_leave)
+        if isinstance(value, asyncio.Future):
+            self.adopt(cast("asyncio.Future[Any]", value), request)
+        elif item[0] is not None and item[0].kind == "stream":
+            request.answer(Channel(self, value, request.due))
+        elif self.stopping is not None:
+            self.parting = (request, value)
+        else:
+            request.answer(value)
+
+    def adopt(self, work: asyncio.Future[Any], request: Request | None = None) -> None:
+        """Tie work to this incarnation, whose death takes it along; `request` is answered when it is done."""
+        if self.work is None:
+            self.work = set()
+        self.work.add(work)
+        work.add_done_callback(self.work.discard)
+        if request is not None:
+            self.at_death = [] if self.at_death is None else self.at_death
+            late = _Later(self, request)
+            self.at_death.append(late.server_died)
+            work.add_done_callback(late.done)
+
+    def _failed(self, error: BaseException) -> Pending:
+        """What follows a callback that raised."""
+        self.in_callback = False
+        asked, item, request = self.exit_requested, self.item, None if self.item is None else self.item[3]
+        if self.reason is not None:
+            return None
+        if asked is not None:
+            self.die(asked if isinstance(error, asyncio.CancelledError) or not is_clean(asked) else error)
+            return None
+        if self.phase == "init":
+            self._not_started(error)
+            return None
+        if self.phase == "terminating":
+            self._end(error.reason if isinstance(error, Stop) else error)
+            return None
+        if isinstance(error, Stop):
+            return self._stop(error.reason)
+        if item is None or request is None:
+            return self._stop(error)
+        late = request.due is not None and self.runtime.loop.time() >= request.due
+        if late and isinstance(error, TimeoutError):
+            error = DeadlineExceeded(self.path)
+        elif item[0] is None or not isinstance(error, item[0].raises):
+            return self._stop(error)
+        if request.due is not None or request.callers:
+            self._in_context(_leave)
+        self.item = None
+        request.fail(error)
+        return None if self.stopping is None else self._stop(self.stopping)
+
+    # -- starting and ending
+
+    def _acknowledge(self) -> None:
+        bus, outcome = self.runtime.bus, self.outcome
+        if outcome is None:
+            if bus.wants(ProcessStarted):
+                bus.emit(ProcessStarted(path=self.path))
+        elif isinstance(outcome, Ignored):
+            if bus.wants(ProcessIgnored):
+                bus.emit(ProcessIgnored(path=self.path))
+        elif bus.wants(ProcessStartFailed):
+            bus.emit(ProcessStartFailed(path=self.path, reason=outcome.reason))
+        if self.ack is not None and not self.ack.done():
+            self.ack.set_result(None)
+
+    def _not_started(self, error: BaseException) -> None:
+        if isinstance(error, Ignore):
+            self.outcome = Ignored(self.path)
+            self.die(normal)
+        else:
+            self.die(error.reason if isinstance(error, Stop) else error)
+
+    def _stop(self, reason: ExitReason) -> Pending:
+        """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
+        self.phase, self.final, self.terminated_with = "terminating", reason, reason
+        self._cancel_idle()
+        return self._invoke(self.handle.terminate, self.state, reason)
+
+    def stop_soon(self, reason: ExitReason) -> None:
+        """Queue an orderly end: it comes after the messages that are in the mailbox now."""
+
+        def stop(process: ServerProcess) -> Pending:
+            return process._stop(reason)
+
+        self.enqueue((None, stop, {}, None))
+
+    def _end(self, reason: ExitReason) -> None:
+        if self.parting is not None:
+            request, value = self.parting
+            request.answer(value)
+        self.die(reason)
+
+    @property
+    def runs_user_code(self) -> bool:
+        return self.in_callback
+
+    def die(self, reason: ExitReason) -> None:
+        if self.reason is not None:
+            return
+        if self.slot.process is self:
+            self.slot.process = None
+        if self.phase == "init":
+            if self.outcome is None:
+                self.outcome = StartFailed(self.path, reason)
+            if self.obeys is not None:  # the starter gets the error, and no exit signal besides (rule B7)
+                disconnect(self, self.obeys)
+        super().die(reason)
+        self._wake_task()
+
+    def report(self, reason: ExitReason) -> None:
+        if self.phase == "init":
+            self._acknowledge()
+            return
+        bus = self.runtime.bus
+        if bus.wants(ProcessExited):
+            entered = self.terminated_with is not None
+            bus.emit(
+                ProcessExited(
+                    path=self.path, reason=reason, terminated=entered, terminate_reason=self.terminated_with
+                )
+            )
+        if not self.reported and not is_clean(reason):
+            self.report_crash(reason, "none: it has no supervisor and stays down")
+
+    def last_messages(self) -> tuple[str, ...]:
+        return recent_messages(self.recent, self.handled)
+
+    def discard(self, mailbox: deque[object]) -> None:
+        """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
+        reason = self.reason or normal
+        waiting: list[Any] = list(mailbox)
+        if self.item is not None and self.item[3] is not None:
+            self.item[3].fail(ServerDied(self.path, reason))
+        for item in waiting:
+            handler, _, _, request = item
+            if request is not None and request.future is not None:
+                request.fail(ServerDied(self.path, reason))
+            elif handler is not None:
+                self.runtime.dead_letter(self.path, partial(describe, item), "died before handling it")
+        for work in list(self.work or ()):
+            work.cancel()
+        while self.room:
+            self._make_room()
+        self._cancel_idle()
+        self.item = self.state = self.parting = None
+
+    # -- idle time
+
+    def _arm_idle(self, seconds: float) -> None:
+        self._cancel_idle()
+        self.idle_seconds = seconds
+        self.idle_timer = self.runtime.timers.after(seconds, self._idle)
+
+    def _cancel_idle(self) -> None:
+        if self.idle_timer is not None:
+            self.runtime.timers.cancel(self.idle_timer)
+        self.idle_timer = self.idle_seconds = None
+
+    def _idle(self) -> None:
+        seconds, self.idle_timer, self.idle_seconds = self.idle_seconds, None, None
+        if self.reason is None and not self.mailbox and not self.busy:
+            self.deliver(IdleTimeout(seconds or 0.0))
+
+
+class _Later:
+    """A deferred answer: it comes from the work, or from the server's death, whichever is first."""
+
+    __slots__ = ("request", "server")
+
+    def __init__(self, server: ServerProcess, request: Request) -> None:
+        self.server, self.request = server, request
+
+    def server_died(self) -> None:
+        self.request.fail(ServerDied(self.server.path, self.server.reason))
+
+    def done(self, work: asyncio.Future[Any]) -> None:
+        if self.server.at_death is not None:
+            self.server.at_death.remove(self.server_died)
+        if work.cancelled():
+            self.request.fail(ServerDied(self.server.path, asyncio.CancelledError()))
+        elif (error := work.exception()) is not None:
+            self.request.fail(error)
+        else:
+            self.request.answer(work.result())
+
+
+def _enter(request: Request) -> None:
+    deadline_at.set(request.due)
+    calling.set(request.callers)
+
+
+def _leave() -> None:
+    deadline_at.set(None)
+    calling.set(())

@@ -1,0 +1,109 @@
+"""A request on its way: where the answer goes, until when it matters, and on whose behalf it is made."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Generic, TypeVar
+
+from ..errors import CallCycle
+from ..process import Process, calling, deadline_at, running
+
+R = TypeVar("R")
+
+
+class Request:
+    """What travels with a message besides handler and arguments; a cast with nothing to carry has none."""
+
+    __slots__ = ("callers", "due", "future")
+
+    def __init__(
+        self, future: asyncio.Future[Any] | None, due: float | None, callers: tuple[Process, ...]
+    ) -> None:
+        self.future = future
+        self.due = due
+        self.callers = callers
+
+    def answer(self, value: object) -> None:
+        """Give the caller its answer; if it has given up, nobody hears it."""
+        if self.future is not None and not self.future.done():
+            self.future.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        """Raise `error` at the caller."""
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(error)
+
+
+class Reply(asyncio.Future[R], Generic[R]):
+    """An answer to be given later, by anybody: return it from a handler, and call `set_result` when it is known.
+
+    The server goes on with its next message meanwhile (OTP's `noreply`). The first answer counts, later ones are
+    ignored; if the server dies first the caller gets `ServerDied`.
+    https://www.erlang.org/doc/man/gen_server#reply-2
+    """
+
+    def set_result(self, result: R, /) -> None:
+        """Answer with a value."""
+        refuse_zombie()
+        if not self.done():
+            super().set_result(result)
+
+    def set_exception(self, exception: type | BaseException, /) -> None:
+        """Answer with an error."""
+        refuse_zombie()
+        if not self.done():
+            super().set_exception(exception)
+
+
+def refuse_zombie() -> None:
+    """What a process that was declared dead still sends is refused."""
+    process = running.get()
+    if process is not None:
+        process.refuse_if_dead()
+
+
+def cast_request() -> Request | None:
+    """What a cast carries: only a deadline, for its sender does not wait for it."""
+    refuse_zombie()
+    due = deadline_at.get()
+    return None if due is None else Request(None, due, ())
+
+
+def call_request(future: asyncio.Future[Any], sender: Process | None) -> Request:
+    """What a call carries: its callers are the sender and the sender's callers."""
+    return Request(future, deadline_at.get(), () if sender is None else (sender, *calling.get()))
+
+
+class WaitEdge:
+    """`waiter` waits for `target` in its own task: recorded while the block runs, refused if it closes a cycle.
+
+    Only calls awaited in a handler's own task make an edge: a task that the handler started leaves it free.
+    """
+
+    __slots__ = ("_before", "_waiter")
+
+    def __init__(self, waiter: Process | None, target: Process) -> None:
+        own = waiter is not None and waiter.task is not None and waiter.task is asyncio.current_task()
+        self._waiter = waiter if own else None
+        self._before: Process | None = None
+        if self._waiter is not None:
+            refuse_cycle(self._waiter, target)
+            self._before, self._waiter.waits_for = self._waiter.waits_for, target
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        if self._waiter is not None:
+            self._waiter.waits_for = self._before
+
+
+def refuse_cycle(waiter: Process, target: Process) -> None:
+    """Raise `CallCycle` if `target` waits, over any number of hops, for `waiter`."""
+    path = [waiter.path]
+    hop: Process | None = target
+    while hop is not None:
+        path.append(hop.path)
+        if hop is waiter:
+            raise CallCycle(path)
+        hop = hop.waits_for

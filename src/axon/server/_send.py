@@ -1,0 +1,153 @@
+"""From a handle to its server: calls, casts, and room in a bounded mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.events import (
+    _get_running_loop,
+)  # the public one raises where there is no loop, and costs a frame
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
+from ..process import Runtime, checked_seconds, deadline_at, running
+from ._history import describe
+from ._request import WaitEdge, call_request, cast_request
+
+if TYPE_CHECKING:
+    from ._genserver import GenServer
+    from ._handler import Handler
+    from ._process import ServerProcess
+    from ._slot import Slot
+
+P = ParamSpec("P")
+SLOT = "_axon_slot"
+"""The key of a handle's `__dict__` that makes it an address."""
+
+
+def slot_of(handle: GenServer[Any]) -> Slot:
+    """The slot of a started handle, from its own thread and event loop."""
+    slot: Slot | None = handle.__dict__.get(SLOT)
+    if slot is None:
+        raise NotStarted(
+            f"{type(handle).__name__} was never started: use the handle that start(), start_child() or "
+            "Supervisor.get() returned"
+        )
+    if _get_running_loop() is not slot.runtime.loop:
+        raise WrongLoop(
+            f"{handle!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
+        )
+    return slot
+
+
+def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    """Send a cast: it never raises for the receiver's sake."""
+    slot = slot_of(handle)
+    item = (handler, args, keywords, cast_request())
+    process = slot.process
+    if process is None:
+        slot.runtime.dead_letter(slot.path, lambda: describe(item), "no process")
+    elif process.is_full():
+        slot.runtime.dead_letter(slot.path, lambda: describe(item), "mailbox full")
+    else:
+        process.enqueue(item)
+
+
+async def ask(
+    handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> Any:
+    """Send a call and wait for its answer."""
+    slot = slot_of(handle)
+    caller = running.get()
+    if caller is not None:
+        caller.refuse_if_dead()
+    process = slot.process
+    if process is None:
+        raise slot.absent()
+    future = slot.runtime.loop.create_future()
+    request = call_request(future, caller)
+    item = (handler, args, keywords, request)
+    if process.is_full():
+        raise MailboxFull(process.path, process.limit or 0, describe(item))
+    with WaitEdge(caller, process):
+        process.enqueue(item)
+        return await answer(process, future, handler.timeout, request.due)
+
+
+async def answer(
+    process: ServerProcess, future: asyncio.Future[Any], patience: float | None, due: float | None
+) -> Any:
+    """Wait for the answer, until the deadline if there is one, else for `patience` seconds."""
+    runtime = process.runtime
+    left = patience if due is None else max(0.0, due - runtime.loop.time())
+    if left is None:
+        return await future
+
+    def expire() -> None:
+        if not future.done():
+            late = CallTimeout(process.path, left) if due is None else DeadlineExceeded(process.path)
+            future.set_exception(late)
+
+    timer = runtime.timers.after(left, expire)
+    try:
+        return await future
+    finally:
+        runtime.timers.cancel(timer)
+
+
+async def ask_system(process: ServerProcess, function: Callable[[ServerProcess], object]) -> Any:
+    """Have the process run `function(process)` between two callbacks, and return what it returns."""
+    future = process.runtime.loop.create_future()
+    request = call_request(future, running.get())
+    with WaitEdge(running.get(), process):
+        process.enqueue((None, function, {}, request))
+        return await future
+
+
+async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwargs) -> None:
+    """Cast when there is room: `await axon.offer(feed.push, item)` waits while the mailbox is at its limit.
+
+    Raises `NoProcess` if nobody is at the address. With an unbounded mailbox it is just the cast.
+    """
+    handle: GenServer[Any] | None = getattr(method, "__self__", None)
+    if handle is None or getattr(method, "__axon_handler__", None) is None:
+        raise InvalidOption("method", method, "a @cast method of a started handle")
+    slot = slot_of(handle)
+    while True:
+        process = slot.process
+        if process is None:
+            raise slot.absent()
+        if not process.is_full():
+            return method(*args, **keywords)
+        waiter = slot.runtime.loop.create_future()
+        process.room = deque() if process.room is None else process.room
+        process.room.append(waiter)
+        with WaitEdge(running.get(), process):
+            await waiter
+
+
+@asynccontextmanager
+async def deadline(seconds: float) -> AsyncGenerator[None, None]:
+    """Requests made in the block must be answered within `seconds` of its start; this replaces their timeouts.
+
+    The deadline travels with each message through every hop, nested ones only shorten it, and work that has not
+    started when it passes is dropped. A request that misses it raises `DeadlineExceeded`. It bounds requests, not
+    other awaits: for these use `asyncio.timeout`. https://sre.google/sre-book/addressing-cascading-failures/
+    """
+    limit = asyncio.get_running_loop().time() + checked_seconds(seconds, "seconds")
+    outer = deadline_at.get()
+    token = deadline_at.set(limit if outer is None else min(outer, limit))
+    try:
+        yield
+    finally:
+        deadline_at.reset(token)
+
+
+def runtime_of(handle: GenServer[Any]) -> Runtime:
+    """The runtime of a started handle, from any thread."""
+    slot: Slot | None = handle.__dict__.get(SLOT)
+    if slot is None:
+        raise NotStarted(f"{type(handle).__name__} was never started")
+    return slot.runtime

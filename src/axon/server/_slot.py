@@ -1,0 +1,60 @@
+"""The place a handle points to: it stays while incarnations come and go.
+
+A supervised child's slot is (its supervisor's slot, its id); an unsupervised server is alone in a slot of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import NoProcess
+from ..process import Runtime
+
+if TYPE_CHECKING:
+    from ..telemetry import SupervisorGaveUp
+    from ._process import ServerProcess
+
+
+class Slot:
+    """Who is at an address now. `children` holds the slots of a supervisor's static children by id."""
+
+    __slots__ = (
+        "__weakref__",
+        "children",
+        "ended",
+        "gave_up",
+        "home",
+        "label",
+        "process",
+        "restart_at",
+        "runtime",
+    )
+
+    def __init__(self, runtime: Runtime, label: str, home: Slot | None = None) -> None:
+        self.runtime = runtime
+        self.label = label
+        self.home = home
+        self.process: ServerProcess | None = None
+        self.restart_at: float | None = None
+        self.ended: str | None = None
+        self.children: dict[str, Slot] | None = None
+        self.gave_up: SupervisorGaveUp | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the slot is, from the root."""
+        if self.process is not None:
+            return self.process.path
+        return self.label if self.home is None else f"{self.home.path}/{self.label}"
+
+    def absent(self) -> NoProcess:
+        """The error for a request while nobody is here."""
+        due = self.restart_at
+        left = None if due is None else max(0.0, due - self.runtime.loop.time())
+        return NoProcess(self.path, self.ended or "it does not run now", left)
+
+    def end(self, why: str) -> None:
+        """Nobody will ever be here again."""
+        self.ended, self.restart_at = why, None
+        for child in (self.children or {}).values():
+            child.end(why)

@@ -1,0 +1,156 @@
+"""Many answers to one request: items flow through a window, so that neither end runs away from the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextvars import copy_context
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ..errors import CallTimeout, DeadlineExceeded, ServerDied
+from ..process import Process
+
+if TYPE_CHECKING:
+    from ._process import ServerProcess
+
+R = TypeVar("R")
+
+WINDOW = 16
+"""Items the server may be ahead of its reader."""
+
+
+class Channel:
+    """The server's end: a task that runs the handler's generator and waits while the window is full."""
+
+    def __init__(self, server: ServerProcess, items: Any, due: float | None) -> None:
+        self.server = server
+        self.ended: BaseException | None = None
+        self._window: deque[Any] = deque()
+        self._change: asyncio.Future[None] | None = None
+        context = server.context.copy()
+        self._task = server.runtime.loop.create_task(self._pump(items, due), context=context)
+        self._task.add_done_callback(self._settle)
+        server.adopt(self._task)
+
+    async def _pump(self, items: AsyncGenerator[Any, None], due: float | None) -> None:
+        try:
+            async with asyncio.timeout_at(due):
+                async for item in items:
+                    self._window.append(item)
+                    self._notify()
+                    while len(self._window) >= WINDOW:
+                        await self._changed()
+        except TimeoutError as error:
+            late = due is not None and asyncio.get_running_loop().time() >= due
+            self.ended = DeadlineExceeded(self.server.path) if late else error
+        except Exception as error:
+            self.ended = error
+        finally:
+            await items.aclose()
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        if self.ended is None:
+            if task.cancelled():
+                reason = self.server.reason
+                self.ended = ServerDied(
+                    self.server.path, asyncio.CancelledError() if reason is None else reason
+                )
+            else:
+                self.ended = task.exception() or StopAsyncIteration()
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+
+    async def _changed(self) -> None:
+        self._change = asyncio.get_running_loop().create_future()
+        await self._change
+
+    async def take(self, timeout: float | None) -> Any:
+        """The next item; raises what ended the stream when none is left, `CallTimeout` when none came in time."""
+        while not self._window and self.ended is None:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._changed()
+            except TimeoutError:
+                raise CallTimeout(self.server.path, timeout or 0.0) from None
+        if self._window:
+            item = self._window.popleft()
+            self._notify()
+            return item
+        assert self.ended is not None
+        raise self.ended
+
+    def close(self) -> None:
+        """The reader is gone: end the generator."""
+        self._task.cancel()
+
+
+class Stream(AsyncIterator[R], Generic[R]):
+    """The reader's end of a `@stream` handler: iterate over it once.
+
+    The handler starts at the first item. The stream ends when the handler returns, when it raises (the error comes
+    here, the server goes on), when the server dies (`ServerDied`), or when this end is closed or dropped.
+    """
+
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Channel]], timeout: float | None) -> None:
+        self._ask: Callable[[], Coroutine[Any, Any, Channel]] | None = ask
+        self._timeout = timeout
+        self._channel: Channel | None = None
+        self._reader: Process | None = None
+
+    def __aiter__(self) -> Stream[R]:
+        return self
+
+    async def __anext__(self) -> R:
+        if self._ask is not None:
+            ask, self._ask = self._ask, None
+            self._channel = await ask()
+            self._follow_reader(self._channel)
+        if self._channel is None:
+            raise StopAsyncIteration
+        try:
+            item: R = await self._channel.take(self._timeout)
+        except CallTimeout:
+            raise
+        except BaseException:
+            self._end()
+            raise
+        return item
+
+    def _follow_reader(self, channel: Channel) -> None:
+        from ..process import running
+
+        reader = copy_context().get(running)
+        if reader is not None and reader.reason is None:
+            reader.at_death = [] if reader.at_death is None else reader.at_death
+            reader.at_death.append(channel.close)
+            self._reader = reader
+
+    def _end(self) -> None:
+        channel, self._channel, self._ask = self._channel, None, None
+        if channel is not None:
+            channel.close()
+            if self._reader is not None and self._reader.at_death is not None:
+                self._reader.at_death.remove(channel.close)
+
+    async def aclose(self) -> None:
+        """End the stream now, and the handler's generator with it."""
+        self._end()
+
+    async def __aenter__(self) -> Stream[R]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def __del__(self) -> None:
+        channel = self._channel
+        if channel is not None and not channel.server.runtime.loop.is_closed():
+            # The collector may run in any thread and at any instant.
+            channel.server.runtime.loop.call_soon_threadsafe(self._end)

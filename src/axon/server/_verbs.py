@@ -1,0 +1,69 @@
+"""What a callback can say besides its answer: stop, ignore, continue, and be told when nothing comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidOption
+from ..process import ExitReason, acting, checked, checked_seconds, normal
+
+if TYPE_CHECKING:
+    from ._process import ServerProcess
+
+
+class Stop(Exception):
+    """Raise it in a callback to end the server with `reason`, default `normal`.
+
+    In `init` the start fails with that reason. In a handler `terminate` runs; a caller gets no answer but
+    `ServerDied`; to answer first use `stop_self`. https://www.erlang.org/doc/man/gen_server#Module:handle_call-3
+    """
+
+    def __init__(self, reason: ExitReason = normal) -> None:
+        super().__init__(reason)
+        self.reason = checked(reason)
+
+
+class Ignore(Exception):
+    """Raise it in `init`: this server chooses not to start, and that is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdleTimeout:
+    """No message came for the time given to `idle_after`, in seconds."""
+
+    seconds: float
+
+
+def _server(function: str) -> ServerProcess:
+    from ._process import ServerProcess
+
+    me = acting(function)
+    if not isinstance(me, ServerProcess):
+        raise InvalidOption(function, me, "used in a callback of a GenServer")
+    return me
+
+
+def stop_self(reason: ExitReason = normal) -> None:
+    """End this server with `reason` after the present callback.
+
+    What the handler then returns is the answer, delivered when `terminate` has run (OTP's `{stop, R, Reply, S}`).
+    """
+    _server("stop_self").stopping = checked(reason)
+
+
+def continue_with(continuation: object) -> None:
+    """Run `handle_continue(state, continuation)` right after this callback, before any message that waits.
+
+    From `init`: after the starter has its handle. https://www.erlang.org/doc/man/gen_server#Module:handle_continue-2
+    """
+    me = _server("continue_with")
+    me.continuations = [*(me.continuations or ()), continuation]
+
+
+def idle_after(seconds: float) -> None:
+    """Get `IdleTimeout(seconds)` in `handle_info` if no message comes for that long after this callback.
+
+    Any message cancels it, and only a callback that calls `idle_after` arms it again.
+    """
+    _server("idle_after").idle_seconds = checked_seconds(seconds, "seconds")

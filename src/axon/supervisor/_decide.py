@@ -1,0 +1,50 @@
+"""What a supervisor does about an exit, as pure functions over plain data.
+
+https://www.erlang.org/doc/system/sup_princ.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from ..process import ExitReason, is_clean
+from ._spec import Restart
+
+Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
+AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
+
+
+def is_restarted(restart: Restart, reason: ExitReason) -> bool:
+    """Whether a child that ended with `reason` is to run again (rules A29–A31)."""
+    return restart == "permanent" or (restart == "transient" and not is_clean(reason))
+
+
+def group(strategy: Strategy, ids: Sequence[str], failed: str) -> list[str]:
+    """The ids a restart concerns, in start order (rules A36–A38): stop them from the back, start them from the front."""
+    if strategy == "one_for_one":
+        return [failed]
+    if strategy == "one_for_all":
+        return list(ids)
+    return list(ids[ids.index(failed) :])
+
+
+def add_restart(
+    restarts: Sequence[float], now: float, max_restarts: int, max_seconds: float
+) -> tuple[list[float], bool]:
+    """Record a restart at `now`; returns the restarts that still count, and whether they are too many.
+
+    `max_restarts` within `max_seconds` are allowed, the next one is not; the window includes its ends (A46–A48).
+    """
+    counted = [*(then for then in restarts if now - then <= max_seconds), now]
+    return counted, len(counted) > max_restarts
+
+
+def ends_supervisor(auto_shutdown: AutoShutdown, significant: bool, others_active: bool) -> bool:
+    """Whether the end of a child that is not restarted ends its supervisor, too (rules A65–A68).
+
+    `others_active`: whether another significant child runs or is being restarted.
+    """
+    if not significant or auto_shutdown == "never":
+        return False
+    return auto_shutdown == "any_significant" or not others_active

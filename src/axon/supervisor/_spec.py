@@ -1,0 +1,99 @@
+"""What a supervisor knows of a child: the server's own spec, and how to start, restart and stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_args
+
+from ..errors import InvalidOption
+from ..server import GenServer, checked_limit, checked_name, checked_spec, is_server
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+G_co = TypeVar("G_co", bound=GenServer[Any], covariant=True)
+G = TypeVar("G", bound=GenServer[Any])
+
+Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+Shutdown: TypeAlias = float | Literal["brutal_kill", "infinity"]
+Backoff: TypeAlias = "Callable[[RetryCallState], float]"
+"""A tenacity wait strategy, such as `tenacity.wait_exponential_jitter(initial=0.1, max=30)`."""
+
+SHUTDOWN_TIME = 5.0
+"""Seconds a worker has to end, as in OTP."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChildSpec(Generic[G_co]):
+    """One child of a supervisor; make it with `child()`. https://www.erlang.org/doc/man/supervisor#type-child_spec"""
+
+    server: G_co
+    id: str
+    name: str | None = None
+    restart: Restart = "permanent"
+    shutdown: Shutdown = SHUTDOWN_TIME
+    significant: bool = False
+    backoff: Backoff | None = None
+    mailbox: int | None = None
+    type: Literal["worker", "supervisor"] = "worker"
+
+
+def child(
+    server: G,
+    *,
+    id: str | None = None,
+    name: str | None = None,
+    restart: Restart = "permanent",
+    shutdown: Shutdown | None = None,
+    significant: bool = False,
+    backoff: Backoff | None = None,
+    mailbox: int | None = None,
+) -> ChildSpec[G]:
+    """Say how a supervisor is to keep a server.
+
+    id: unique within the supervisor, default the class name. name: registered name, default none.
+    restart: `permanent` (default) always, `transient` after a failure only, `temporary` never.
+    shutdown: seconds to end before it is killed, default 5 (for a supervisor `infinity`), or `brutal_kill`.
+    significant: its end may end the supervisor, see `auto_shutdown`. backoff: a tenacity wait strategy that delays
+    restarts; default none, restarts are immediate as in OTP. mailbox: most messages that may wait, default no limit.
+
+    Raises `InvalidOption`, showing the option and its value.
+    """
+    from ._supervisor import Supervisor
+
+    checked_spec(server, "server")
+    is_supervisor = isinstance(server, Supervisor)
+    if restart not in get_args(Restart):
+        raise InvalidOption("restart", restart, "'permanent', 'transient' or 'temporary'")
+    if shutdown is None:
+        shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
+    timed = isinstance(shutdown, int | float) and not isinstance(shutdown, bool) and shutdown >= 0
+    if not timed and shutdown not in ("brutal_kill", "infinity"):
+        raise InvalidOption("shutdown", shutdown, "seconds >= 0, 'brutal_kill' or 'infinity'")
+    if not isinstance(significant, bool):
+        raise InvalidOption("significant", significant, "True or False")
+    if significant and restart == "permanent":
+        raise InvalidOption("significant", significant, "False for a permanent child, whose end ends nothing")
+    if backoff is not None and not callable(backoff):
+        raise InvalidOption("backoff", backoff, "None or a tenacity wait strategy")
+    return ChildSpec(
+        server=server,
+        id=checked_name(type(server).__name__ if id is None else id, "id") or "",
+        name=checked_name(name),
+        restart=restart,
+        shutdown=shutdown,
+        significant=significant,
+        backoff=backoff,
+        mailbox=checked_limit(mailbox),
+        type="supervisor" if is_supervisor else "worker",
+    )
+
+
+def as_child(given: object) -> ChildSpec[GenServer[Any]]:
+    """A server's spec alone stands for `child(spec)`."""
+    if isinstance(given, ChildSpec):
+        return cast("ChildSpec[GenServer[Any]]", given)
+    if is_server(given):
+        return child(given)
+    raise InvalidOption("children", given, "servers or child(server, ...) specs")

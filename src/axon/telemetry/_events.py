@@ -1,0 +1,101 @@
+"""What happened: one frozen record per kind of happening, times in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events. `path` names the process, from the root: `app/Counter`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStarted(Event):
+    """init returned: the process is ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessIgnored(Event):
+    """init raised `Ignore`: the process chose not to start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStartFailed(Event):
+    """init failed, exited or took too long."""
+
+    reason: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessExited(Event):
+    """The process ended, for whatever reason. `terminated` tells whether its terminate callback was entered, and
+    `terminate_reason` with what.
+    """
+
+    reason: object
+    terminated: bool = False
+    terminate_reason: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessCrashed(Event):
+    """The process ended abnormally.
+
+    `decision` is what its supervisor does about it, `last_messages` the messages it handled last, newest last.
+    """
+
+    reason: object
+    decision: str
+    last_messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildRestarted(Event):
+    """A supervisor started a child again. `restarts` counts those within the last `period` seconds."""
+
+    restarts: int
+    period: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorGaveUp(Event):
+    """A supervisor stopped itself: more than `max_restarts` within `period` seconds; `child` failed last."""
+
+    child: str
+    reason: object
+    max_restarts: int
+    period: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZombieDeclared(Event):
+    """A killed process did not end within `grace` seconds; it was declared dead while its task goes on."""
+
+    grace: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter(Event):
+    """A message that nobody took: it was addressed to `path`."""
+
+    text: str
+    why: Literal["no process", "mailbox full", "deadline passed", "died before handling it"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnexpectedMessage(Event):
+    """A message that no `handle_info` of its server knew."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenerFailed(Event):
+    """A telemetry listener raised and was detached."""
+
+    listener: str
+    error: BaseException

@@ -1,0 +1,126 @@
+"""Events as log lines: structlog bound to the stdlib logger `axon`, silent unless the program configures logging."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from ._events import (
+    ChildRestarted,
+    DeadLetter,
+    Event,
+    ListenerFailed,
+    ProcessCrashed,
+    ProcessIgnored,
+    ProcessStarted,
+    ProcessStartFailed,
+    SupervisorGaveUp,
+    UnexpectedMessage,
+    ZombieDeclared,
+)
+
+if TYPE_CHECKING:
+    import structlog
+
+LOGGER = logging.getLogger("axon")
+LOGGER.addHandler(logging.NullHandler())
+
+LEVELS: dict[type[Event], tuple[int, str]] = {
+    ProcessStarted: (logging.INFO, "started"),
+    ProcessIgnored: (logging.INFO, "chose not to start"),
+    ProcessStartFailed: (logging.ERROR, "failed to start"),
+    ProcessCrashed: (logging.ERROR, "crashed"),
+    ChildRestarted: (logging.WARNING, "restarted"),
+    SupervisorGaveUp: (logging.ERROR, "gave up"),
+    ZombieDeclared: (logging.ERROR, "declared dead, its task goes on"),
+    DeadLetter: (logging.WARNING, "dead letter"),
+    UnexpectedMessage: (logging.WARNING, "unexpected message"),
+    ListenerFailed: (logging.ERROR, "telemetry listener failed, detached"),
+}
+
+
+def wants(kind: type[Event]) -> bool:
+    """Whether a line of this kind would reach anybody."""
+    entry = LEVELS.get(kind)
+    return entry is not None and LOGGER.isEnabledFor(entry[0]) and _is_heard(LOGGER)
+
+
+def _is_heard(logger: logging.Logger | None) -> bool:
+    while logger is not None:
+        if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def write(event: Event) -> None:
+    """Log the event, if its kind is one that is logged and somebody hears it."""
+    if not wants(type(event)):
+        return
+    level, title = LEVELS[type(event)]
+    fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    cause = fields.get("reason", fields.get("error"))
+    if isinstance(cause, BaseException):
+        fields["exc_info"] = cause
+    _structlog().log(level, title, **fields)
+
+
+def _structlog() -> structlog.stdlib.BoundLogger:
+    import structlog  # costs 40 ms, so only when there is something to say
+
+    wrapped: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        LOGGER,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[_reasons_as_text, structlog.stdlib.render_to_log_kwargs],
+        cache_logger_on_first_use=False,
+    )
+    return wrapped
+
+
+def _reasons_as_text(
+    logger: object, method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Everything but numbers, texts and the traceback becomes text here, so that no renderer can fail on it."""
+    for key, value in fields.items():
+        if key != "exc_info" and not isinstance(value, str | int | float | tuple):
+            fields[key] = repr(value)
+    return fields
+
+
+def configure_logging(level: int | str = logging.INFO, *, json: bool = False) -> None:
+    """Print the events of Axon on stderr, for programs (a library leaves this to its program).
+
+    level: the least level that is printed, default INFO. json: one JSON object a line instead of columns.
+    """
+    import structlog
+
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(
+            exception_formatter=structlog.dev.plain_traceback  # the rich one shows locals: state, keys, prompts
+        )
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso"),
+                structlog.stdlib.ExtraAdder(),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([structlog.processors.format_exc_info] if json else []),
+                renderer,
+            ],
+        )
+    )
+    for old in [h for h in LOGGER.handlers if getattr(h, "_axon", False)]:
+        LOGGER.removeHandler(old)
+    handler._axon = True  # type: ignore[attr-defined]  # marks ours, so that a second call replaces it
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(level)

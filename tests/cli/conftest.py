@@ -1,0 +1,39 @@
+"""No test here may reach a real model; folders are small and made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pydantic_ai
+import pydantic_ai.models
+import pytest
+
+from axon.cli.demo._corpus import Corpus
+
+pydantic_ai.BANNER_ENABLED = False
+pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
+
+MakeCorpus = Callable[[dict[str, str | bytes]], Corpus]
+
+
+@pytest.fixture
+def make_corpus(tmp_path: Path) -> Iterator[MakeCorpus]:
+    """Opens a corpus over files given as name and content, and closes it."""
+    opened: list[Corpus] = []
+
+    def make(files: dict[str, str | bytes]) -> Corpus:
+        write(tmp_path, files)
+        opened.append(Corpus.open(tmp_path))
+        return opened[-1]
+
+    yield make
+    for corpus in opened:
+        corpus.close()
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
