@@ -148,9 +148,7 @@ class MailboxFull(CallError):
     """The mailbox holds `limit` messages; `message` (handler name, arguments) was not sent."""
 
     def __init__(self, target: str, limit: int, message: object) -> None:
-        super().__init__(
-            target, f"the mailbox of {target} is full (mailbox={limit}): {message!r} was not sent"
-        )
+        super().__init__(target, f"the mailbox of {target} is full (mailbox={limit}): {message!r} was not sent")
         self.limit, self.message = limit, message
 
 
@@ -168,9 +166,7 @@ class StartFailed(StartError):
     def __init__(self, child: str, reason: object) -> None:
         super().__init__(child, f"{child} failed to start: {reason!r}")
         self.reason = reason
-        cause = getattr(
-            reason, "term", reason
-        )  # shutdown(StartFailed(...)): a supervisor's child did not start
+        cause = getattr(reason, "term", reason)  # shutdown(StartFailed(...)): a supervisor's child did not start
         if isinstance(cause, BaseException):
             self.__cause__ = cause
 

@@ -6,7 +6,7 @@ https://www.erlang.org/doc/system/ref_man_processes.html#links
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from ..errors import NoProcess
 from ._context import acting
@@ -100,10 +100,9 @@ def demonitor(monitor: Monitor, *, flush: bool = False) -> bool:
 
 
 def _is_down_of(item: Any, monitor: Monitor) -> bool:
-    message = (
-        item[1] if type(item) is tuple and len(item) == 4 else item
-    )  # a server's mailbox holds quadruples
-    return isinstance(message, Down) and message.monitor is monitor
+    if type(item) is tuple:
+        item = cast("tuple[object, ...]", item)[1]  # a server's mailbox holds quadruples
+    return isinstance(item, Down) and item.monitor is monitor
 
 
 async def wait_down(target: Target) -> Down:

@@ -119,9 +119,7 @@ class Process:
         """One event per crash, with what is done about it."""
         if self.runtime.bus.wants(ProcessCrashed):
             self.runtime.bus.emit(
-                ProcessCrashed(
-                    path=self.path, reason=reason, decision=decision, last_messages=self.last_messages()
-                )
+                ProcessCrashed(path=self.path, reason=reason, decision=decision, last_messages=self.last_messages())
             )
 
     # -- exit signals

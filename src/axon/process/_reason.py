@@ -53,6 +53,4 @@ def checked(reason: object, option: str = "reason") -> ExitReason:
     """`reason` if it is one; `InvalidOption` otherwise."""
     if isinstance(reason, Reason | BaseException):
         return reason
-    raise InvalidOption(
-        option, reason, "normal, shutdown, shutdown(term), killed, kill, noproc or an exception"
-    )
+    raise InvalidOption(option, reason, "normal, shutdown, shutdown(term), killed, kill, noproc or an exception")

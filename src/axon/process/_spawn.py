@@ -27,9 +27,7 @@ class TaskProcess(Process):
 
     __slots__ = ("_burst", "_started", "_waiter")
 
-    def __init__(
-        self, runtime: Runtime, parent: Process | None, label: str, body: Coroutine[Any, Any, object]
-    ) -> None:
+    def __init__(self, runtime: Runtime, parent: Process | None, label: str, body: Coroutine[Any, Any, object]) -> None:
         super().__init__(runtime, parent, label)
         self.mailbox = deque()
         self._waiter: asyncio.Future[None] | None = None

@@ -85,18 +85,18 @@ class GenServer(Generic[S]):
         runtime = slot_of(self).runtime
         if runtime.bus.wants(UnexpectedMessage):
             runtime.bus.emit(UnexpectedMessage(path=slot_of(self).path, text=repr(message)))
+        return None
 
     def handle_continue(self, state: S, continuation: object) -> Awaitable[None] | None:
         """What `continue_with` asked for, before any message that waits."""
-        raise InvalidHandler(
-            f"{type(self).__name__}.handle_continue", "is missing, and continue_with() was used"
-        )
+        raise InvalidHandler(f"{type(self).__name__}.handle_continue", "is missing, and continue_with() was used")
 
     def terminate(self, state: S, reason: ExitReason) -> Awaitable[None] | None:
         """Clean up. Called when the server ends by itself, is stopped, or traps exits and its parent ends it.
 
         Not called when `init` failed, on an exit signal that is not trapped, or on `kill`.
         """
+        return None
 
     # -- what an address is
 
@@ -171,9 +171,7 @@ def check_hints(cls: type[GenServer[Any]], *, at_start: bool) -> None:
         except Exception as error:
             pending = True
             if at_start and not isinstance(error, NameError):
-                raise InvalidHandler(
-                    f"{cls.__name__}.{name}", f"its hints cannot be read: {error}"
-                ) from error
+                raise InvalidHandler(f"{cls.__name__}.{name}", f"its hints cannot be read: {error}") from error
             continue
         state = list(inspect.signature(found.function).parameters)[1]
         given = hints.get(state)
@@ -182,9 +180,7 @@ def check_hints(cls: type[GenServer[Any]], *, at_start: bool) -> None:
                 f"{cls.__name__}.{name}", f"takes state {_name(given)}, the server keeps {_name(wanted)}"
             )
         if found.kind == "cast" and hints.get("return", type(None)) is not type(None):
-            raise InvalidHandler(
-                f"{cls.__name__}.{name}", "a @cast has no answer: its return hint must be None"
-            )
+            raise InvalidHandler(f"{cls.__name__}.{name}", "a @cast has no answer: its return hint must be None")
     if pending and not at_start:
         cls.__axon_unchecked__ = True  # type: ignore[attr-defined]
     elif at_start:

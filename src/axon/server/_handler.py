@@ -53,9 +53,7 @@ class Handler:
         self.is_async = inspect.iscoroutinefunction(function)
 
 
-def _handler(
-    fn: Callable[..., Any], kind: Kind, timeout: float | None, raises: tuple[type[Exception], ...]
-) -> Handler:
+def _handler(fn: Callable[..., Any], kind: Kind, timeout: float | None, raises: tuple[type[Exception], ...]) -> Handler:
     option = f"@{kind}(timeout=)"
     if not callable(fn):
         raise InvalidOption(f"@{kind}", fn, "put on a method")
@@ -109,16 +107,10 @@ def call(
     fn: Callable[Concatenate[A, S, P], Coroutine[Any, Any, R]], /
 ) -> Callable[Concatenate[A, P], CoroutineType[Any, Any, R]]: ...
 @overload
-def call(
-    fn: Callable[Concatenate[A, S, P], R], /
-) -> Callable[Concatenate[A, P], CoroutineType[Any, Any, R]]: ...
+def call(fn: Callable[Concatenate[A, S, P], R], /) -> Callable[Concatenate[A, P], CoroutineType[Any, Any, R]]: ...
 @overload
-def call(
-    *, timeout: float | None = CALL_TIMEOUT, raises: tuple[type[Exception], ...] = ()
-) -> CallDecorator: ...
-def call(
-    fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT, raises: tuple[type[Exception], ...] = ()
-) -> Any:
+def call(*, timeout: float | None = CALL_TIMEOUT, raises: tuple[type[Exception], ...] = ()) -> CallDecorator: ...
+def call(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT, raises: tuple[type[Exception], ...] = ()) -> Any:
     """Make a method a request: `await server.method(...)` runs it in the server and gives its answer.
 
     The method is `def` or `async def` and takes `(self, state, ...)`; what it returns is the answer. A returned
@@ -146,9 +138,7 @@ def _call(timeout: float | None, raises: tuple[type[Exception], ...], fn: Callab
 
 
 @overload
-def cast(
-    fn: Callable[Concatenate[A, S, P], Coroutine[Any, Any, None]], /
-) -> Callable[Concatenate[A, P], None]: ...
+def cast(fn: Callable[Concatenate[A, S, P], Coroutine[Any, Any, None]], /) -> Callable[Concatenate[A, P], None]: ...
 @overload
 def cast(fn: Callable[Concatenate[A, S, P], None], /) -> Callable[Concatenate[A, P], None]: ...
 def cast(fn: Any, /) -> Any:
@@ -174,9 +164,7 @@ class StreamDecorator(Protocol):
 
 
 @overload
-def stream(
-    fn: Callable[Concatenate[A, S, P], AsyncIterator[R]], /
-) -> Callable[Concatenate[A, P], Stream[R]]: ...
+def stream(fn: Callable[Concatenate[A, S, P], AsyncIterator[R]], /) -> Callable[Concatenate[A, P], Stream[R]]: ...
 @overload
 def stream(*, timeout: float | None = CALL_TIMEOUT) -> StreamDecorator: ...
 def stream(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT) -> Any:
@@ -189,9 +177,7 @@ def stream(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT) -> Any:
     def decorate(fn: Callable[..., Any]) -> Any:
         handler = _handler(fn, "stream", timeout, ())
         if not inspect.isasyncgenfunction(fn):
-            raise InvalidHandler(
-                fn.__qualname__, "a @stream handler is an async generator (async def … yield)"
-            )
+            raise InvalidHandler(fn.__qualname__, "a @stream handler is an async generator (async def … yield)")
 
         def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Stream[Any]:
             return Stream(lambda: ask(self, handler, args, keywords), timeout)

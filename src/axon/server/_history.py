@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._process import Item
+    from ._mailbox import Item
 
 RECENT = 8
 """Messages a server remembers."""

@@ -13,28 +13,24 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import Exit, ExitReason, Process, calling, deadline_at, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, calling, deadline_at, disconnect, is_clean, normal, shutdown
 from ..telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed
+from ._deferred import answer_later
 from ._history import RECENT, describe, recent_messages
+from ._mailbox import Item, MailboxProcess
 from ._request import Request
 from ._slot import Slot
 from ._stream import Channel
-from ._verbs import IdleTimeout, Ignore, Stop
+from ._verbs import Ignore, Stop
 
 if TYPE_CHECKING:
-    from ..process import Timer
     from ._genserver import GenServer
-    from ._handler import Handler
 
 BURST = 64
 """Messages a server handles in its turn before the others have theirs."""
-
-Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | None]"
-"""A message: (handler, arguments, keywords, request); (None, message, None, None) for handle_info;
-(None, function of the process, {}, request) for a system message."""
 
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
 """What is left of a callback: a coroutine to await, or nothing."""
@@ -42,54 +38,39 @@ Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
 Phase: TypeAlias = Literal["init", "running", "terminating"]
 
 
-class ServerProcess(Process):
+class ServerProcess(MailboxProcess):
     """One incarnation of a server."""
 
     __slots__ = (
         "ack",
-        "busy",
         "continuations",
         "final",
         "handle",
         "handled",
-        "idle_seconds",
-        "idle_timer",
         "in_callback",
         "item",
-        "limit",
-        "obeys",
         "outcome",
         "parting",
         "phase",
         "recent",
         "reported",
-        "room",
         "slot",
         "state",
         "stopping",
-        "suspended",
         "terminated_with",
-        "waker",
         "work",
     )
 
-    def __init__(
-        self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None
-    ) -> None:
-        super().__init__(slot.runtime, parent, slot.label)
+    def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
+        super().__init__(slot.runtime, parent, slot.label, obeys)
         self.handle = handle
         self.slot = slot
-        self.obeys = obeys  # whose exit signal it follows: who started it with a link
         self.trap_exit = handle.trap_exit
-        self.limit: int | None = None
         self.reported = False
         self.state: Any = None
         self.phase: Phase = "init"
-        self.busy = True  # queued or running; an idle server answers its next message
         self.in_callback = False
-        self.suspended = False
         self.item: Item | None = None
-        self.waker: asyncio.Future[None] | None = None
         self.ack: asyncio.Future[None] | None = None
         self.outcome: StartFailed | Ignored | None = None
         self.stopping: ExitReason | None = None
@@ -97,68 +78,9 @@ class ServerProcess(Process):
         self.final: ExitReason = normal
         self.terminated_with: ExitReason | None = None
         self.continuations: list[object] | None = None
-        self.idle_seconds: float | None = None
-        self.idle_timer: Timer | None = None
         self.work: set[asyncio.Future[Any]] | None = None
-        self.room: deque[asyncio.Future[None]] | None = None
         self.handled = 0
         self.recent: list[Item | None] | None = None
-
-    # -- how messages come in
-
-    def deliver(self, message: object) -> None:
-        self.enqueue((None, message, None, None))
-
-    def enqueue(self, item: Item) -> None:
-        """Put a message at the end of the mailbox, and see that it is served."""
-        if self.reason is not None:
-            return
-        mailbox = self.mailbox
-        if mailbox is None:
-            mailbox = self.mailbox = deque()
-        mailbox.append(item)
-        if not self.busy:
-            self.busy = True
-            if self.task is None:
-                self.runtime.wake(self)
-            else:
-                self._wake_task()
-
-    def _wake_task(self) -> None:
-        if self.waker is not None and not self.waker.done():
-            self.waker.set_result(None)
-
-    def is_full(self) -> bool:
-        """Whether the mailbox is at its limit."""
-        return self.limit is not None and self.mailbox is not None and len(self.mailbox) >= self.limit
-
-    def _take(self) -> Item | None:
-        mailbox = cast("deque[Item] | None", self.mailbox)
-        if not mailbox:
-            return None
-        if self.suspended:
-            for index, item in enumerate(mailbox):
-                if self._is_urgent(item):
-                    del mailbox[index]
-                    return item
-            return None
-        if self.room:
-            self._make_room()
-        return mailbox.popleft()
-
-    def _is_urgent(self, item: Item) -> bool:
-        """What a suspended server takes: system messages, and its parent's exit."""
-        return item[0] is None and (item[2] is not None or self._is_parents_exit(item[1]))
-
-    def _is_parents_exit(self, message: object) -> bool:
-        return type(message) is Exit and self.obeys is not None and message.sender is self.obeys
-
-    def _make_room(self) -> None:
-        while self.room:
-            waiter = self.room.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
 
     # -- the two ways of running
 
@@ -242,7 +164,7 @@ class ServerProcess(Process):
             return None
         if self.continuations:
             return self._invoke(self.handle.handle_continue, self.state, self.continuations.pop(0))
-        item = self._take()
+        item = self.take()
         if item is not None:
             return self._handle(item)
         self.busy = False
@@ -255,7 +177,7 @@ class ServerProcess(Process):
         if handler is None and keywords is not None:
             return self._system(args, request)
         if self.idle_timer is not None:
-            self._cancel_idle()
+            self.cancel_idle()
         if request is not None and (request.due is not None or request.callers):
             if request.due is not None and self.runtime.loop.time() >= request.due:
                 request.fail(DeadlineExceeded(self.path))
@@ -268,7 +190,7 @@ class ServerProcess(Process):
         self.recent[self.handled % RECENT] = item
         self.handled += 1
         if handler is None:
-            if self._is_parents_exit(args):
+            if self.is_parents_exit(args):
                 return self._stop(args.reason)
             return self._invoke(self.handle.handle_info, self.state, args)
         if keywords:
@@ -288,7 +210,7 @@ class ServerProcess(Process):
         if request is not None:
             request.answer(answer)
         if idle is not None and self.phase == "running":
-            self._arm_idle(idle)  # a system message restarts the whole idle time (rule B42)
+            self.arm_idle(idle)  # a system message restarts the whole idle time (rule B42)
         return None
 
     def _in_context(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -332,32 +254,20 @@ class ServerProcess(Process):
         if self.stopping is not None:
             return self._stop(self.stopping)
         if self.idle_seconds is not None:
-            self._arm_idle(self.idle_seconds)
+            self.arm_idle(self.idle_seconds)
         return None
 
     def _answer(self, item: Item, request: Request, value: object) -> None:
         if request.due is not None or request.callers:
             self._in_context(_leave)
-        if isinstance(value, asyncio.Future):
-            self.adopt(cast("asyncio.Future[Any]", value), request)
+        if _is_future(value):
+            answer_later(self, value, request)
         elif item[0] is not None and item[0].kind == "stream":
             request.answer(Channel(self, value, request.due))
         elif self.stopping is not None:
             self.parting = (request, value)
         else:
             request.answer(value)
-
-    def adopt(self, work: asyncio.Future[Any], request: Request | None = None) -> None:
-        """Tie work to this incarnation, whose death takes it along; `request` is answered when it is done."""
-        if self.work is None:
-            self.work = set()
-        self.work.add(work)
-        work.add_done_callback(self.work.discard)
-        if request is not None:
-            self.at_death = [] if self.at_death is None else self.at_death
-            late = _Later(self, request)
-            self.at_death.append(late.server_died)
-            work.add_done_callback(late.done)
 
     def _failed(self, error: BaseException) -> Pending:
         """What follows a callback that raised."""
@@ -414,7 +324,7 @@ class ServerProcess(Process):
     def _stop(self, reason: ExitReason) -> Pending:
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
         self.phase, self.final, self.terminated_with = "terminating", reason, reason
-        self._cancel_idle()
+        self.cancel_idle()
         return self._invoke(self.handle.terminate, self.state, reason)
 
     def stop_soon(self, reason: ExitReason) -> None:
@@ -446,7 +356,7 @@ class ServerProcess(Process):
             if self.obeys is not None:  # the starter gets the error, and no exit signal besides (rule B7)
                 disconnect(self, self.obeys)
         super().die(reason)
-        self._wake_task()
+        self.wake_task()
 
     def report(self, reason: ExitReason) -> None:
         if self.phase == "init":
@@ -456,9 +366,7 @@ class ServerProcess(Process):
         if bus.wants(ProcessExited):
             entered = self.terminated_with is not None
             bus.emit(
-                ProcessExited(
-                    path=self.path, reason=reason, terminated=entered, terminate_reason=self.terminated_with
-                )
+                ProcessExited(path=self.path, reason=reason, terminated=entered, terminate_reason=self.terminated_with)
             )
         if not self.reported and not is_clean(reason):
             self.report_crash(reason, "none: it has no supervisor and stays down")
@@ -481,48 +389,13 @@ class ServerProcess(Process):
         for work in list(self.work or ()):
             work.cancel()
         while self.room:
-            self._make_room()
-        self._cancel_idle()
+            self.make_room()
+        self.cancel_idle()
         self.item = self.state = self.parting = None
 
-    # -- idle time
 
-    def _arm_idle(self, seconds: float) -> None:
-        self._cancel_idle()
-        self.idle_seconds = seconds
-        self.idle_timer = self.runtime.timers.after(seconds, self._idle)
-
-    def _cancel_idle(self) -> None:
-        if self.idle_timer is not None:
-            self.runtime.timers.cancel(self.idle_timer)
-        self.idle_timer = self.idle_seconds = None
-
-    def _idle(self) -> None:
-        seconds, self.idle_timer, self.idle_seconds = self.idle_seconds, None, None
-        if self.reason is None and not self.mailbox and not self.busy:
-            self.deliver(IdleTimeout(seconds or 0.0))
-
-
-class _Later:
-    """A deferred answer: it comes from the work, or from the server's death, whichever is first."""
-
-    __slots__ = ("request", "server")
-
-    def __init__(self, server: ServerProcess, request: Request) -> None:
-        self.server, self.request = server, request
-
-    def server_died(self) -> None:
-        self.request.fail(ServerDied(self.server.path, self.server.reason))
-
-    def done(self, work: asyncio.Future[Any]) -> None:
-        if self.server.at_death is not None:
-            self.server.at_death.remove(self.server_died)
-        if work.cancelled():
-            self.request.fail(ServerDied(self.server.path, asyncio.CancelledError()))
-        elif (error := work.exception()) is not None:
-            self.request.fail(error)
-        else:
-            self.request.answer(work.result())
+def _is_future(value: object) -> TypeGuard[asyncio.Future[Any]]:
+    return isinstance(value, asyncio.Future)
 
 
 def _enter(request: Request) -> None:

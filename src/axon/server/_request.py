@@ -16,9 +16,7 @@ class Request:
 
     __slots__ = ("callers", "due", "future")
 
-    def __init__(
-        self, future: asyncio.Future[Any] | None, due: float | None, callers: tuple[Process, ...]
-    ) -> None:
+    def __init__(self, future: asyncio.Future[Any] | None, due: float | None, callers: tuple[Process, ...]) -> None:
         self.future = future
         self.due = due
         self.callers = callers

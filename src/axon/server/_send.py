@@ -55,9 +55,7 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
         process.enqueue(item)
 
 
-async def ask(
-    handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]
-) -> Any:
+async def ask(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Send a call and wait for its answer."""
     slot = slot_of(handle)
     caller = running.get()
@@ -76,9 +74,7 @@ async def ask(
         return await answer(process, future, handler.timeout, request.due)
 
 
-async def answer(
-    process: ServerProcess, future: asyncio.Future[Any], patience: float | None, due: float | None
-) -> Any:
+async def answer(process: ServerProcess, future: asyncio.Future[Any], patience: float | None, due: float | None) -> Any:
     """Wait for the answer, until the deadline if there is one, else for `patience` seconds."""
     runtime = process.runtime
     left = patience if due is None else max(0.0, due - runtime.loop.time())

@@ -23,9 +23,7 @@ def checked_spec(spec: object, option: str) -> GenServer[Any]:
     if not is_server(spec):
         raise InvalidOption(option, spec, "an instance of a GenServer class")
     if SLOT in spec.__dict__:
-        raise InvalidOption(
-            option, spec, "a spec, not a running server (dataclasses.replace makes a spec of one)"
-        )
+        raise InvalidOption(option, spec, "a spec, not a running server (dataclasses.replace makes a spec of one)")
     check_at_start(spec)
     return spec
 
@@ -104,16 +102,12 @@ async def _start(spec: G, linked: bool, name: str | None, timeout: float | None,
     label = name or f"{type(spec).__name__}#{home.next_serial()}"
     slot = Slot(home, checked_name(label) or label, None)
     handle = bound(spec, slot)
-    process = launch(
-        handle, slot, parent, linked=linked, name=checked_name(name), limit=checked_limit(mailbox)
-    )
+    process = launch(handle, slot, parent, linked=linked, name=checked_name(name), limit=checked_limit(mailbox))
     await started(process, limit)
     return handle
 
 
-async def start(
-    spec: G, *, name: str | None = None, timeout: float | None = None, mailbox: int | None = None
-) -> G:
+async def start(spec: G, *, name: str | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
     """Start one server alone, without a supervisor, and return its handle when `init` is done.
 
     name: register it under this name, default none. timeout: seconds `init` may take, default no limit.

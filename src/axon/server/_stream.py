@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import CallTimeout, DeadlineExceeded, ServerDied
 from ..process import Process
+from ._deferred import adopt
 
 if TYPE_CHECKING:
     from ._process import ServerProcess
@@ -32,7 +33,7 @@ class Channel:
         context = server.context.copy()
         self._task = server.runtime.loop.create_task(self._pump(items, due), context=context)
         self._task.add_done_callback(self._settle)
-        server.adopt(self._task)
+        adopt(server, self._task)
 
     async def _pump(self, items: AsyncGenerator[Any, None], due: float | None) -> None:
         try:
@@ -54,9 +55,7 @@ class Channel:
         if self.ended is None:
             if task.cancelled():
                 reason = self.server.reason
-                self.ended = ServerDied(
-                    self.server.path, asyncio.CancelledError() if reason is None else reason
-                )
+                self.ended = ServerDied(self.server.path, asyncio.CancelledError() if reason is None else reason)
             else:
                 self.ended = task.exception() or StopAsyncIteration()
         self._notify()

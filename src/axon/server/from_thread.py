@@ -21,9 +21,7 @@ def _loop_of(method: object) -> asyncio.AbstractEventLoop:
         raise InvalidOption("method", method, "a @call or @cast method of a started handle")
     loop = runtime_of(handle).loop
     if _get_running_loop() is loop:
-        raise WrongLoop(
-            f"{handle!r} is in this very event loop: await its method, from_thread would block it"
-        )
+        raise WrongLoop(f"{handle!r} is in this very event loop: await its method, from_thread would block it")
     if loop.is_closed():
         raise NoProcess(repr(handle), "its event loop is closed")
     return loop

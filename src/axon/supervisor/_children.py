@@ -123,9 +123,7 @@ class Children:
     def others_active(self, child: Child) -> bool:
         """Whether another significant child runs or is being restarted."""
         return any(
-            other.spec.significant and other.status != "stopped"
-            for other in self.by_id.values()
-            if other is not child
+            other.spec.significant and other.status != "stopped" for other in self.by_id.values() if other is not child
         )
 
     def disband(self) -> None:

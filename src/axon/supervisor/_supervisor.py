@@ -90,11 +90,7 @@ class Supervisor(GenServer[Children]):
         ):
             if value not in choices:
                 raise InvalidOption(option, value, "one of " + ", ".join(map(repr, choices)))
-        if (
-            isinstance(self.max_restarts, bool)
-            or not isinstance(self.max_restarts, int)
-            or self.max_restarts < 0
-        ):
+        if isinstance(self.max_restarts, bool) or not isinstance(self.max_restarts, int) or self.max_restarts < 0:
             raise InvalidOption("max_restarts", self.max_restarts, "a number >= 0")
         if not checked_seconds(self.max_seconds, "max_seconds") > 0:
             raise InvalidOption("max_seconds", self.max_seconds, "a number of seconds > 0")
@@ -104,9 +100,7 @@ class Supervisor(GenServer[Children]):
         seen: set[str] = set()
         for spec in specs:
             if spec.id in seen:
-                raise InvalidOption(
-                    "id", spec.id, "unique among the children; give another with child(..., id=...)"
-                )
+                raise InvalidOption("id", spec.id, "unique among the children; give another with child(..., id=...)")
             seen.add(spec.id)
             self._check_significant(spec)
         object.__setattr__(self, "children", tuple(specs))
@@ -153,9 +147,7 @@ class Supervisor(GenServer[Children]):
         me = _me()
         known = state.by_id.get(spec.id)
         if known is not None:
-            raise (ChildAlreadyStarted if known.status == "running" else ChildAlreadyPresent)(
-                me.path, spec.id
-            )
+            raise (ChildAlreadyStarted if known.status == "running" else ChildAlreadyPresent)(me.path, spec.id)
         child = _new_child(me.slot, spec, static=False)
         failure = await state.start(child, me)
         if isinstance(failure, StartFailed):
@@ -194,8 +186,7 @@ class Supervisor(GenServer[Children]):
     def which_children(self, state: Children) -> list[ChildInfo]:
         """All children in start order."""
         return [
-            ChildInfo(id=c.spec.id, handle=c.handle, status=c.status, type=c.spec.type)
-            for c in state.by_id.values()
+            ChildInfo(id=c.spec.id, handle=c.handle, status=c.status, type=c.spec.type) for c in state.by_id.values()
         ]
 
     @call(timeout=None)
@@ -267,9 +258,7 @@ class Supervisor(GenServer[Children]):
 
     # -- exits and restarts
 
-    async def _exited(
-        self, state: Children, child: Child, process: ServerProcess, reason: ExitReason
-    ) -> None:
+    async def _exited(self, state: Children, child: Child, process: ServerProcess, reason: ExitReason) -> None:
         spec, child.failure = child.spec, reason
         if is_restarted(spec.restart, reason):
             return await self._restart(state, child, process)
@@ -335,9 +324,7 @@ class Supervisor(GenServer[Children]):
                     state.remove(member, "it was temporary and chose not to start")
             elif me.runtime.bus.wants(ChildRestarted):
                 restarts = len(state.restarts)
-                me.runtime.bus.emit(
-                    ChildRestarted(path=member.slot.path, restarts=restarts, period=self.max_seconds)
-                )
+                me.runtime.bus.emit(ChildRestarted(path=member.slot.path, restarts=restarts, period=self.max_seconds))
 
 
 S = TypeVar("S", bound=Supervisor)

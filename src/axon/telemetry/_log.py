@@ -80,9 +80,7 @@ def _structlog() -> structlog.stdlib.BoundLogger:
     return wrapped
 
 
-def _reasons_as_text(
-    logger: object, method: str, fields: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _reasons_as_text(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Everything but numbers, texts and the traceback becomes text here, so that no renderer can fail on it."""
     for key, value in fields.items():
         if key != "exc_info" and not isinstance(value, str | int | float | tuple):

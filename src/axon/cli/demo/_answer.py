@@ -64,9 +64,7 @@ class Answer(BaseModel):
     @model_validator(mode="after")
     def _found_is_claimed(self) -> Self:
         if self.found != bool(self.claims):
-            raise ValueError(
-                "found needs at least one claim" if self.found else "not found, but there are claims"
-            )
+            raise ValueError("found needs at least one claim" if self.found else "not found, but there are claims")
         return self
 
 

@@ -128,10 +128,7 @@ class Corpus:
         )
         self._db.executemany(
             "INSERT INTO passage (rowid, body, heading) VALUES (?, ?, ?)",
-            (
-                (i, searchable(p.text), searchable(f"{p.heading} {p.file.name}"))
-                for i, p in enumerate(self._passages)
-            ),
+            ((i, searchable(p.text), searchable(f"{p.heading} {p.file.name}")) for i, p in enumerate(self._passages)),
         )
         self._db.commit()
 
@@ -165,9 +162,7 @@ class Corpus:
         weights = {term.word: self.weight(len(term.rows)) for term in terms}
         total, top = sum(weights.values()), min(ranks.values(), default=0.0)
         scores = {
-            row: (
-                0.8 * sum(weights[term.word] for term in terms if row in term.rows) / total + 0.2 * rank / top
-            )
+            row: (0.8 * sum(weights[term.word] for term in terms if row in term.rows) / total + 0.2 * rank / top)
             * (1 - min(2 * clutter(self._passages[row].text), 0.4))
             for row, rank in ranks.items()
         }

@@ -67,10 +67,7 @@ def _next(messages: Sequence[ModelMessage], info: AgentInfo) -> list[ToolCallPar
             return [TextPart(_prose(answer))]
         calls = [(info.output_tools[0].name, answer.model_dump(mode="json"))]
     number = 1 + max((_number(part) for message in messages for part in message.parts), default=0)
-    return [
-        ToolCallPart(name, arguments, f"{MODEL_NAME}-{i}")
-        for i, (name, arguments) in enumerate(calls, number)
-    ]
+    return [ToolCallPart(name, arguments, f"{MODEL_NAME}-{i}") for i, (name, arguments) in enumerate(calls, number)]
 
 
 def _searches(turn: Turn) -> list[_Call]:
@@ -112,9 +109,7 @@ def _answer(turn: Turn) -> Answer:
     found = turn.found
     if not found or not found[0].words:
         return Answer(found=False)
-    weights = {
-        word: math.log(1 + found[0].passages / max(count, 1)) for word, count in found[0].words.items()
-    }
+    weights = {word: math.log(1 + found[0].passages / max(count, 1)) for word, count in found[0].words.items()}
     refused = _refused(turn)
     candidates = [sentence for sentence in _sentences(turn) if sentence.quote not in refused]
     chosen = best(candidates, weights, turn.question)

@@ -15,9 +15,7 @@ PASSAGE_CHARACTERS = 1_200
 """A passage ends once it has this many characters; longer lines are cut into several passages."""
 
 _ENOUGH_CHARACTERS = 400
-_HEADING = re.compile(
-    r"#{1,6}\s+\S|(?:async\s+)?(?:def|class|fn|func|function|struct|impl|interface|module)\s+\w"
-)
+_HEADING = re.compile(r"#{1,6}\s+\S|(?:async\s+)?(?:def|class|fn|func|function|struct|impl|interface|module)\s+\w")
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,7 @@ def sentences(file: str, lines: Iterable[Line]) -> Iterator[Sentence]:
             yield Sentence(file, first, last, quote, heading)
 
 
-def best(
-    candidates: Sequence[Sentence], weights: Mapping[str, float], question: str, most: int = 3
-) -> list[Sentence]:
+def best(candidates: Sequence[Sentence], weights: Mapping[str, float], question: str, most: int = 3) -> list[Sentence]:
     """The sentences that say most about a question, best first, none that repeats another.
 
     Args:
@@ -146,11 +144,7 @@ def best(
     rated.sort(key=lambda pair: -pair[0])
     chosen: list[Sentence] = []
     for score, candidate in rated:
-        if (
-            len(chosen) < most
-            and score >= 0.75 * rated[0][0]
-            and not any(_alike(candidate, c) for c in chosen)
-        ):
+        if len(chosen) < most and score >= 0.75 * rated[0][0] and not any(_alike(candidate, c) for c in chosen):
             chosen.append(candidate)
     return chosen
 
@@ -162,9 +156,7 @@ class _Asked:
         first, second, *_ = [*words(question), "", ""]
         self._definition = first in ("what", "who", "define")
         self._reason = first == "why"
-        self._number = first == "when" or (
-            first == "how" and second in ("many", "much", "long", "old", "big")
-        )
+        self._number = first == "when" or (first == "how" and second in ("many", "much", "long", "old", "big"))
         self._pairs = list(pairwise(telling(question)[: _LONG_QUESTION * 4]))
 
     def fit(self, sentence: Sentence, said: set[str]) -> float:

@@ -63,11 +63,7 @@ def words(text: str) -> list[str]:
     if not flat.isascii():
         # Without its last single character: a pair says more, and a run of one stays as it is.
         flat = _RUN.sub(lambda run: f" {' '.join(_paired(run[0]) or [run[0]])} ", flat)
-    return [
-        word
-        for found in _WORD.findall(flat)
-        if (word := _POSSESSIVE.sub("", found).strip("_")) and parts(word)
-    ]
+    return [word for found in _WORD.findall(flat) if (word := _POSSESSIVE.sub("", found).strip("_")) and parts(word)]
 
 
 def parts(word: str) -> list[str]:

@@ -1,0 +1,49 @@
+"""Answers that come later: work tied to one incarnation of a server, whose death takes it along."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ServerDied
+from ._request import Request
+
+if TYPE_CHECKING:
+    from ._process import ServerProcess
+
+
+def adopt(server: ServerProcess, work: asyncio.Future[Any]) -> None:
+    """Tie work to this incarnation: it is cancelled when the server dies."""
+    if server.work is None:
+        server.work = set()
+    server.work.add(work)
+    work.add_done_callback(server.work.discard)
+
+
+def answer_later(server: ServerProcess, work: asyncio.Future[Any], request: Request) -> None:
+    """Answer the request when the work is done, or when the server dies, whichever is first."""
+    adopt(server, work)
+    later = _Later(server, request)
+    server.at_death = [] if server.at_death is None else server.at_death
+    server.at_death.append(later.server_died)
+    work.add_done_callback(later.done)
+
+
+class _Later:
+    __slots__ = ("request", "server")
+
+    def __init__(self, server: ServerProcess, request: Request) -> None:
+        self.server, self.request = server, request
+
+    def server_died(self) -> None:
+        self.request.fail(ServerDied(self.server.path, self.server.reason))
+
+    def done(self, work: asyncio.Future[Any]) -> None:
+        if self.server.at_death is not None:
+            self.server.at_death.remove(self.server_died)
+        if work.cancelled():
+            self.request.fail(ServerDied(self.server.path, asyncio.CancelledError()))
+        elif (error := work.exception()) is not None:
+            self.request.fail(error)
+        else:
+            self.request.answer(work.result())

@@ -1,0 +1,111 @@
+"""The mailbox of a server: messages in order, room in it, what a suspended server takes, and how long it was idle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from ..process import Exit, Process, Runtime
+from ._request import Request
+from ._verbs import IdleTimeout
+
+if TYPE_CHECKING:
+    from ..process import Timer
+    from ._handler import Handler
+
+Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | None]"
+"""A message: (handler, arguments, keywords, request); (None, message, None, None) for handle_info;
+(None, function of the process, {}, request) for a system message."""
+
+
+class MailboxProcess(Process):
+    """A process that is served item by item; `busy` while it is queued or runs."""
+
+    __slots__ = ("busy", "idle_seconds", "idle_timer", "limit", "obeys", "room", "suspended", "waker")
+
+    def __init__(self, runtime: Runtime, parent: Process | None, label: str, obeys: Process | None) -> None:
+        super().__init__(runtime, parent, label)
+        self.obeys = obeys  # whose exit signal it follows: who started it with a link
+        self.busy = True
+        self.suspended = False
+        self.limit: int | None = None
+        self.waker: asyncio.Future[None] | None = None
+        self.room: deque[asyncio.Future[None]] | None = None
+        self.idle_seconds: float | None = None
+        self.idle_timer: Timer | None = None
+
+    def run(self) -> None:
+        """The run queue's turn, for a process without a task."""
+        raise NotImplementedError
+
+    def deliver(self, message: object) -> None:
+        self.enqueue((None, message, None, None))
+
+    def enqueue(self, item: Item) -> None:
+        """Put a message at the end of the mailbox, and see that it is served."""
+        if self.reason is not None:
+            return
+        mailbox = self.mailbox
+        if mailbox is None:
+            mailbox = self.mailbox = deque()
+        mailbox.append(item)
+        if not self.busy:
+            self.busy = True
+            if self.task is None:
+                self.runtime.wake(self)
+            else:
+                self.wake_task()
+
+    def wake_task(self) -> None:
+        """Let the parked task look around."""
+        if self.waker is not None and not self.waker.done():
+            self.waker.set_result(None)
+
+    def is_full(self) -> bool:
+        """Whether the mailbox is at its limit."""
+        return self.limit is not None and self.mailbox is not None and len(self.mailbox) >= self.limit
+
+    def take(self) -> Item | None:
+        """The next message to handle, or None."""
+        mailbox = cast("deque[Item] | None", self.mailbox)
+        if not mailbox:
+            return None
+        if self.suspended:
+            for index, item in enumerate(mailbox):
+                if item[0] is None and (item[2] is not None or self.is_parents_exit(item[1])):
+                    del mailbox[index]
+                    return item
+            return None
+        if self.room:
+            self.make_room()
+        return mailbox.popleft()
+
+    def is_parents_exit(self, message: object) -> bool:
+        """Whether this is the exit signal that the process has to follow."""
+        return type(message) is Exit and self.obeys is not None and message.sender is self.obeys
+
+    def make_room(self) -> None:
+        """Let one of those go on who wait to offer a message."""
+        while self.room:
+            waiter = self.room.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def arm_idle(self, seconds: float) -> None:
+        """Deliver `IdleTimeout` if no message comes for so long."""
+        self.cancel_idle()
+        self.idle_seconds = seconds
+        self.idle_timer = self.runtime.timers.after(seconds, self._idle)
+
+    def cancel_idle(self) -> None:
+        """A message came, or the process ends."""
+        if self.idle_timer is not None:
+            self.runtime.timers.cancel(self.idle_timer)
+        self.idle_timer = self.idle_seconds = None
+
+    def _idle(self) -> None:
+        seconds, self.idle_timer, self.idle_seconds = self.idle_seconds, None, None
+        if not self.mailbox and not self.busy:
+            self.deliver(IdleTimeout(seconds or 0.0))
