@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
-from axon.cli.demo._corpus import Corpus
+from ._corpus import Corpus
 
 MOST_LINES = 40
 """A citation of more lines than this is refused: nobody could check it at a glance."""

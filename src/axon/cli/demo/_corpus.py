@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Self
 
-from axon.cli.demo._folder import Contents, TextFile, read_folder
-from axon.cli.demo._passages import passages
-from axon.cli.demo._words import clutter, parts, searchable, telling, unspaced, words
+from ._folder import Contents, TextFile, read_folder
+from ._passages import passages
+from ._words import clutter, parts, searchable, telling, unspaced, words
 
 _MOST_TERMS = 48
 _CANDIDATES = 200

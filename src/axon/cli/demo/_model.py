@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
-from axon.cli.demo._answer import Answer, Citation, Claim
-from axon.cli.demo._corpus import Hit, Line
-from axon.cli.demo._research import MOST_CHARACTERS
-from axon.cli.demo._sentences import Sentence, best, sentences
-from axon.cli.demo._turn import Turn, last_turn
-from axon.cli.demo._words import words
+from ._answer import Answer, Citation, Claim
+from ._corpus import Hit, Line
+from ._research import MOST_CHARACTERS
+from ._sentences import Sentence, best, sentences
+from ._turn import Turn, last_turn
+from ._words import words
 
 MODEL_NAME = "local"
 

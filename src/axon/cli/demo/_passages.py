@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from axon.cli.demo._folder import TextFile
+from ._folder import TextFile
 
 PASSAGE_LINES = 12
 """A passage has at most this many lines."""

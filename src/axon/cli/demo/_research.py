@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model
 
-from axon.cli.demo._answer import Answer, check_citations
-from axon.cli.demo._corpus import Corpus, Hit, Line
+from ._answer import Answer, check_citations
+from ._corpus import Corpus, Hit, Line
 
 MOST_LINES_READ = 200
 """One call of `read_lines` gives at most this many lines."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from axon.cli.demo._corpus import Line
-from axon.cli.demo._words import clutter, parts, stem, telling, unspaced, words
+from ._corpus import Line
+from ._words import clutter, parts, stem, telling, unspaced, words
 
 MOST_CHARACTERS = 400
 """A longer sentence is cut to the stretch that says most about the question."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_ai.messages import ModelMessage, TextContent, ToolCallPart, ToolReturnPart, UserPromptPart
 
-from axon.cli.demo._research import Found, Read
+from ._research import Found, Read
 
 _FEEDBACK = re.compile(r"<pyai:(?:retry_feedback|validation_errors)>")
 _FOUND = TypeAdapter(Found)

@@ -1,0 +1,95 @@
+"""Axon as two peers of an actor benchmark harness: `AxonPeer` with plain handlers, `AxonAsyncPeer` with async ones.
+
+The harness gives a behaviour (`on_cast`, `on_call`) and asks for spawn, cast, call, kill, supervise and timers. Name
+this file in its `BENCH_ADAPTERS`: `axon=tests/bench/axon_peer.py:AxonPeer`.
+"""
+
+# No `from __future__ import annotations`: the harness loads this file without registering it as a module, and a
+# dataclass looks for its textual hints there.
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import axon
+from axon import GenServer, Supervisor, call, cast, child
+
+if TYPE_CHECKING:
+
+    class Peer:
+        """What the harness provides."""
+
+else:
+    from peers.base import Peer
+
+
+class Plain(GenServer[Any]):
+    make: Any = None
+
+    def init(self) -> Any:
+        return self.make()
+
+    @call
+    def ask(self, state: Any, message: Any) -> Any:
+        return state.on_call(message)
+
+    @cast
+    def tell(self, state: Any, message: Any) -> None:
+        state.on_cast(message)
+
+    def handle_info(self, state: Any, message: object) -> None:
+        state.on_cast(message)
+
+
+class Async(GenServer[Any]):
+    make: Any = None
+
+    async def init(self) -> Any:
+        return self.make()
+
+    @call
+    async def ask(self, state: Any, message: Any) -> Any:
+        return state.on_call(message)
+
+    @cast
+    async def tell(self, state: Any, message: Any) -> None:
+        state.on_cast(message)
+
+    async def handle_info(self, state: Any, message: object) -> None:
+        state.on_cast(message)
+
+
+class AxonPeer(Peer):
+    packages = ("axon-otp",)
+    server: type[Plain | Async] = Plain
+    supervisors: list[Supervisor]
+
+    async def start(self) -> None:
+        self.supervisors = []
+
+    async def stop(self) -> None:
+        for supervisor in self.supervisors:
+            await axon.stop(supervisor)
+
+    async def spawn(self, behaviour: Any) -> Plain | Async:
+        return await axon.start(self.server(lambda: behaviour))
+
+    def caster(self, ref: Plain | Async) -> Callable[[Any], None]:
+        return ref.tell
+
+    def caller(self, ref: Plain | Async) -> Callable[[Any], Awaitable[Any]]:
+        return ref.ask
+
+    async def kill(self, ref: Plain | Async) -> None:
+        await axon.stop(ref)
+
+    async def supervise(self, factory: Callable[[], Any]) -> Plain | Async:
+        tree = Supervisor([child(self.server(factory), id="it")], max_restarts=1_000_000_000, max_seconds=0.001)
+        supervisor = await axon.start(tree)
+        self.supervisors.append(supervisor)
+        return supervisor.get(self.server, "it")
+
+    def send_after(self, delay: float, ref: Plain | Async, message: Any) -> None:
+        axon.send_after(max(0.0, delay), ref, message)
+
+
+class AxonAsyncPeer(AxonPeer):
+    server = Async

@@ -1,0 +1,49 @@
+"""Every test runs on virtual time, with blocking calls refused and nothing left running afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from axon.process import runtime
+from axon.testing import virtual_clock
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    if item.get_closest_marker("real_clock") is not None:
+        return {"real": asyncio.new_event_loop}
+    return {"virtual": virtual_clock}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blocking_calls_are_errors() -> Iterator[None]:
+    with blockbuster_ctx("axon"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("asyncio") is not None:
+        request.getfixturevalue("no_leaks")
+
+
+@pytest.fixture
+async def no_leaks() -> AsyncIterator[None]:
+    """After a test no task is left but its own, and no zombie."""
+    yield
+    zombies = dict(runtime().zombies)
+    mine = asyncio.current_task()
+    left = [task for task in asyncio.all_tasks() if task is not mine and not task.done()]
+    if left:  # a stop may take a few turns to unwind
+        await asyncio.sleep(0.001)
+        gc.collect()
+        await asyncio.sleep(0.001)
+        left = [task for task in asyncio.all_tasks() if task is not mine and not task.done()]
+    assert not left, f"left running: {left}"
+    assert not zombies, f"zombies: {zombies}"
