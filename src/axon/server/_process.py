@@ -86,7 +86,19 @@ class ServerProcess(MailboxProcess):
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        pending = self._invoke(self.handle.init)
+        self.context.run(self._settle, self._invoke, self.handle.init)
+
+    def answer_in_place(self, item: Item) -> None:
+        """Handle a call in its caller's turn: for an idle server without a task, whose mailbox is empty.
+
+        Nothing tells it from a call through the mailbox but its speed (0.4 against 8 µs: two turns of the loop).
+        """
+        self.busy = True
+        self.context.run(self._settle, self._handle, item)
+
+    def _settle(self, step: Callable[..., Pending], *args: Any) -> None:
+        """Do one step outside the run queue, then see whether there is more to do."""
+        pending = step(*args)
         if pending is not None:
             self._attach_task(pending)
         elif self.reason is None:
@@ -97,6 +109,9 @@ class ServerProcess(MailboxProcess):
 
     def run(self) -> None:
         """The run queue's turn: handle messages until none is left, a burst is over, or one needs a task."""
+        self.context.run(self._run_burst)
+
+    def _run_burst(self) -> None:
         for _ in range(BURST):
             if self.reason is not None:
                 return None
@@ -183,7 +198,7 @@ class ServerProcess(MailboxProcess):
                 request.fail(DeadlineExceeded(self.path))
                 self.runtime.dead_letter(self.path, partial(describe, item), "deadline passed")
                 return None
-            self._in_context(_enter, request)
+            _enter(request)
         self.item = item
         if self.recent is None:
             self.recent = cast("list[Item | None]", [None] * RECENT)
@@ -213,17 +228,10 @@ class ServerProcess(MailboxProcess):
             self.arm_idle(idle)  # a system message restarts the whole idle time (rule B42)
         return None
 
-    def _in_context(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function in the process's own context, which its task has entered already."""
-        return function(*args) if self.task is not None else self.context.run(function, *args)
-
     def _invoke(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Pending:
         self.in_callback = True
         try:
-            if self.task is None:
-                value = self.context.run(function, *args, **keywords)
-            else:
-                value = function(*args, **keywords)
+            value = function(*args, **keywords)
         except BaseException as error:
             return self._failed(error)
         if type(value) is CoroutineType:
@@ -259,7 +267,7 @@ class ServerProcess(MailboxProcess):
 
     def _answer(self, item: Item, request: Request, value: object) -> None:
         if request.due is not None or request.callers:
-            self._in_context(_leave)
+            _leave()
         if _is_future(value):
             answer_later(self, value, request)
         elif item[0] is not None and item[0].kind == "stream":
@@ -294,7 +302,7 @@ class ServerProcess(MailboxProcess):
         elif item[0] is None or not isinstance(error, item[0].raises):
             return self._stop(error)
         if request.due is not None or request.callers:
-            self._in_context(_leave)
+            _leave()
         self.item = None
         request.fail(error)
         return None if self.stopping is None else self._stop(self.stopping)
@@ -382,7 +390,7 @@ class ServerProcess(MailboxProcess):
             self.item[3].fail(ServerDied(self.path, reason))
         for item in waiting:
             handler, _, _, request = item
-            if request is not None and request.future is not None:
+            if request is not None and request.is_call:
                 request.fail(ServerDied(self.path, reason))
             elif handler is not None:
                 self.runtime.dead_letter(self.path, partial(describe, item), "died before handling it")

@@ -14,21 +14,35 @@ R = TypeVar("R")
 class Request:
     """What travels with a message besides handler and arguments; a cast with nothing to carry has none."""
 
-    __slots__ = ("callers", "due", "future")
+    __slots__ = ("callers", "done", "due", "error", "future", "is_call", "value")
 
-    def __init__(self, future: asyncio.Future[Any] | None, due: float | None, callers: tuple[Process, ...]) -> None:
-        self.future = future
+    def __init__(self, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
+        self.is_call = is_call
         self.due = due
         self.callers = callers
+        self.done = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.future: asyncio.Future[Any] | None = None  # made only when the caller has to wait
 
     def answer(self, value: object) -> None:
-        """Give the caller its answer; if it has given up, nobody hears it."""
-        if self.future is not None and not self.future.done():
+        """Give the caller its answer; the first one counts, and if it has given up nobody hears it."""
+        if self.done:
+            return
+        self.done = True
+        if self.future is None:
+            self.value = value
+        elif not self.future.done():
             self.future.set_result(value)
 
     def fail(self, error: BaseException) -> None:
         """Raise `error` at the caller."""
-        if self.future is not None and not self.future.done():
+        if self.done:
+            return
+        self.done = True
+        if self.future is None:
+            self.error = error
+        elif not self.future.done():
             self.future.set_exception(error)
 
 
@@ -64,12 +78,12 @@ def cast_request() -> Request | None:
     """What a cast carries: only a deadline, for its sender does not wait for it."""
     refuse_zombie()
     due = deadline_at.get()
-    return None if due is None else Request(None, due, ())
+    return None if due is None else Request(False, due, ())
 
 
-def call_request(future: asyncio.Future[Any], sender: Process | None) -> Request:
+def call_request(sender: Process | None) -> Request:
     """What a call carries: its callers are the sender and the sender's callers."""
-    return Request(future, deadline_at.get(), () if sender is None else (sender, *calling.get()))
+    return Request(True, deadline_at.get(), () if sender is None else (sender, *calling.get()))
 
 
 class WaitEdge:

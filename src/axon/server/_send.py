@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._history import describe
-from ._request import WaitEdge, call_request, cast_request
+from ._request import Request, WaitEdge, call_request, cast_request
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -61,22 +61,33 @@ async def ask(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], k
     caller = running.get()
     if caller is not None:
         caller.refuse_if_dead()
-    process = slot.process
+    runtime, process = slot.runtime, slot.process
+    if process is not None and not process.busy and runtime.in_place and not runtime.take_in_place_turn():
+        await asyncio.sleep(0)
+        process = slot.process
     if process is None:
         raise slot.absent()
-    future = slot.runtime.loop.create_future()
-    request = call_request(future, caller)
+    request = call_request(caller)
     item = (handler, args, keywords, request)
+    if not process.busy and process.task is None and not process.suspended and runtime.in_place:
+        process.answer_in_place(item)
+        if request.done:
+            if request.error is not None:
+                raise request.error
+            return request.value
+        with WaitEdge(caller, process):
+            return await _answer(process, request, handler.timeout)
     if process.is_full():
         raise MailboxFull(process.path, process.limit or 0, describe(item))
     with WaitEdge(caller, process):
         process.enqueue(item)
-        return await answer(process, future, handler.timeout, request.due)
+        return await _answer(process, request, handler.timeout)
 
 
-async def answer(process: ServerProcess, future: asyncio.Future[Any], patience: float | None, due: float | None) -> Any:
+async def _answer(process: ServerProcess, request: Request, patience: float | None) -> Any:
     """Wait for the answer, until the deadline if there is one, else for `patience` seconds."""
-    runtime = process.runtime
+    runtime, due = process.runtime, request.due
+    request.future = future = runtime.loop.create_future()
     left = patience if due is None else max(0.0, due - runtime.loop.time())
     if left is None:
         return await future
@@ -95,11 +106,10 @@ async def answer(process: ServerProcess, future: asyncio.Future[Any], patience: 
 
 async def ask_system(process: ServerProcess, function: Callable[[ServerProcess], object]) -> Any:
     """Have the process run `function(process)` between two callbacks, and return what it returns."""
-    future = process.runtime.loop.create_future()
-    request = call_request(future, running.get())
+    request = call_request(running.get())
     with WaitEdge(running.get(), process):
         process.enqueue((None, function, {}, request))
-        return await future
+        return await _answer(process, request, None)
 
 
 async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwargs) -> None:
