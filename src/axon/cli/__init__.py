@@ -1,1 +1,14 @@
-"""The `axon` command."""
+"""The `axon` command: Axon at work, from a shell."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line; without the extra `cli` it says how to get it."""
+    try:
+        from ._app import main as run
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        raise SystemExit(f"the axon command needs {error.name}: pip install 'axon-otp[cli]'") from None
+    run()

@@ -9,7 +9,7 @@ import asyncio
 from typing import Any, cast
 
 from ..errors import NoProcess
-from ._context import acting
+from ._context import acting, running
 from ._messages import Down, Exit
 from ._process import Process, Target, connect, disconnect, find, need
 from ._reason import ExitReason, checked, noproc
@@ -100,8 +100,10 @@ def demonitor(monitor: Monitor, *, flush: bool = False) -> bool:
 
 
 def _is_down_of(item: Any, monitor: Monitor) -> bool:
-    if type(item) is tuple:
-        item = cast("tuple[object, ...]", item)[1]  # a server's mailbox holds quadruples
+    if type(item) is tuple and len(cast("tuple[object, ...]", item)) == 4:
+        handler, item, keywords, request = item  # how a server's mailbox holds a foreign message
+        if handler is not None or keywords is not None or request is not None:
+            return False
     return isinstance(item, Down) and item.monitor is monitor
 
 
@@ -141,7 +143,7 @@ def link(target: Target) -> None:
         if process is not me:
             connect(me, process)
     elif me.trap_exit:
-        me.deliver(Exit(None, noproc))
+        me.deliver(Exit(target if isinstance(target, Process) else None, noproc))
     else:
         raise NoProcess(target if isinstance(target, str) else repr(target), "cannot link")
 
@@ -159,8 +161,6 @@ def exit(target: Target, reason: ExitReason) -> None:
 
     A dead target is no error. From a plain coroutine, too. https://www.erlang.org/doc/man/erlang#exit-2
     """
-    from ._context import running
-
     checked(reason)
     sender = running.get()
     if sender is not None:

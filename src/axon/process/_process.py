@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from ..errors import NoProcess, NotPicklable, ProcessDead
+from ..errors import InvalidOption, NoProcess, NotPicklable, ProcessDead, WrongLoop
 from ..telemetry import ProcessCrashed, ProcessExited, ZombieDeclared
 from ._context import running
 from ._messages import Down, Exit
@@ -78,7 +78,12 @@ class Process:
     @property
     def path(self) -> str:
         """The labels from the root, joined by `/`."""
-        return self.label if self.parent is None else f"{self.parent.path}/{self.label}"
+        labels: list[str] = []
+        process: Process | None = self
+        while process is not None:  # a chain of parents has no bound, a recursion would
+            labels.append(process.label)
+            process = process.parent
+        return "/".join(reversed(labels))
 
     def __repr__(self) -> str:
         return f"<Process {self.serial} {self.path}{'' if self.reason is None else ' ended'}>"
@@ -135,7 +140,7 @@ class Process:
             return
         if linked and self.links is not None and sender is not None:
             self.links.pop(sender, None)
-        if reason is kill and not linked:
+        if reason == kill and not linked:
             self.request_exit(killed)
         elif self.trap_exit:
             self.deliver(Exit(sender, reason))
@@ -148,15 +153,15 @@ class Process:
         Only `killed` may follow an earlier request, and only it insists: a second cancel would abort a `finally`
         that awaits, so an orderly exit sends one.
         """
-        if self.reason is not None or (self.exit_requested is not None and reason is not killed):
+        if self.reason is not None or (self.exit_requested is not None and reason != killed):
             return
-        again = self.exit_requested is killed
+        again = self.exit_requested == killed
         self.exit_requested = reason
         if not self.runs_user_code:
             self.die(reason)
         elif self.task is not None:
             self.task.cancel()
-            if reason is killed and not again:
+            if reason == killed and not again:
                 self._insist(KILL_GRACE)
 
     def _insist(self, left: float) -> None:
@@ -237,8 +242,19 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    process = runtime.names.get(target) if isinstance(target, str) else target.__axon_process__()
-    return process if process is not None and process.reason is None else None
+    if isinstance(target, str):
+        process = runtime.names.get(target)
+    else:
+        try:
+            address = target.__axon_process__
+        except AttributeError:
+            raise InvalidOption("target", target, "a process, a handle or a registered name") from None
+        process = address()
+    if process is None or process.reason is not None:
+        return None
+    if process.runtime is not runtime:
+        raise WrongLoop(f"{process!r} belongs to another event loop or thread")
+    return process
 
 
 def need(target: Target, runtime: Runtime) -> Process:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SLICE = 0.001
 """Seconds the run queue may hold the loop before it goes round (fairness, measured: p99 gaps of 1.1 ms)."""
+TURNS = 1024
+"""Turns after which the loop goes round in any case, since a virtual clock stands still meanwhile."""
 
 
 IN_PLACE = 64
@@ -42,6 +44,7 @@ class Runtime:
         self.dead_letters = 0
         self.timers = TimerHeap(loop)
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
+        self.blocks: dict[object, list[object]] = {}
         self._serial = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False
@@ -73,14 +76,16 @@ class Runtime:
     def _serve(self) -> None:
         ready, time = self._ready, self.loop.time
         end = time() + SLICE
-        while ready:
-            ready.popleft().run()
-            if time() > end:
-                break
-        if ready:
-            self.loop.call_soon(self._serve, context=self._context)
-        else:
-            self._armed = False
+        try:
+            for _ in range(TURNS):
+                ready.popleft().run()
+                if not ready or time() > end:
+                    break
+        finally:
+            if ready:
+                self.loop.call_soon(self._serve, context=self._context)
+            else:
+                self._armed = False
 
     def signal(self, deliver: Callable[..., None], *args: object) -> None:
         """Deliver a signal after those that are under way, so that a chain of deaths needs no recursion."""

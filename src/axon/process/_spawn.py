@@ -10,9 +10,9 @@ from typing import Any, ParamSpec
 from ..errors import InvalidOption
 from ._context import acting, running
 from ._messages import Timeout
-from ._monitor import Monitor
+from ._monitor import Monitor, monitor
 from ._process import Process, Target, connect, find, need
-from ._reason import ExitReason, normal
+from ._reason import ExitReason, is_clean, normal
 from ._runtime import Runtime, runtime
 from ._timers import Timer, checked_seconds
 
@@ -42,14 +42,14 @@ class TaskProcess(Process):
         reason: ExitReason = normal
         try:
             await body
-        except asyncio.CancelledError as error:
-            reason = error if self.exit_requested is None else self.exit_requested
         except BaseException as error:
             reason = error
-        finally:
-            if self.exit_requested is not None and reason is normal:
-                reason = self.exit_requested
-            self.die(reason)
+        asked = self.exit_requested
+        if asked is not None and (
+            reason is normal or isinstance(reason, asyncio.CancelledError) or not is_clean(asked)
+        ):  # what stays is the failure of a cleanup on the way to an orderly end
+            reason = asked
+        self.die(reason)
 
     def _never_started(self, body: Coroutine[Any, Any, object]) -> None:
         if not self._started:
@@ -81,10 +81,12 @@ class TaskProcess(Process):
             self._burst = BURST
             await asyncio.sleep(0)
         while True:
+            if self.exit_requested is not None:  # its cancel was swallowed
+                self.die(self.exit_requested)
             mailbox = self.mailbox
             if mailbox is None:
-                self.refuse_if_dead()
-                raise AssertionError("a live process has a mailbox")
+                await asyncio.sleep(0)  # for the others' sake, should the caller go on calling
+                raise asyncio.CancelledError(f"{self.path} is dead")
             if match is None and mailbox:
                 return mailbox.popleft()
             for index in range(seen, len(mailbox)):
@@ -124,7 +126,7 @@ def _spawn(
         parent.refuse_if_dead()
     if linked:
         acting("spawn_link")
-    body = fn(*args, **kwargs)
+    body = fn(*args, **kwargs) if callable(fn) else None
     if not asyncio.iscoroutine(body):
         raise InvalidOption("fn", fn, "a coroutine function (async def)")
     label = f"{getattr(fn, '__name__', 'process')}#{home.next_serial()}"
@@ -152,8 +154,6 @@ def spawn_monitor(
     fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
 ) -> tuple[Process, Monitor]:
     """As `spawn`, monitored by the calling process in the same step."""
-    from ._monitor import monitor
-
     acting("spawn_monitor")
     process = _spawn(fn, False, *args, **kwargs)
     return process, monitor(process)
@@ -184,7 +184,8 @@ def send(target: Target, message: object) -> None:
         sender.refuse_if_dead()
     process = need(target, home) if isinstance(target, str) else find(target, home)
     if process is None:
-        home.dead_letter(repr(target), lambda: repr(message), "no process")
+        path = target.path if isinstance(target, Process) else repr(target)
+        home.dead_letter(path, lambda: repr(message), "no process")
     else:
         process.deliver(message)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextvars import Context
 
 from ..errors import InvalidOption
 
@@ -34,6 +35,7 @@ class TimerHeap:
         self._serial = 0
         self._cancelled = 0
         self._armed: asyncio.TimerHandle | None = None
+        self._context = Context()  # what fires is nobody's doing, not that of the process that armed the heap
 
     def after(self, seconds: float, fire: Callable[[], None]) -> Timer:
         """Call `fire()` once, `seconds` from now at the earliest, never in this turn of the loop."""
@@ -66,7 +68,7 @@ class TimerHeap:
             self._armed.cancel()
             self._armed = None
         if self._heap:
-            self._armed = self._loop.call_at(self._heap[0][0], self._run)
+            self._armed = self._loop.call_at(self._heap[0][0], self._run, context=self._context)
 
     def _run(self) -> None:
         self._armed = None

@@ -32,7 +32,7 @@ def is_server_class(value: object) -> TypeGuard[type[GenServer[Any]]]:
 _NOT_IN_SPEC = ("init", "terminate", "handle_info", "handle_continue", "trap_exit")
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 class GenServer(Generic[S]):
     """A server: private state `S`, and handlers that take one message at a time.
 

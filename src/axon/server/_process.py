@@ -35,6 +35,8 @@ BURST = 64
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
 """What is left of a callback: a coroutine to await, or nothing."""
 
+_NOTHING: dict[str, Any] = {}
+
 Phase: TypeAlias = Literal["init", "running", "terminating"]
 
 
@@ -208,9 +210,14 @@ class ServerProcess(MailboxProcess):
             if self.is_parents_exit(args):
                 return self._stop(args.reason)
             return self._invoke(self.handle.handle_info, self.state, args)
-        if keywords:
-            return self._invoke(handler.function, self.handle, self.state, *args, **keywords)
-        return self._invoke(handler.function, self.handle, self.state, *args)
+        self.in_callback = True
+        try:
+            value = handler.function(self.handle, self.state, *args, **(keywords or _NOTHING))
+        except BaseException as error:
+            return self._failed(error)
+        if type(value) is CoroutineType:
+            return cast("Coroutine[Any, Any, Any]", value)
+        return self._completed(value)
 
     def _system(self, function: Callable[[ServerProcess], object], request: Request | None) -> Pending:
         idle = self.idle_seconds if self.idle_timer is not None else None

@@ -74,13 +74,6 @@ def refuse_zombie() -> None:
         process.refuse_if_dead()
 
 
-def cast_request() -> Request | None:
-    """What a cast carries: only a deadline, for its sender does not wait for it."""
-    refuse_zombie()
-    due = deadline_at.get()
-    return None if due is None else Request(False, due, ())
-
-
 def call_request(sender: Process | None) -> Request:
     """What a call carries: its callers are the sender and the sender's callers."""
     return Request(True, deadline_at.get(), () if sender is None else (sender, *calling.get()))

@@ -9,12 +9,13 @@ from asyncio.events import (
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._history import describe
-from ._request import Request, WaitEdge, call_request, cast_request
+from ._request import Request, WaitEdge, call_request
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -44,13 +45,19 @@ def slot_of(handle: GenServer[Any]) -> Slot:
 
 def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
     """Send a cast: it never raises for the receiver's sake."""
-    slot = slot_of(handle)
-    item = (handler, args, keywords, cast_request())
+    slot: Slot | None = handle.__dict__.get(SLOT)
+    if slot is None or _get_running_loop() is not slot.runtime.loop:
+        slot = slot_of(handle)
+    sender = running.get()
+    if sender is not None and sender.reason is not None:
+        sender.refuse_if_dead()
+    due = deadline_at.get()
+    item = (handler, args, keywords, None if due is None else Request(False, due, ()))
     process = slot.process
     if process is None:
-        slot.runtime.dead_letter(slot.path, lambda: describe(item), "no process")
-    elif process.is_full():
-        slot.runtime.dead_letter(slot.path, lambda: describe(item), "mailbox full")
+        slot.runtime.dead_letter(slot.path, partial(describe, item), "no process")
+    elif process.limit is not None and process.is_full():
+        slot.runtime.dead_letter(slot.path, partial(describe, item), "mailbox full")
     else:
         process.enqueue(item)
 

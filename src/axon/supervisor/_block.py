@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..errors import SupervisorDied
 from ..process import Runtime, running, runtime, shutdown, wait_down
@@ -83,7 +83,7 @@ def _cause(process: ServerProcess, gave_up: SupervisorGaveUp | None) -> BaseExce
     return None
 
 
-async def enter(supervisor: G, name: str | None) -> tuple[G, Block]:
+async def enter(supervisor: G, name: str | None) -> G:
     """Start the tree; raises `StartFailed` with the child and the cause if one child does not start."""
     home, task = runtime(), asyncio.current_task()
     assert task is not None, "a coroutine with a running loop has a task"
@@ -91,4 +91,16 @@ async def enter(supervisor: G, name: str | None) -> tuple[G, Block]:
     handle = bound(supervisor, slot)
     process = launch(handle, slot, running.get(), linked=False, name=name)
     await started(process)
-    return handle, Block(home, process, task)
+    # A spec is frozen, and several tasks may enter the same one: the innermost block of each is last.
+    home.blocks.setdefault((id(supervisor), task), []).append(Block(home, process, task))
+    return handle
+
+
+async def leave(supervisor: GenServer[Any], error: BaseException | None) -> None:
+    """End the innermost block of this task over this spec."""
+    home, key = runtime(), (id(supervisor), asyncio.current_task())
+    entered = home.blocks[key]
+    block = cast("Block", entered.pop())
+    if not entered:
+        del home.blocks[key]
+    await block.leave(error)

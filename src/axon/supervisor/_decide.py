@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from ..process import ExitReason, is_clean
+from ..errors import ServerDied
+from ..process import ExitReason, is_clean, shutdown
 from ._spec import Restart
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
@@ -16,8 +17,15 @@ AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
 
 
 def is_restarted(restart: Restart, reason: ExitReason) -> bool:
-    """Whether a child that ended with `reason` is to run again (rules A29–A31)."""
-    return restart == "permanent" or (restart == "transient" and not is_clean(reason))
+    """Whether a child that ended with `reason` is to run again (rules A29–A31).
+
+    A transient child that died of a call, because the server it asked was shut down, is not: in OTP its reason
+    `{shutdown, {gen_server, call, _}}` has the shape of an orderly end. After any other end of that server it is.
+    """
+    if restart != "transient":
+        return restart == "permanent"
+    shut_down_with_callee = isinstance(reason, ServerDied) and reason.reason == shutdown
+    return not is_clean(reason) and not shut_down_with_callee
 
 
 def group(strategy: Strategy, ids: Sequence[str], failed: str) -> list[str]:

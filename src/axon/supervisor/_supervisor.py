@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -23,7 +22,7 @@ from ..process import Exit, ExitReason, checked_seconds, current, is_clean, shut
 from ..server import GenServer, ServerProcess, Slot, Stop, bound, call, slot_of
 from ..telemetry import ChildRestarted, SupervisorGaveUp
 from ._backoff import backoff_delay
-from ._block import Block, enter
+from ._block import enter, leave
 from ._children import Child, Children, Status
 from ._decide import AutoShutdown, Strategy, add_restart, ends_supervisor, group, is_restarted
 from ._spec import ChildSpec, as_child
@@ -209,14 +208,12 @@ class Supervisor(GenServer[Children]):
     # -- the block
 
     async def __aenter__(self) -> Self:
-        handle, block = await enter(self, self.name)
-        _blocks(self).append(block)
-        return handle
+        return await enter(self, self.name)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await _blocks(self).pop().leave(error)
+        await leave(self, error)
 
     # -- callbacks
 
@@ -262,9 +259,11 @@ class Supervisor(GenServer[Children]):
         spec, child.failure = child.spec, reason
         if is_restarted(spec.restart, reason):
             return await self._restart(state, child, process)
-        if spec.restart == "temporary":
-            if not is_clean(reason):
-                process.report_crash(reason, "none: it is temporary")
+        temporary = spec.restart == "temporary"
+        if not is_clean(reason):
+            why = "it is temporary" if temporary else "it is transient, and the server it called was shut down"
+            process.report_crash(reason, f"none: {why}")
+        if temporary:
             state.remove(child, "it was temporary and has ended")
         else:
             state.forget(child)
@@ -361,9 +360,3 @@ def _stopped(state: Children, id: str) -> Child:
     if child.status == "restarting":
         raise ChildRestarting(_me().path, id)
     return child
-
-
-def _blocks(supervisor: Supervisor) -> list[Block]:
-    """The blocks of this spec that the running task has entered; the innermost is last."""
-    by_task: dict[asyncio.Task[Any] | None, list[Block]] = supervisor.__dict__.setdefault("_axon_blocks", {})
-    return by_task.setdefault(asyncio.current_task(), [])

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +92,10 @@ class Contents:
     skipped: Mapping[str, int]
 
 
-def read_folder(folder: Path) -> Contents:
+def read_folder(folder: Path, only: Collection[str] | None = None) -> Contents:
     """Read every text file below `folder`, whatever its extension.
+
+    only: names of files and folders at the top; nothing else is looked at. Default: everything.
 
     Text is what decodes as UTF-8 (or UTF-16/32 with a byte order mark), else as Windows-1252 or Latin-1, and holds
     no NUL. Left out: hidden files and folders, `SKIPPED_FOLDERS`, files over `MAX_FILE_BYTES`, whatever comes after
@@ -109,7 +111,7 @@ def read_folder(folder: Path) -> Contents:
     skipped: Counter[str] = Counter()
     files: dict[str, TextFile] = {}
     taken = 0
-    for path in _unique(_walk(str(root), skipped), str(root), skipped):
+    for path in _unique(_walk(str(root), only, skipped), str(root), skipped):
         data = _bytes(path, MAX_FOLDER_BYTES - taken, skipped)
         if data is None:
             continue
@@ -160,17 +162,20 @@ def _checked(folder: Path) -> Path:
         raise FolderNotFound(str(folder), f"this cannot be a path: {error}") from error
 
 
-def _walk(root: str, skipped: Counter[str]) -> Iterator[os.DirEntry[str]]:
+def _walk(root: str, only: Collection[str] | None, skipped: Counter[str]) -> Iterator[os.DirEntry[str]]:
     # os.walk recurses on Python 3.11 and so breaks on very deep trees; a queue of folders does not.
     todo = deque([root])
     while todo:
+        folder = todo.popleft()
         try:
-            with os.scandir(todo.popleft()) as scan:
+            with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError:
             skipped["unreadable"] += 1
             continue
         for entry in entries:
+            if only is not None and folder == root and entry.name not in only:
+                continue
             if entry.name.startswith("."):
                 skipped["hidden"] += 1
             elif not entry.is_dir(follow_symlinks=False):

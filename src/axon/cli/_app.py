@@ -1,0 +1,58 @@
+"""The commands, and how their bad input is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Axon: OTP for Python's AI agents.",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """OTP for Python's AI agents."""
+
+
+@app.command()
+def demo(
+    ask: Annotated[list[str] | None, typer.Option(help="A question; may be given several times.")] = None,
+    over: Annotated[Path | None, typer.Option(help="The folder to search; default: Axon's own docs.")] = None,
+    model: Annotated[
+        str, typer.Option(help="A pydantic-ai model, such as openai:gpt-5; default: a local one, without any key.")
+    ] = "local",
+    faults: Annotated[
+        bool, typer.Option(help="Whether a tool raises, an agent is killed and another hangs meanwhile.")
+    ] = True,
+) -> None:
+    """Supervised research agents answer questions over a folder while some crash, hang and are killed.
+
+    The last line is JSON: the answers, and the faults as the runtime saw them. The exit status is 0 only if every
+    question was answered and every citation checks out, 2 if an option cannot be used.
+    """
+    import pydantic_ai  # takes a second: not for `axon --help`
+
+    pydantic_ai.BANNER_ENABLED = False
+    from .demo import _program
+
+    try:
+        status = _program.run(_program.order(ask=ask, over=over, model=model, faults=faults), Console())
+    except ValueError as error:
+        if not hasattr(error, "option"):
+            raise
+        typer.echo(f"axon demo: {error}", err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(status)
+
+
+def main() -> None:
+    """The entry point of the `axon` command."""
+    app(prog_name="axon", args=sys.argv[1:])

@@ -1,0 +1,196 @@
+"""The main job: a tree of research agents answers questions over a folder, whatever is done to them meanwhile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic_ai import Agent
+from pydantic_ai.models import Model, infer_model
+from rich.console import Console
+
+import axon
+from axon import Supervisor, child
+from axon.agent import AgentServer
+
+from ._answer import Answer, check_citations
+from ._corpus import Corpus
+from ._desk import Answered, Desk
+from ._faults import Faults
+from ._model import local_model
+from ._research import Library, checked_question, research_agent
+from ._screen import Screen
+from ._witness import Witness
+
+RESEARCHERS = 3
+"""Agents that work side by side."""
+
+LOCAL_DEADLINE, REMOTE_DEADLINE = 15.0, 120.0
+"""Seconds an answer may take: by the local model, by a provider's."""
+
+QUESTIONS = (
+    "What happens to queued casts when a server crashes?",
+    "How many restarts does a supervisor allow by default?",
+    "When is a killed process declared dead and listed as a zombie?",
+    "What does a call raise while nobody is at the address of a handle?",
+)
+
+
+class ModelNotUsable(ValueError):
+    """The model of `--model` cannot be made: unknown, not installed, or without its key."""
+
+    def __init__(self, value: str, problem: str) -> None:
+        super().__init__(f"--model {value!r}: {problem}")
+        self.option, self.value = "--model", value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What the command line asks for; made by `order`, which refuses what cannot be done."""
+
+    questions: list[str]
+    corpus: Corpus
+    model: Model
+    faults: bool
+    deadline: float
+
+
+def order(*, ask: list[str] | None, over: Path | None, model: str, faults: bool) -> Order:
+    """Check the options and read the folder.
+
+    Raises `EmptyQuestion`, `FolderError`, `ModelNotUsable`, each naming the option and its value.
+    """
+    folder, only = (over, None) if over is not None else _own_documentation()
+    chosen = local_model() if model == "local" else _model(model)
+    return Order(
+        questions=[checked_question(question) for question in ask or QUESTIONS],
+        model=chosen,
+        corpus=Corpus.open(folder, only),
+        faults=faults,
+        deadline=LOCAL_DEADLINE if model == "local" else REMOTE_DEADLINE,
+    )
+
+
+def _own_documentation() -> tuple[Path, tuple[str, ...]]:
+    """The project's docs/ and README, from a checkout; without one, the folder we are in."""
+    for root in (Path(__file__).resolve().parents[4], Path.cwd()):
+        if (root / "docs").is_dir() and (root / "README.md").is_file():
+            return root, ("docs", "README.md")
+    return Path.cwd(), ("docs", "README.md")
+
+
+def _model(name: str) -> Model:
+    try:
+        return infer_model(name)
+    except Exception as error:
+        raise ModelNotUsable(name, str(error)) from error
+
+
+def tree(agent: Agent[Library, Answer], researchers: int) -> Supervisor:
+    """The supervision tree of the demo."""
+    agents = [child(AgentServer(agent), id=f"researcher-{n + 1}") for n in range(researchers)]
+    return Supervisor(
+        [Witness(), child(Supervisor(agents, max_restarts=10), id="researchers")],
+        strategy="one_for_one",
+        name="demo",
+    )
+
+
+async def main(order: Order, console: Console) -> int:
+    """Start the tree and get the answers; returns the exit status."""
+    with order.corpus as corpus:
+        screen, count = Screen(console), min(RESEARCHERS, len(order.questions))
+        screen.say(f"{corpus.statistics.files} files, {corpus.statistics.lines} lines in {corpus.root}")
+        if corpus.statistics.skipped:
+            screen.say("left out: " + ", ".join(f"{n} {why}" for why, n in sorted(corpus.statistics.skipped.items())))
+        screen.listen()
+        faults = Faults(len(order.questions), order.faults)
+        async with tree(research_agent(order.model), count) as top:
+            group, witness = top.get(Supervisor, "researchers"), top.get(Witness)
+            agents = {name: group.get(AgentServer[Library, Answer], name) for name in _names(count)}
+            for name, agent in agents.items():
+                witness.watch(name, agent)
+            desk = Desk(
+                corpus=corpus,
+                questions=order.questions,
+                agents=agents,
+                faults=faults,
+                deadline=order.deadline,
+                say=screen.say,
+            )
+            async with screen.showing(top):
+                answered = await desk.answers()
+            downs = await witness.downs()
+        wrong = [problem for one in answered if one.answer for problem in check_citations(one.answer, corpus)]
+        ok = not wrong and all(one.answer is not None for one in answered)
+        _print_answers(console, answered)
+        summary = _summary(answered, faults, downs, screen.restarts, wrong, ok)
+        # Written past the console, which would wrap it: the last line is one JSON object.
+        console.file.write(json.dumps(summary) + "\n")
+        console.file.flush()
+    return 0 if ok else 1
+
+
+def _names(count: int) -> list[str]:
+    return [f"researcher-{n + 1}" for n in range(count)]
+
+
+def _print_answers(console: Console, answered: list[Answered]) -> None:
+    for one in answered:
+        console.print()
+        console.print(one.question, style="bold", markup=False, highlight=False, soft_wrap=True)
+        if one.answer is None:
+            console.print(f"  no answer: {one.error}", markup=False, highlight=False, soft_wrap=True)
+        elif not one.answer.found:
+            console.print("  the folder does not say", markup=False, highlight=False)
+        for claim in one.answer.claims if one.answer is not None else ():
+            places = ", ".join(f"{c.file}:{c.first_line}-{c.last_line}" for c in claim.citations)
+            text = f"  {claim.text}  [{places}]"
+            shown = "".join(c if c.isprintable() else " " for c in text)
+            console.print(shown, markup=False, highlight=False, soft_wrap=True)
+    console.print()
+
+
+def _summary(
+    answered: list[Answered],
+    faults: Faults,
+    downs: list[tuple[str, str]],
+    restarts: dict[str, int],
+    wrong: list[str],
+    ok: bool,
+) -> dict[str, Any]:
+    return {
+        "ok": ok,
+        "answers": [
+            {
+                "question": one.question,
+                "found": one.answer is not None and one.answer.found,
+                "claims": [] if one.answer is None else [c.model_dump(mode="json") for c in one.answer.claims],
+                "error": one.error,
+                "agent": one.agent,
+                "attempts": one.attempts,
+                "seconds": round(one.seconds, 3),
+            }
+            for one in answered
+        ],
+        "faults": [
+            {
+                "fault": fault.kind,
+                "agent": fault.agent,
+                "question": fault.question + 1,
+                "attempt": fault.attempt,
+                "asker_saw": fault.asker_saw,
+            }
+            for fault in faults.struck
+        ],
+        "downs": [{"agent": name, "reason": reason} for name, reason in downs],
+        "restarts": restarts,
+        "wrong_citations": wrong,
+    }
+
+
+def run(order: Order, console: Console) -> int:
+    """The demo as a program: signals end it in order."""
+    return axon.run(lambda: main(order, console))

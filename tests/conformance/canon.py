@@ -1,0 +1,68 @@
+"""What OTP leaves open in a trace, put into one order (SCENARIO.md, section 5), so that the rest can be compared.
+
+The rules are written here anew from that page, and not taken from the recorder's own script: a mistake in one
+of the two shows as a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Event = dict[str, Any]
+
+_STARTS = ("started", "start_failed", "ignored")
+
+
+def canonical(scenario: Mapping[str, Any], step: Mapping[str, Any], observed: Sequence[Event]) -> list[Event]:
+    """One step's events, without its result, in canonical order."""
+    masks: Mapping[str, Sequence[str]] = scenario.get("mask", {})
+    events = [_masked(event, masks.get(event["path"], ())) for event in _heard(observed)]
+    loose = tuple(f"{path}/" for path in step.get("loose", ()))
+    apart = [e for e in events if e["event"] not in _STARTS and e["path"].startswith(loose)]
+    rest = [e for e in events if e["event"] in _STARTS or not e["path"].startswith(loose)]
+    return sorted(apart, key=_by_child) + _ordered(rest, step.get("order", "total"))
+
+
+def canonical_value(value: Any) -> Any:
+    """A step's result, in which the answer of `which_children` is sorted by id."""
+    if not isinstance(value, list):
+        return value
+    parts: list[Any] = [canonical_value(part) for part in value]  # a `held` step has one part for each of its ops
+    if all(isinstance(part, dict) for part in parts) and all("id" in part for part in parts):
+        parts.sort(key=lambda part: part["id"])
+    return parts
+
+
+def _heard(observed: Sequence[Event]) -> list[Event]:
+    """Without exit messages to workers that terminate in the same step: the shutdown may have been there first."""
+    ended = {(e["path"], e["incarnation"]) for e in observed if e["event"] == "terminated"}
+    return [e for e in observed if e["event"] != "exit_received" or (e["path"], e["incarnation"]) not in ended]
+
+
+def _masked(event: Event, fields: Sequence[str]) -> Event:
+    return {field: "*" if field in fields else value for field, value in event.items()}
+
+
+def _ordered(events: list[Event], order: str) -> list[Event]:
+    match order:
+        case "total":
+            return events
+        case "sup":
+            return sorted(events, key=_by_supervisor)
+        case "child":
+            return sorted(events, key=_by_child)
+        case _:
+            raise ValueError(f"no such order: {order}")
+
+
+def _by_supervisor(event: Event) -> tuple[Any, ...]:
+    if event["event"] == "exit_received":
+        return _by_child(event)
+    return (event["path"].rpartition("/")[0],)
+
+
+def _by_child(event: Event) -> tuple[Any, ...]:
+    kind = event["event"]
+    phase = 0 if kind in _STARTS else 1 if kind == "exit_received" else 2
+    return (event["path"], event["incarnation"], phase, event.get("from", ""), event.get("reason", ""))

@@ -1,0 +1,200 @@
+"""The worker of these tests: it writes down when it starts and ends, and does what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeAlias, TypedDict
+
+from typing_extensions import Unpack
+
+import axon
+from axon import ChildSpec, ExitReason, GenServer, Ignore, Stop, Supervisor, call, cast, child
+from axon.supervisor import Backoff, Restart, Shutdown, Status
+
+Begin: TypeAlias = Callable[[int], "Coroutine[Any, Any, None] | None"]
+"""What a part does in `init`, by the number of the attempt; 1 is the first."""
+Finish: TypeAlias = Callable[[ExitReason], "Coroutine[Any, Any, None] | None"]
+"""What a part does in `terminate`."""
+
+
+class Boom(Exception):
+    """The failure of these tests."""
+
+
+class Log(list[str]):
+    """What the parts did, in order, since it was taken last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.starts: Counter[str] = Counter()
+
+    def take(self) -> list[str]:
+        lines = list(self)
+        self.clear()
+        return lines
+
+
+def shown(reason: ExitReason) -> str:
+    return type(reason).__name__ if isinstance(reason, BaseException) else repr(reason)
+
+
+class Part(GenServer[int]):
+    """Traps exits. Its state is the number of its start attempt: the incarnation."""
+
+    label: str
+    log: Log
+    begin: Begin | None = None
+    finish: Finish | None = None
+    trap_exit = True
+
+    def init(self) -> int | Coroutine[Any, Any, int]:
+        self.log.starts[self.label] += 1
+        number = self.log.starts[self.label]
+        self.log.append(f"start {self.label}")
+        pending = None if self.begin is None else self.begin(number)
+        return number if pending is None else self._ready(pending, number)
+
+    async def _ready(self, pending: Coroutine[Any, Any, None], number: int) -> int:
+        await pending
+        return number
+
+    def handle_info(self, state: int, message: object) -> None:
+        """Exits of strangers mean nothing to it."""
+
+    def handle_continue(self, state: int, continuation: object) -> None:
+        raise Boom(continuation)
+
+    def terminate(self, state: int, reason: ExitReason) -> Coroutine[Any, Any, None] | None:
+        self.log.append(f"stop {self.label} {shown(reason)}")
+        return None if self.finish is None else self.finish(reason)
+
+    @call
+    def number(self, state: int) -> int:
+        return state
+
+    @cast
+    def crash(self, state: int, error: BaseException) -> None:
+        raise error
+
+    @cast
+    def end(self, state: int, reason: ExitReason) -> None:
+        raise Stop(reason)
+
+    @cast
+    async def do(self, state: int, action: Callable[[], Coroutine[Any, Any, object] | None]) -> None:
+        pending = action()
+        if pending is not None:
+            await pending
+
+
+class Loose(Part):
+    """Does not trap exits."""
+
+    trap_exit = False
+
+
+class Options(TypedDict, total=False):
+    """The options of `child`, but for the id."""
+
+    name: str | None
+    restart: Restart
+    shutdown: Shutdown | None
+    significant: bool
+    backoff: Backoff | None
+    mailbox: int | None
+
+
+def part(
+    label: str,
+    log: Log,
+    kind: type[Part] = Part,
+    *,
+    begin: Begin | None = None,
+    finish: Finish | None = None,
+    **options: Unpack[Options],
+) -> ChildSpec[Part]:
+    return child(kind(label, log, begin, finish), id=label, **options)
+
+
+def at(supervisor: Supervisor, *ids: str) -> Part:
+    """The part at the end of a path of ids."""
+    return branch(supervisor, *ids[:-1]).get(Part, ids[-1])
+
+
+def branch(supervisor: Supervisor, *ids: str) -> Supervisor:
+    for id in ids:
+        supervisor = supervisor.get(Supervisor, id)
+    return supervisor
+
+
+async def statuses(supervisor: Supervisor) -> dict[str, Status]:
+    return {info.id: info.status for info in await supervisor.which_children()}
+
+
+async def settle() -> None:
+    """Let everybody do what can be done without time passing."""
+    await asyncio.sleep(0.001)
+
+
+async def crash(part: Part, error: BaseException | None = None) -> None:
+    part.crash(Boom() if error is None else error)
+    await settle()
+
+
+async def end(part: Part, reason: ExitReason = axon.normal) -> None:
+    part.end(reason)
+    await settle()
+
+
+async def for_ever(*_: object) -> None:
+    await asyncio.Event().wait()
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+# -- what a part may do when it starts or ends
+
+
+def fails_on(*numbers: int, reason: ExitReason | None = None) -> Begin:
+    """Fail at these attempts: with an exception, or with a reason by `raise Stop`."""
+
+    def begin(number: int) -> None:
+        if number in numbers:
+            raise Boom(f"attempt {number}") if reason is None else Stop(reason)
+
+    return begin
+
+
+def fails_from(first: int) -> Begin:
+    return fails_on(*range(first, 1_000))
+
+
+def ignores_on(*numbers: int) -> Begin:
+    def begin(number: int) -> None:
+        if number in numbers:
+            raise Ignore
+
+    return begin
+
+
+def takes(seconds: float, *, on: int | None = None) -> Begin:
+    """Need so long to start (always, or at this attempt only)."""
+
+    def begin(number: int) -> Coroutine[Any, Any, None] | None:
+        return asyncio.sleep(seconds) if on in (None, number) else None
+
+    return begin
+
+
+def lasts(seconds: float) -> Finish:
+    """Need so long to end."""
+    return lambda _: asyncio.sleep(seconds)
+
+
+def breaks(_: ExitReason) -> None:
+    """Fail while ending."""
+    raise Boom("in terminate")
