@@ -30,6 +30,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+__all__ = [
+    "AxonError",
+    "CallCycle",
+    "CallError",
+    "CallTimeout",
+    "ChildAlreadyPresent",
+    "ChildAlreadyStarted",
+    "ChildError",
+    "ChildNotFound",
+    "ChildRestarting",
+    "ChildRunning",
+    "DeadlineExceeded",
+    "Ignored",
+    "InvalidHandler",
+    "InvalidOption",
+    "MailboxFull",
+    "NameTaken",
+    "NoProcess",
+    "NotInProcess",
+    "NotPicklable",
+    "NotStarted",
+    "ProcessDead",
+    "ServerDied",
+    "StartError",
+    "StartFailed",
+    "SupervisorDied",
+    "UsageError",
+    "WrongLoop",
+    "WrongServer",
+]
+
 
 class AxonError(Exception):
     """The root of the tree."""
@@ -47,7 +78,9 @@ class InvalidOption(UsageError, ValueError):
 
     def __init__(self, option: str, value: object, expected: str) -> None:
         super().__init__(f"{option} must be {expected}, got: {value!r}")
-        self.option, self.value, self.expected = option, value, expected
+        self.option = option
+        self.value = value
+        self.expected = expected
 
 
 class InvalidHandler(UsageError, TypeError):
@@ -55,7 +88,8 @@ class InvalidHandler(UsageError, TypeError):
 
     def __init__(self, handler: str, problem: str) -> None:
         super().__init__(f"{handler}: {problem}")
-        self.handler, self.problem = handler, problem
+        self.handler = handler
+        self.problem = problem
 
 
 class NotStarted(UsageError):
@@ -87,7 +121,8 @@ class ProcessDead(AxonError):
 
     def __init__(self, path: str, reason: object) -> None:
         super().__init__(f"{path} was declared dead ({reason!r}); what it still sends is refused")
-        self.path, self.reason = path, reason
+        self.path = path
+        self.reason = reason
 
 
 class CallError(AxonError):
@@ -118,7 +153,7 @@ class ServerDied(CallError):
         super().__init__(target, f"{target} died before it answered: {reason!r}")
         self.reason = reason
         if isinstance(reason, BaseException):
-            self.__cause__ = reason
+            self.__cause__: BaseException | None = reason
 
 
 class CallTimeout(CallError, TimeoutError):
@@ -141,7 +176,7 @@ class CallCycle(CallError):
 
     def __init__(self, cycle: Sequence[str]) -> None:
         super().__init__(cycle[-1], "a call would wait for itself: " + " -> ".join(cycle))
-        self.cycle = tuple(cycle)
+        self.cycle: tuple[str, ...] = tuple(cycle)
 
 
 class MailboxFull(CallError):
@@ -149,7 +184,8 @@ class MailboxFull(CallError):
 
     def __init__(self, target: str, limit: int, message: object) -> None:
         super().__init__(target, f"the mailbox of {target} is full (mailbox={limit}): {message!r} was not sent")
-        self.limit, self.message = limit, message
+        self.limit = limit
+        self.message = message
 
 
 class StartError(AxonError):
@@ -168,12 +204,13 @@ class StartFailed(StartError):
         self.reason = reason
         cause = getattr(reason, "term", reason)  # shutdown(StartFailed(...)): a supervisor's child did not start
         if isinstance(cause, BaseException):
-            self.__cause__ = cause
+            self.__cause__: BaseException | None = cause
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StartFailed) and (self.child, self.reason) == (other.child, other.reason)
 
-    __hash__ = StartError.__hash__
+    def __hash__(self) -> int:
+        return hash(self.child)
 
 
 class Ignored(StartError):
@@ -188,17 +225,19 @@ class NameTaken(StartError):
 
     def __init__(self, name: str, holder: str, child: str) -> None:
         super().__init__(child, f"the name {name!r} is held by {holder}, so {child} cannot have it")
-        self.name, self.holder = name, holder
+        self.name = name
+        self.holder = holder
 
 
 class ChildError(AxonError):
     """A supervisor refused an operation on the child `id`."""
 
-    situation = "cannot do that with"
+    situation: str = "cannot do that with"
 
     def __init__(self, supervisor: str, id: str) -> None:
         super().__init__(f"{supervisor}: child {id!r} {self.situation}")
-        self.supervisor, self.id = supervisor, id
+        self.supervisor = supervisor
+        self.id = id
 
 
 class ChildNotFound(ChildError):
@@ -239,4 +278,6 @@ class SupervisorDied(AxonError):
 
     def __init__(self, path: str, reason: object, why: str = "") -> None:
         super().__init__(f"{path} ended with {reason!r}{': ' + why if why else ''}")
-        self.path, self.reason, self.why = path, reason, why
+        self.path = path
+        self.reason = reason
+        self.why = why

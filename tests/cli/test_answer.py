@@ -74,9 +74,7 @@ def test_a_quote_on_its_lines_holds_whatever_the_white_space(
         (cite("alpha beta", 1, 1), "claim 1: line 1 of a.txt does not contain the words 'alpha beta'"),
     ],
 )
-def test_each_wrong_citation_is_told_in_a_sentence(
-    make_corpus: MakeCorpus, citation: Citation, sentence: str
-) -> None:
+def test_each_wrong_citation_is_told_in_a_sentence(make_corpus: MakeCorpus, citation: Citation, sentence: str) -> None:
     (problem,) = check_citations(answer(citation), make_corpus({"a.txt": FILE}))
     assert problem.startswith(sentence)
 

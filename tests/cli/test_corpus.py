@@ -29,9 +29,7 @@ def found(corpus: Corpus, query: str) -> list[str]:
 
 
 def test_text_is_known_by_its_content_whatever_the_extension(make_corpus: MakeCorpus) -> None:
-    corpus = make_corpus(
-        {"a.xyz": "apple", "Makefile": "all: apple", "b.bin": b"apple\0\x01", "c.png": "apple pie"}
-    )
+    corpus = make_corpus({"a.xyz": "apple", "Makefile": "all: apple", "b.bin": b"apple\0\x01", "c.png": "apple pie"})
     assert set(found(corpus, "apple")) == {"a.xyz", "Makefile", "c.png"}
     assert corpus.statistics.files == 3
     assert corpus.statistics.skipped == {"binary": 1}
@@ -151,9 +149,7 @@ def test_rare_words_count_more_than_common_ones(make_corpus: MakeCorpus) -> None
 
 
 def test_only_stop_words_are_looked_for_as_one_phrase(make_corpus: MakeCorpus) -> None:
-    corpus = make_corpus(
-        {"hamlet.txt": "To be, or not to be: that is the question.", "b.txt": "not or be to"}
-    )
+    corpus = make_corpus({"hamlet.txt": "To be, or not to be: that is the question.", "b.txt": "not or be to"})
     assert found(corpus, "to be or not to be") == ["hamlet.txt"]
     assert found(corpus, "who is the what?") == []
 
@@ -305,12 +301,8 @@ def test_any_bytes_are_text_or_not(data: bytes) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None)
-@given(
-    texts=st.lists(st.text(max_size=300), min_size=1, max_size=4), query=st.text(max_size=60), data=st.data()
-)
-def test_any_query_over_any_text_gives_lines_of_the_file(
-    texts: list[str], query: str, data: st.DataObject
-) -> None:
+@given(texts=st.lists(st.text(max_size=300), min_size=1, max_size=4), query=st.text(max_size=60), data=st.data())
+def test_any_query_over_any_text_gives_lines_of_the_file(texts: list[str], query: str, data: st.DataObject) -> None:
     words = [word for text in texts for word in text.split()] or ["x"]
     query = f"{query} {data.draw(st.sampled_from(words))}"
     with tempfile.TemporaryDirectory() as folder:
@@ -321,7 +313,7 @@ def test_any_query_over_any_text_gives_lines_of_the_file(
             for hit in corpus.search(query):
                 lines = corpus.read(hit.file, hit.first_line, hit.last_line)
                 assert hit.text == "\n".join(line.text for line in lines)
-                with open(Path(folder, hit.file), encoding="utf-8-sig") as file:
+                with Path(folder, hit.file).open(encoding="utf-8-sig") as file:
                     own = [line.removesuffix("\n") for line in file]
                 assert [line.text for line in lines] == own[hit.first_line - 1 : hit.last_line]
                 assert 0 <= hit.score <= 1

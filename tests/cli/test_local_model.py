@@ -31,9 +31,7 @@ FOLDER: dict[str, str | bytes] = {
 
 
 def calls(messages: Sequence[ModelMessage]) -> list[str]:
-    return [
-        part.tool_name for message in messages for part in message.parts if isinstance(part, ToolCallPart)
-    ]
+    return [part.tool_name for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
 
 
 def said(answer: Answer) -> str:
@@ -114,9 +112,7 @@ async def test_tools_that_were_interrupted_are_called_again(make_corpus: MakeCor
 
 @pytest.mark.parametrize("error", [ModelRetry("try again"), ToolFailed("no")])
 @pytest.mark.parametrize("failures", [1, 9])
-async def test_a_search_that_fails_is_tried_once_more(
-    make_corpus: MakeCorpus, error: Exception, failures: int
-) -> None:
+async def test_a_search_that_fails_is_tried_once_more(make_corpus: MakeCorpus, error: Exception, failures: int) -> None:
     left = failures
 
     async def fail(tool: str) -> None:

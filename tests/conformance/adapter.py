@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from axon import GenServer, Ignore, InvalidOption, Process, Stop, Supervisor, ca
 from axon.supervisor import ChildSpec, Shutdown, child
 from axon.telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed, attach
 from canon import Event
-from reasons import Crash, parse, show
+from reasons import Atom, Crash, parse, show
 
 Spec = Mapping[str, Any]
 
@@ -40,6 +40,8 @@ class Recorder:
         self.known: dict[Process, Known] = {}
         self.latest: dict[str, Known] = {}
         self._last_attempt: dict[str, Known] = {}
+        self.answers: deque[str] = deque()
+        """OTP's answers to requests to start a child, in the order of these: Axon's do not tell an ignored start."""
         self._ignored: set[Process] = set()
         self._up: dict[str, list[Known]] = {}
 
@@ -66,12 +68,10 @@ class Recorder:
         origin = "outside" if sender is None else self.known[sender].path
         self._add("exit_received", me, reason=show(reason), **{"from": origin})
 
-    def was_ignored(self, path: str) -> bool:
-        """Whether the newest attempt at this path chose not to start."""
-        return self._last_attempt[path].process in self._ignored
-
-    def path_of(self, handle: GenServer[Any]) -> str:
-        return next(known.path for known in self.latest.values() if known.handle is handle)
+    def start_answered(self, id: str) -> None:
+        """The running supervisor is about to answer the request to start its child `id`."""
+        entry = self._last_attempt[f"{self.known[axon.current()].path}/{id}"]
+        self.answers.append("{ok,undefined}" if entry.process in self._ignored else "{ok,pid}")
 
     def alive(self) -> list[Known]:
         return [entry for entry in self.known.values() if entry.process.reason is None]
@@ -115,7 +115,7 @@ def _in_tree(path: str) -> str:
 
 # -- workers
 
-Verb = Literal["get", "add", "crash", "stop", "raise", "link", "unlink", "call"]
+Verb = Literal["get", "add", "crash", "stop", "raise", "link", "unlink"]
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,11 @@ class Do:
 
     verb: Verb
     reason: axon.ExitReason = axon.normal
-    peer: Worker | None = None
-    then: Do | None = None
+    peer: Worker | Tree | None = None
+
+
+UNKNOWN = Do("crash", Atom("function_clause"))
+"""What a request does that its server has no clause for; in Axon the types refuse it, so the servers here play it."""
 
 
 @dataclass
@@ -154,7 +157,7 @@ class Worker(GenServer[Worked]):
         return self.act(state, do)
 
     @call(timeout=None)
-    async def asked_to_call(self, state: Worked, peer: Worker, do: Do) -> Any:
+    async def asked_to_call(self, state: Worked, peer: Worker | Tree, do: Do) -> Any:
         return await peer.asked(do)
 
     @cast
@@ -190,8 +193,7 @@ class Worker(GenServer[Worked]):
                 assert do.peer is not None
                 (axon.link if do.verb == "link" else axon.unlink)(do.peer)
                 return "ok"
-            case "call":
-                raise AssertionError("asked_to_call does this")
+        return None
 
     def terminate(self, state: Worked, reason: axon.ExitReason) -> Awaitable[None] | None:
         return self.end()
@@ -283,6 +285,25 @@ class Tree(Supervisor):
         if self.refused is not None:
             raise Stop(self.refused)
         return await super().init()
+
+    @call(timeout=None, raises=(axon.AxonError,))
+    async def _start_child(self, state: Any, spec: ChildSpec[GenServer[Any]]) -> GenServer[Any]:
+        handle: GenServer[Any] = await handler(Supervisor._start_child)(self, state, spec)
+        self.recorder.start_answered(spec.id)
+        return handle
+
+    @call(timeout=None, raises=(axon.AxonError,))
+    async def restart_child(self, state: Any, id: str) -> None:
+        await handler(Supervisor.restart_child)(self, state, id)
+        self.recorder.start_answered(id)
+
+    @call(timeout=None)
+    def asked(self, state: Any, do: Do) -> Any:
+        raise Crash(UNKNOWN.reason)
+
+    @cast
+    def told(self, state: Any, do: Do) -> None:
+        raise Crash(UNKNOWN.reason)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from axon import InvalidOption, NoProcess, Reason, ServerDied, StartFailed, kill, killed, noproc, normal
+from axon import CallCycle, InvalidOption, NoProcess, Reason, ServerDied, StartFailed, kill, killed, noproc, normal
 from axon import shutdown as shutdown
 
 
@@ -55,6 +55,8 @@ def show(reason: object) -> str:
             return f"{{{show(reason.reason)},call}}"
         case NoProcess():
             return "{noproc,call}"
+        case CallCycle():
+            return "{calling_self,call}"
         case InvalidOption():
             return f"{{start_spec,{refusal(reason)}}}"
         case _:

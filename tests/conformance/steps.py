@@ -8,7 +8,7 @@ from contextvars import Context
 from typing import Any
 
 import axon
-from adapter import AsyncWorker, Builder, Do, Known, Recorder, Tree, Worker
+from adapter import UNKNOWN, AsyncWorker, Builder, Do, Known, Recorder, Tree, Worker
 from axon.server import ServerProcess
 from canon import Event, canonical, canonical_value
 from reasons import parse, refusal, show
@@ -141,20 +141,20 @@ class Driver:
         known = self._alive(path)
         if known is None:
             return "noproc"
-        worker = _worker(known)
+        server = _server(known)
         if via == "call":
-            return await _or_exit(worker.asked(do))
+            return await _or_exit(server.asked(do))
         if via == "info":
-            axon.send(worker, do)
+            axon.send(server, do)
         else:
-            worker.told(do)
+            server.told(do)
         return "ok"
 
     async def _tie(self, verb: Any, a: str, b: str) -> Any:
         one, other = self._alive(a), self._alive(b)
         if one is None or other is None:
             return "noproc"
-        return await _worker(one).asked(Do(verb, peer=_worker(other)))
+        return await _server(one).asked(Do(verb, peer=_server(other)))
 
     async def _call_via(self, a: str, b: str, what: Any) -> Any:
         caller, callee = self._alive(a), self.recorder.latest.get(b)
@@ -167,11 +167,15 @@ class Driver:
                 do = Do("raise", parse(reason))
             case _:
                 do = Do("get")
-        return await _or_exit(_worker(caller).asked_to_call(_worker(callee), do))
+        server = _server(caller)
+        if isinstance(server, Tree):
+            return await _or_exit(server.asked(UNKNOWN))
+        return await _or_exit(server.asked_to_call(_server(callee), do))
 
     async def _ask_supervisor(self, known: Known, step: Step) -> Any:
-        tree = known.handle
-        assert isinstance(tree, Tree)
+        tree = _server(known)
+        if isinstance(tree, Worker):  # started under an id that was a supervisor's
+            return await _or_exit(tree.asked(UNKNOWN))
         try:
             return await _or_exit(self._ask(tree, step))
         except axon.ChildError as error:
@@ -191,10 +195,10 @@ class Driver:
                 return "ok"
             case "restart_child":
                 await tree.restart_child(step["id"])
-                return self._started(tree, step["id"])
+                return self.recorder.answers.popleft()
             case "start_child":
                 await tree.start_child(self.builder.child(step["spec"]))
-                return self._started(tree, step["spec"]["id"])
+                return self.recorder.answers.popleft()
             case "which_children":
                 shown = {"running": "pid", "stopped": "undefined", "restarting": "restarting"}
                 return [
@@ -206,11 +210,6 @@ class Driver:
                 return {field: getattr(counts, field) for field in ("specs", "active", "supervisors", "workers")}
             case op:
                 raise ValueError(f"no such step: {op}")
-
-    def _started(self, tree: Tree, id: str) -> str:
-        """How the start that was just answered ended: Axon returns a handle also if `init` chose not to start."""
-        ignored = self.recorder.was_ignored(f"{self.recorder.path_of(tree)}/{id}")
-        return "{ok,undefined}" if ignored else "{ok,pid}"
 
     async def _held(self, path: str, ops: Sequence[Step]) -> Any:
         """All ops while the supervisor takes no message; then it goes on with what they left in its mailbox."""
@@ -240,8 +239,8 @@ def _is_busy(known: Known) -> bool:
     return known.process.busy
 
 
-def _worker(known: Known) -> Worker:
-    assert isinstance(known.handle, Worker)
+def _server(known: Known) -> Worker | Tree:
+    assert isinstance(known.handle, Worker | Tree)
     return known.handle
 
 

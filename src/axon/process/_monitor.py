@@ -24,7 +24,7 @@ class Monitor:
     __slots__ = ("_process", "_watcher", "target")
 
     def __init__(self, target: Target, process: Process | None, watcher: Process) -> None:
-        self.target = target
+        self.target: Target = target
         self._process = process
         self._watcher: Process | None = watcher
 
@@ -100,10 +100,10 @@ def demonitor(monitor: Monitor, *, flush: bool = False) -> bool:
 
 
 def _is_down_of(item: Any, monitor: Monitor) -> bool:
-    if type(item) is tuple and len(cast("tuple[object, ...]", item)) == 4:
-        handler, item, keywords, request = item  # how a server's mailbox holds a foreign message
-        if handler is not None or keywords is not None or request is not None:
-            return False
+    if type(item) is tuple:  # a server's mailbox holds a foreign message as (None, message, None, None)
+        parts = cast("tuple[object, ...]", item)
+        foreign = len(parts) == 4 and all(part is None for part in (parts[0], *parts[2:]))
+        item = parts[1] if foreign else None
     return isinstance(item, Down) and item.monitor is monitor
 
 

@@ -20,6 +20,7 @@ from ._runtime import Runtime
 
 if TYPE_CHECKING:
     from ._monitor import Monitor
+    from ._timers import Timer
 
 CANCEL_AGAIN = 0.1
 """Seconds between the cancellations of a killed process that does not end."""
@@ -50,24 +51,26 @@ class Process:
         "runtime",
         "serial",
         "task",
+        "timers",
         "trap_exit",
         "waits_for",
     )
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str) -> None:
-        self.runtime = runtime
-        self.parent = parent
-        self.serial = runtime.next_serial()
-        self.label = label
+        self.runtime: Runtime = runtime
+        self.parent: Process | None = parent
+        self.serial: int = runtime.next_serial()
+        self.label: str = label
         self.name: str | None = None
         self.mailbox: deque[object] | None = None
-        self.context = Context()
+        self.context: Context = Context()
         self.context.run(running.set, self)
         self.task: asyncio.Task[None] | None = None
-        self.trap_exit = False
+        self.trap_exit: bool = False
         self.links: dict[Process, None] | None = None
         self.monitors: dict[Monitor, None] | None = None
         self.monitoring: set[Monitor] | None = None
+        self.timers: set[Timer] | None = None
         self.at_death: list[Callable[[], None]] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
@@ -195,7 +198,11 @@ class Process:
             for release in self.at_death:
                 release()
             self.at_death = None
-        self.report(reason)
+        try:
+            self.report(reason)
+        except Exception as error:  # a log handler may fail, a death may not
+            trouble = f"the end of {self.path} could not be reported"
+            runtime.loop.call_exception_handler({"message": trouble, "exception": error})
         mailbox, self.mailbox = self.mailbox, None
         self.discard(mailbox if mailbox is not None else deque())
         links, self.links = self.links, None
@@ -207,6 +214,9 @@ class Process:
         for monitor in self.monitoring or ():
             monitor.drop()
         self.monitoring = None
+        timers, self.timers = self.timers, None
+        for timer in timers or ():
+            runtime.timers.cancel(timer)
         if isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 

@@ -29,15 +29,15 @@ class Reason:
         return Reason("shutdown", term)
 
 
-normal = Reason("normal")
+normal: Reason = Reason("normal")
 """The work is done."""
-shutdown = Reason("shutdown")
+shutdown: Reason = Reason("shutdown")
 """Ended by its supervisor, or a supervisor that gave up."""
-killed = Reason("killed")
+killed: Reason = Reason("killed")
 """Ended by the signal `kill`."""
-kill = Reason("kill")
+kill: Reason = Reason("kill")
 """Only to send: the exit signal that cannot be trapped; whoever watches sees `killed`."""
-noproc = Reason("noproc")
+noproc: Reason = Reason("noproc")
 """There was nobody to link to or to monitor."""
 
 ExitReason: TypeAlias = Reason | BaseException

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Protocol
 
-from ..telemetry import DeadLetter, bus
+from ..telemetry import Bus, DeadLetter, bus
 from ._timers import TimerHeap
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ IN_PLACE = 64
 class Runnable(Protocol):
     """What the run queue serves: something with mail."""
 
-    def run(self) -> None: ...
+    def run(self) -> None:
+        """Serve what waits."""
 
 
 class Runtime:
@@ -38,11 +39,11 @@ class Runtime:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.bus = bus(loop)
+        self.bus: Bus = bus(loop)
         self.names: dict[str, Process] = {}
         self.zombies: dict[Process, asyncio.Task[None]] = {}
-        self.dead_letters = 0
-        self.timers = TimerHeap(loop)
+        self.dead_letters: int = 0
+        self.timers: TimerHeap = TimerHeap(loop)
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
         self.blocks: dict[object, list[object]] = {}
         self._serial = itertools.count(1)
@@ -51,7 +52,7 @@ class Runtime:
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()
-        self.in_place = True  # whether an idle server may answer in its caller's turn
+        self.in_place: bool = True  # whether an idle server may answer in its caller's turn
         self._in_place_left = IN_PLACE
 
     def next_serial(self) -> int:

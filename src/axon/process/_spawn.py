@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, NotInProcess
 from ._context import acting, running
 from ._messages import Timeout
 from ._monitor import Monitor, monitor
@@ -85,7 +85,7 @@ class TaskProcess(Process):
                 self.die(self.exit_requested)
             mailbox = self.mailbox
             if mailbox is None:
-                await asyncio.sleep(0)  # for the others' sake, should the caller go on calling
+                await asyncio.sleep(0)  # for everybody else, should the caller swallow this one, too
                 raise asyncio.CancelledError(f"{self.path} is dead")
             if match is None and mailbox:
                 return mailbox.popleft()
@@ -166,7 +166,9 @@ async def receive(*, timeout: float | None = None, match: Callable[[object], boo
     message it accepts and leave the others in place (selective receive). Not for servers: their messages come to
     their handlers. https://www.erlang.org/doc/system/expressions.html#receive
     """
-    me = acting("receive")
+    me = running.get()
+    if me is None:
+        raise NotInProcess("receive")
     if not isinstance(me, TaskProcess) or asyncio.current_task() is not me.task:
         raise InvalidOption("receive", me, "called in the own task of a process made with spawn")
     return await me.receive(None if timeout is None else checked_seconds(timeout, "timeout"), match)
@@ -196,36 +198,49 @@ def send_after(seconds: float, target: Target, message: object) -> Timer:
     A name is looked up when the timer fires. The timer outlives its creator, not its target.
     https://www.erlang.org/doc/man/erlang#send_after-3
     """
-    home = runtime()
-    aim = target if isinstance(target, str) else find(target, home)
-
-    def fire() -> None:
-        process = None if aim is None else find(aim, home)
-        if process is not None:
-            process.deliver(message)
-
-    return home.timers.after(checked_seconds(seconds, "seconds"), fire)
+    return _send_later(seconds, target, message, stamped=False)
 
 
 def start_timer(seconds: float, target: Target, message: object) -> Timer:
     """As `send_after`, but what arrives is `Timeout(timer, message)`, so that a stale one can be told apart."""
-    home = runtime()
-    aim = target if isinstance(target, str) else find(target, home)
+    return _send_later(seconds, target, message, stamped=True)
+
+
+def _send_later(seconds: float, target: Target, message: object, *, stamped: bool) -> Timer:
+    home, sender = runtime(), running.get()
+    if sender is not None:
+        sender.refuse_if_dead()
+    owner = None if isinstance(target, str) else find(target, home)
 
     def fire() -> None:
-        process = None if aim is None else find(aim, home)
+        process = owner
+        if process is None:
+            process = find(target, home)
+        elif process.timers is not None:
+            process.timers.discard(timer)
         if process is not None:
-            process.deliver(Timeout(timer, message))
+            process.deliver(Timeout(timer, message) if stamped else message)
 
     timer = home.timers.after(checked_seconds(seconds, "seconds"), fire)
+    if owner is not None:
+        if owner.timers is None:
+            owner.timers = set()
+        owner.timers.add(timer)
+        timer.target = owner
+    elif not isinstance(target, str):
+        home.timers.cancel(timer)  # aimed at a process that has ended
     return timer
 
 
 def cancel_timer(timer: Timer) -> float | None:
-    """Seconds that were left, or None if it had fired (its message may be in the mailbox) or was cancelled."""
+    """Seconds that were left, or None if it had fired (its message may be in the mailbox), was cancelled, or its
+    target has ended.
+    """
+    if timer.target is not None and timer.target.timers is not None:
+        timer.target.timers.discard(timer)
     return runtime().timers.cancel(timer)
 
 
 def read_timer(timer: Timer) -> float | None:
-    """Seconds until the timer fires, or None if it has fired or was cancelled."""
+    """Seconds until the timer fires, or None if it has fired, was cancelled, or its target has ended."""
     return runtime().timers.left(timer)

@@ -9,18 +9,23 @@ import asyncio
 import heapq
 from collections.abc import Callable
 from contextvars import Context
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidOption
+
+if TYPE_CHECKING:
+    from ._process import Process
 
 
 class Timer:
     """One pending delivery; keep it to cancel it. Made by `send_after` and `start_timer`."""
 
-    __slots__ = ("_fire", "_when")
+    __slots__ = ("_fire", "_when", "target")
 
     def __init__(self, when: float, fire: Callable[[], None]) -> None:
         self._when = when
         self._fire: Callable[[], None] | None = fire
+        self.target: Process | None = None
 
     def __repr__(self) -> str:
         return f"<Timer {'done' if self._fire is None else f'due at {self._when:.3f}'}>"

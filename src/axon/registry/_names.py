@@ -5,11 +5,11 @@ https://www.erlang.org/doc/man/erlang#register-2
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import InvalidOption, NameTaken, NoProcess, WrongServer
 from ..process import Process, Target, find, runtime
-from ..server import GenServer, ServerProcess, checked_name
+from ..server import GenServer, ServerProcess, checked_name, class_of
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -29,9 +29,9 @@ def lookup(server: type[G], name: str) -> G:
     if process is None:
         raise NoProcess(name, "nobody holds this name")
     handle = process.handle if isinstance(process, ServerProcess) else None
-    if not isinstance(handle, server):
+    if not isinstance(handle, class_of(server)):
         raise WrongServer(f"the name {name!r} belongs to {process!r}, which is not a {server.__name__}")
-    return handle
+    return cast("G", handle)
 
 
 def register(name: str, target: Target) -> None:

@@ -3,6 +3,7 @@
 from . import from_thread as from_thread
 from ._genserver import GenServer as GenServer
 from ._genserver import bound as bound
+from ._genserver import class_of as class_of
 from ._genserver import is_server as is_server
 from ._handler import CallDecorator as CallDecorator
 from ._handler import StreamDecorator as StreamDecorator

@@ -24,6 +24,11 @@ def is_server(value: object) -> TypeGuard[GenServer[Any]]:
     return isinstance(value, GenServer)
 
 
+def class_of(server: type[Any]) -> type[Any]:
+    """The class itself, of `Stack[int]` too."""
+    return typing.get_origin(server) or server
+
+
 def is_server_class(value: object) -> TypeGuard[type[GenServer[Any]]]:
     """Whether a value is a class of servers."""
     return isinstance(value, type) and issubclass(value, GenServer)
@@ -57,6 +62,7 @@ class GenServer(Generic[S]):
     """
 
     trap_exit: ClassVar[bool] = False
+    __axon_unchecked__: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -182,14 +188,14 @@ def check_hints(cls: type[GenServer[Any]], *, at_start: bool) -> None:
         if found.kind == "cast" and hints.get("return", type(None)) is not type(None):
             raise InvalidHandler(f"{cls.__name__}.{name}", "a @cast has no answer: its return hint must be None")
     if pending and not at_start:
-        cls.__axon_unchecked__ = True  # type: ignore[attr-defined]
+        cls.__axon_unchecked__ = True
     elif at_start:
-        cls.__axon_unchecked__ = False  # type: ignore[attr-defined]
+        cls.__axon_unchecked__ = False
 
 
 def check_at_start(spec: GenServer[Any]) -> None:
     """What could not be checked when the class was made."""
-    if getattr(type(spec), "__axon_unchecked__", False):
+    if type(spec).__axon_unchecked__:
         for cls in reversed(type(spec).__mro__):
             if is_server_class(cls) and cls.__dict__.get("__axon_unchecked__"):
                 check_hints(cls, at_start=True)

@@ -187,7 +187,7 @@ def stream(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT) -> Any:
     return decorate if fn is None else decorate(fn)
 
 
-def handler(method: Callable[Concatenate[A, P], object], /) -> Callable[Concatenate[A, Any, P], Any]:
+def handler(method: Callable[Concatenate[A, P], object]) -> Callable[Concatenate[A, Any, P], Any]:
     """The function behind a handler, to run it in place: `handler(Counter.increment)(self, state, 3)`.
 
     For a unit test, or to call the inherited handler in an override.

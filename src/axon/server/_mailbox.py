@@ -23,12 +23,13 @@ class MailboxProcess(Process):
     """A process that is served item by item; `busy` while it is queued or runs."""
 
     __slots__ = ("busy", "idle_seconds", "idle_timer", "limit", "obeys", "room", "suspended", "waker")
+    mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str, obeys: Process | None) -> None:
         super().__init__(runtime, parent, label)
-        self.obeys = obeys  # whose exit signal it follows: who started it with a link
-        self.busy = True
-        self.suspended = False
+        self.obeys: Process | None = obeys  # whose exit signal it follows: who started it with a link
+        self.busy: bool = True
+        self.suspended: bool = False
         self.limit: int | None = None
         self.waker: asyncio.Future[None] | None = None
         self.room: deque[asyncio.Future[None]] | None = None
@@ -40,6 +41,7 @@ class MailboxProcess(Process):
         raise NotImplementedError
 
     def deliver(self, message: object) -> None:
+        """Put a message that is no request into the mailbox: it is for `handle_info`."""
         self.enqueue((None, message, None, None))
 
     def enqueue(self, item: Item) -> None:

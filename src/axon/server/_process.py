@@ -62,16 +62,20 @@ class ServerProcess(MailboxProcess):
         "terminated_with",
         "work",
     )
+    # Said again, so that every checker infers the same for what this class assigns, too.
+    busy: bool
+    mailbox: deque[object] | None
+    task: asyncio.Task[None] | None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
         super().__init__(slot.runtime, parent, slot.label, obeys)
-        self.handle = handle
-        self.slot = slot
-        self.trap_exit = handle.trap_exit
-        self.reported = False
+        self.handle: GenServer[Any] = handle
+        self.slot: Slot = slot
+        self.trap_exit: bool = handle.trap_exit
+        self.reported: bool = False
         self.state: Any = None
         self.phase: Phase = "init"
-        self.in_callback = False
+        self.in_callback: bool = False
         self.item: Item | None = None
         self.ack: asyncio.Future[None] | None = None
         self.outcome: StartFailed | Ignored | None = None
@@ -81,7 +85,7 @@ class ServerProcess(MailboxProcess):
         self.terminated_with: ExitReason | None = None
         self.continuations: list[object] | None = None
         self.work: set[asyncio.Future[Any]] | None = None
-        self.handled = 0
+        self.handled: int = 0
         self.recent: list[Item | None] | None = None
 
     # -- the two ways of running

@@ -31,9 +31,9 @@ class Slot:
     )
 
     def __init__(self, runtime: Runtime, label: str, home: Slot | None = None) -> None:
-        self.runtime = runtime
-        self.label = label
-        self.home = home
+        self.runtime: Runtime = runtime
+        self.label: str = label
+        self.home: Slot | None = home
         self.process: ServerProcess | None = None
         self.restart_at: float | None = None
         self.ended: str | None = None

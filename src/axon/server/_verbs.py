@@ -21,7 +21,7 @@ class Stop(Exception):
 
     def __init__(self, reason: ExitReason = normal) -> None:
         super().__init__(reason)
-        self.reason = checked(reason)
+        self.reason: ExitReason = checked(reason)
 
 
 class Ignore(Exception):

@@ -20,9 +20,9 @@ Program: TypeAlias = "Supervisor | Callable[[], Coroutine[Any, Any, int | None]]
 def run(program: Supervisor | Callable[[], Coroutine[Any, Any, int | None]]) -> int:
     """Run a tree, or a main coroutine function, until it ends or SIGTERM or SIGINT comes; returns the exit status.
 
-    A signal ends it in order: the tree stops, or main is cancelled. The status is 0 after an orderly end, what main
-    returned if that was a number, 1 after a failure, whose traceback goes to stderr. Use it as
-    `sys.exit(axon.run(tree))`. Raises `UsageError` outside the main thread, where Python delivers no signals; there
+    A signal ends it in order: the tree stops, or main is cancelled. The status is 0 after an orderly end of a tree,
+    what main returned if that was a number, 128 + the signal's number (as shells say it) if main was cut short, and 1
+    after a failure, whose traceback goes to stderr. Use it as `sys.exit(axon.run(tree))`. Raises `UsageError` outside the main thread, where Python delivers no signals; there
     use `asyncio.run` and `async with Supervisor(...)`.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -39,22 +39,22 @@ def run(program: Supervisor | Callable[[], Coroutine[Any, Any, int | None]]) -> 
 async def _until_signal(program: Program) -> int:
     loop = asyncio.get_running_loop()
     task = loop.create_task(_tree(program) if isinstance(program, Supervisor) else _main(program))
-    asked = False
+    asked: signal.Signals | None = None
 
-    def end() -> None:
+    def end(number: signal.Signals) -> None:
         nonlocal asked
-        if not asked:  # a second signal would interrupt the orderly end, which has bounds of its own
-            asked = True
+        if asked is None:  # a second signal would interrupt the orderly end, which has bounds of its own
+            asked = number
             task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, end, number)
     try:
         return await task
     except asyncio.CancelledError:
-        if not asked:
+        if asked is None:
             raise
-        return 0
+        return 0 if isinstance(program, Supervisor) else 128 + asked
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)

@@ -18,7 +18,7 @@ G = TypeVar("G", bound=GenServer[Any])
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 Shutdown: TypeAlias = float | Literal["brutal_kill", "infinity"]
 Backoff: TypeAlias = "Callable[[RetryCallState], float]"
-"""A tenacity wait strategy, such as `tenacity.wait_exponential_jitter(initial=0.1, max=30)`."""
+"""A tenacity wait strategy, such as `tenacity.wait_random_exponential(multiplier=0.1, max=30)`."""
 
 SHUTDOWN_TIME = 5.0
 """Seconds a worker has to end, as in OTP."""

@@ -19,7 +19,7 @@ from ..errors import (
     WrongServer,
 )
 from ..process import Exit, ExitReason, checked_seconds, current, is_clean, shutdown
-from ..server import GenServer, ServerProcess, Slot, Stop, bound, call, slot_of
+from ..server import GenServer, ServerProcess, Slot, Stop, bound, call, class_of, slot_of
 from ..telemetry import ChildRestarted, SupervisorGaveUp
 from ._backoff import backoff_delay
 from ._block import enter, leave
@@ -115,7 +115,7 @@ class Supervisor(GenServer[Children]):
 
         id: default the class name. Raises `ChildNotFound`, and `WrongServer` if that child is of another class.
         """
-        slot, wanted = slot_of(self), server.__name__ if id is None else id
+        slot, wanted = slot_of(self), class_of(server).__name__ if id is None else id
         process = slot.process
         found: GenServer[Any] | None = None
         if process is not None and process.phase != "init":
@@ -127,9 +127,9 @@ class Supervisor(GenServer[Children]):
             found = bound(specs[wanted].server, slot.children[wanted])
         if found is None:
             raise ChildNotFound(slot.path, wanted)
-        if not isinstance(found, server):
+        if not isinstance(found, class_of(server)):
             raise WrongServer(f"the child {wanted!r} of {slot.path} is {found!r}, not a {server.__name__}")
-        return found
+        return cast("G", found)
 
     async def start_child(self, server: ChildSpec[G] | G) -> G:
         """Add a child at the end of the order and start it; returns its handle when its `init` is done.

@@ -64,7 +64,7 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     _scheduled: list[asyncio.TimerHandle]  # asyncio's heap of timers, the next one first
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now: float = 0.0
         self._jobs = 0
         self._children: list[asyncio.SubprocessTransport] = []
         super().__init__(_JumpingSelector(self))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic_ai.exceptions import ModelRequestRejectedError, UserError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_not_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_random_exponential
 
 import axon
 from axon.agent import AgentServer
@@ -68,7 +68,7 @@ class Desk:
         began, attempts, answer, error = time.monotonic(), 0, None, None
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.02, max=1.0, jitter=0.02),
+            wait=wait_random_exponential(multiplier=0.02, max=1.0),
             retry=retry_if_not_exception_type((UserError, ModelRequestRejectedError)),
             before_sleep=lambda state: self._say_again(number, state),
             reraise=True,

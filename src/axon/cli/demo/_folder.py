@@ -198,7 +198,7 @@ def _unique(entries: Iterator[os.DirEntry[str]], root: str, skipped: Counter[str
             skipped["special"] += 1
     for link in links:
         target = os.path.realpath(link)
-        if not target.startswith(os.path.join(root, "")) or not os.path.isfile(target):
+        if Path(root) not in Path(target).parents or not Path(target).is_file():
             skipped["link"] += 1
         elif target not in met:
             met.add(target)

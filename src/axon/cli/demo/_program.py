@@ -126,7 +126,7 @@ async def main(order: Order, console: Console) -> int:
         wrong = [problem for one in answered if one.answer for problem in check_citations(one.answer, corpus)]
         ok = not wrong and all(one.answer is not None for one in answered)
         _print_answers(console, answered)
-        summary = _summary(answered, faults, downs, screen.restarts, wrong, ok)
+        summary = {"ok": ok, **_summary(answered, faults, downs, screen.restarts), "wrong_citations": wrong}
         # Written past the console, which would wrap it: the last line is one JSON object.
         console.file.write(json.dumps(summary) + "\n")
         console.file.flush()
@@ -158,11 +158,8 @@ def _summary(
     faults: Faults,
     downs: list[tuple[str, str]],
     restarts: dict[str, int],
-    wrong: list[str],
-    ok: bool,
 ) -> dict[str, Any]:
     return {
-        "ok": ok,
         "answers": [
             {
                 "question": one.question,
@@ -187,7 +184,6 @@ def _summary(
         ],
         "downs": [{"agent": name, "reason": reason} for name, reason in downs],
         "restarts": restarts,
-        "wrong_citations": wrong,
     }
 
 

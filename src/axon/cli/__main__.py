@@ -1,0 +1,5 @@
+"""`python -m axon.cli` is the `axon` command."""
+
+from . import main
+
+main()

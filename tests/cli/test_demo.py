@@ -1,0 +1,143 @@
+"""The main job as a user runs it: as a program, over folders it has never seen, with faults and with bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from axon.cli._app import app
+
+pytestmark = pytest.mark.slow
+
+TEXT = """The lighthouse of Northport was built in 1871.
+
+Its keeper, Anna Holm, lit the lamp every evening for forty years.
+The lamp burned whale oil until 1903, when it was replaced by kerosene.
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "lighthouse.txt").write_text(TEXT)
+    (tmp_path / "harbour").mkdir()
+    (tmp_path / "harbour" / "fish.md").write_text("# Fish\n\nHerring is landed at the east pier before sunrise.\n")
+    return tmp_path
+
+
+def demo(*options: str, timeout: float = 60) -> tuple[int, list[str], str]:
+    """Run `axon demo`; returns its exit status, lines and stderr."""
+    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def summary(lines: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def quotes_stand_in_the_files(found: dict[str, Any], folder: Path) -> int:
+    """Check every citation against the files themselves, and count them."""
+    count = 0
+    for answer in found["answers"]:
+        for claim in answer["claims"]:
+            for cited in claim["citations"]:
+                lines = (folder / cited["file"]).read_text().split("\n")
+                shown = " ".join(lines[cited["first_line"] - 1 : cited["last_line"]]).split()
+                assert " ".join(cited["quote"].split()) in " ".join(shown)
+                count += 1
+    return count
+
+
+def test_a_question_is_answered_with_lines_that_hold_whatever_strikes(folder: Path) -> None:
+    status, lines, errors = demo("--ask", "Who lit the lamp?", "--over", str(folder))
+    found = summary(lines)
+    assert (status, errors, found["ok"]) == (0, "", True)
+    assert quotes_stand_in_the_files(found, folder) >= 1
+    assert "Anna Holm" in json.dumps(found["answers"])
+    assert [fault["fault"] for fault in found["faults"]] == ["tool raises", "agent is killed", "agent hangs"]
+    saw = [fault["asker_saw"].partition(":")[0] for fault in found["faults"]]
+    assert saw == ["ToolBroken", "ServerDied", "DeadlineExceeded"]
+    assert found["downs"] == [{"agent": "researcher-1", "reason": "killed"}]
+    assert found["restarts"] == {"demo/researchers/researcher-1": 1}
+
+
+def test_faults_strike_different_questions_if_there_are_several(folder: Path) -> None:
+    asked = ["Who lit the lamp?", "When was the lighthouse built?", "Where is herring landed?"]
+    options = [option for question in asked for option in ("--ask", question)]
+    status, lines, _ = demo(*options, "--over", str(folder))
+    found = summary(lines)
+    assert status == 0
+    assert [answer["question"] for answer in found["answers"]] == asked
+    assert {fault["question"] for fault in found["faults"]} == {1, 2, 3}
+    assert all(answer["found"] for answer in found["answers"])
+
+
+def test_without_faults_nothing_is_restarted(folder: Path) -> None:
+    status, lines, _ = demo("--ask", "Where is herring landed?", "--over", str(folder), "--no-faults")
+    found = summary(lines)
+    assert (status, found["faults"], found["downs"], found["restarts"]) == (0, [], [], {})
+    assert found["answers"][0]["attempts"] == 1
+
+
+def test_what_the_folder_does_not_say_is_said_honestly(folder: Path) -> None:
+    status, lines, _ = demo("--ask", "Which telescope sees quasars?", "--over", str(folder), "--no-faults")
+    answer = summary(lines)["answers"][0]
+    assert (status, answer["found"], answer["claims"]) == (0, False, [])
+
+
+def test_by_default_it_reads_the_projects_own_documentation() -> None:
+    status, lines, errors = demo("--no-faults")
+    found = summary(lines)
+    assert (status, errors) == (0, "")
+    assert quotes_stand_in_the_files(found, Path(__file__).resolve().parents[2]) >= len(found["answers"])
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--over", "/no/such/folder"], "--over '/no/such/folder'"),
+        (["--over", __file__], "a file, not a folder"),
+        (["--ask", " ?! "], "--ask ' ?! '"),
+        (["--model", "nobody:nothing"], "--model 'nobody:nothing'"),
+        (["--model", "openai:gpt-5"], "--model 'openai:gpt-5'"),
+    ],
+)
+def test_bad_input_is_refused_with_the_option_and_its_value(options: list[str], complaint: str) -> None:
+    done = CliRunner().invoke(app, ["demo", *options])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert complaint in done.stderr
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    status, lines, errors = demo("--over", str(tmp_path))
+    assert (status, lines) == (2, [])
+    assert errors.startswith(f"axon demo: --over {str(tmp_path)!r}: the folder holds no readable text")
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order_and_not_with_success(folder: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", "--ask", "Who lit the lamp?"]
+    with subprocess.Popen(
+        [*command, "--over", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while "is asked" not in process.stdout.readline():
+            assert process.poll() is None
+        os.kill(process.pid, number)
+        began = time.monotonic()
+        assert process.wait(timeout=10) == 128 + number
+        assert time.monotonic() - began < 5
+        assert process.stderr.read() == ""

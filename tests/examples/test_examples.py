@@ -1,0 +1,76 @@
+"""Every example runs as a program of its own, says what its docstring promises, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+EXPECTED = {
+    "counter": [
+        "5 + 3 = 8",
+        "the counter died of ZeroDivisionError('division by zero')",
+        "its successor begins anew: 5",
+    ],
+    "pipeline": [
+        "stored: ['ONE', 'TWO']",
+        "the sink ended with shutdown",
+        "stored by the new pipeline: ['AGAIN']",
+    ],
+    "rest_for_one": [
+        *("  start database", "  start cache", "  start web"),
+        *("the cache is killed:", "  stop web", "  start cache", "  start web"),
+        "all there: ['database', 'cache', 'web']",
+        *("the block ends:", "  stop web", "  stop cache", "  stop database"),
+    ],
+    "escalation": [
+        *["root/branch/Flaky was started again"] * 2,
+        "root/branch gives up: more than 2 restarts in 5 s",
+        "root/branch was started again",
+        *["root/branch/Flaky was started again"] * 2,
+        "root/branch gives up: more than 2 restarts in 5 s",
+        "root gives up: more than 1 restarts in 5 s",
+        (
+            "the program ends: root ended with shutdown: more than 1 restarts within 5 s; "
+            "the child 'branch' failed last, with shutdown"
+        ),
+    ],
+    "agents": [
+        "writer: 1 question so far",
+        "the tool broke, the caller is told: RuntimeError('no ink')",
+        "writer: 2 questions so far",
+        "the agent was killed, the caller is told: killed",
+        "writer: 1 question so far",
+    ],
+}
+
+
+def test_every_example_has_its_expected_output() -> None:
+    assert sorted(EXPECTED) == sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_an_example_fits_on_a_page(name: str) -> None:
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_an_example_says_what_it_promises(name: str) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=30)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, errors) == (0, "")
+    assert out.splitlines() == EXPECTED[name]
