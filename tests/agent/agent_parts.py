@@ -44,7 +44,9 @@ class Script:
             return ModelResponse(parts=[TextPart(step)])
         return ModelResponse(parts=[ToolCallPart(name, {}) for name in step])
 
-    async def _stream(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | dict[int, DeltaToolCall]]:
+    async def _stream(
+        self, messages: list[ModelMessage], info: AgentInfo
+    ) -> AsyncIterator[str | dict[int, DeltaToolCall]]:
         step = self._step(messages)
         if isinstance(step, Exception):
             await asyncio.sleep(self.takes)
@@ -83,12 +85,12 @@ def prompts_of(messages: Sequence[ModelMessage]) -> list[str]:
 
 def texts_of(messages: Sequence[ModelMessage]) -> list[str]:
     """The conversation as text: prompts and answers in order."""
-    texts: list[str] = []
-    for message in messages:
-        for part in message.parts:
-            if isinstance(part, UserPromptPart | TextPart) and isinstance(part.content, str):
-                texts.append(part.content)
-    return texts
+    return [
+        part.content
+        for message in messages
+        for part in message.parts
+        if isinstance(part, UserPromptPart | TextPart) and isinstance(part.content, str)
+    ]
 
 
 def is_valid(messages: Sequence[ModelMessage]) -> bool:

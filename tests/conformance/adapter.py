@@ -1,117 +1,20 @@
-"""A recorded tree as an Axon tree: its workers, its supervisors, and the recorder of what happens to them."""
+"""A recorded tree as an Axon tree: its workers and its supervisors."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from reasons import Atom, Crash, parse
+from recorder import Recorder
+
 import axon
-from axon import GenServer, Ignore, InvalidOption, Process, Stop, Supervisor, call, cast, handler
+from axon import GenServer, Ignore, InvalidOption, Stop, Supervisor, call, cast, handler
 from axon.supervisor import ChildSpec, Shutdown, child
-from axon.telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed, attach
-from canon import Event
-from reasons import Atom, Crash, parse, show
 
 Spec = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Known:
-    """One process of the tree; `handle` is its address."""
-
-    path: str
-    incarnation: int
-    process: Process
-    handle: GenServer[Any]
-
-
-class Recorder:
-    """What happens in one tree, as the recordings write it.
-
-    Telemetry tells the path only; which incarnation it was, is known from those that entered `init`.
-    """
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.attempts: Counter[str] = Counter()
-        self.known: dict[Process, Known] = {}
-        self.latest: dict[str, Known] = {}
-        self._last_attempt: dict[str, Known] = {}
-        self.answers: deque[str] = deque()
-        """OTP's answers to requests to start a child, in the order of these: Axon's do not tell an ignored start."""
-        self._ignored: set[Process] = set()
-        self._up: dict[str, list[Known]] = {}
-
-    def listen(self) -> Callable[[], None]:
-        """Record from now on, until what is returned is called."""
-        ends = [
-            attach(self._started, ProcessStarted),
-            attach(self._not_started, ProcessStartFailed, ProcessIgnored),
-            attach(self._exited, ProcessExited),
-        ]
-        return lambda: [end() for end in ends].clear()
-
-    def enter(self, handle: GenServer[Any]) -> int:
-        """A process entered its `init`; returns which attempt at its path this is."""
-        process = axon.current()
-        path = _in_tree(process.path)
-        self.attempts[path] += 1
-        entry = Known(path, self.attempts[path], process, handle)
-        self.known[process] = self._last_attempt[path] = entry
-        return entry.incarnation
-
-    def exit_received(self, sender: Process | None, reason: axon.ExitReason) -> None:
-        me = self.known[axon.current()]
-        origin = "outside" if sender is None else self.known[sender].path
-        self._add("exit_received", me, reason=show(reason), **{"from": origin})
-
-    def start_answered(self, id: str) -> None:
-        """The running supervisor is about to answer the request to start its child `id`."""
-        entry = self._last_attempt[f"{self.known[axon.current()].path}/{id}"]
-        self.answers.append("{ok,undefined}" if entry.process in self._ignored else "{ok,pid}")
-
-    def alive(self) -> list[Known]:
-        return [entry for entry in self.known.values() if entry.process.reason is None]
-
-    def _add(self, kind: str, entry: Known, **fields: Any) -> None:
-        self.events.append({"event": kind, "path": entry.path, "incarnation": entry.incarnation, **fields})
-
-    def _started(self, event: ProcessStarted) -> None:
-        path = _in_tree(event.path)
-        entry = self.latest[path] = self._last_attempt[path]
-        self._up.setdefault(path, []).append(entry)
-        self._add("started", entry)
-
-    def _not_started(self, event: ProcessStartFailed | ProcessIgnored) -> None:
-        entry = self._last_attempt[_in_tree(event.path)]
-        if isinstance(event, ProcessIgnored):
-            self._ignored.add(entry.process)
-            self._add("ignored", entry)
-        else:
-            self._add("start_failed", entry, reason=show(event.reason))
-
-    def _exited(self, event: ProcessExited) -> None:
-        here = self._up.get(_in_tree(event.path), [])
-        # A killed supervisor's children may still end when the new ones are up: the one that has just ended is meant.
-        entry = next((known for known in here if known.process.reason is not None), None)
-        if entry is None:
-            return  # the driver's own exit, and processes of other trees
-        here.remove(entry)
-        if isinstance(entry.handle, Supervisor):
-            self._add("supervisor_exit", entry, reason=show(event.reason))
-        else:
-            called = show(event.terminate_reason) if event.terminated else None
-            fields = {"reason": show(event.reason), "terminate_called": event.terminated, "terminate_reason": called}
-            self._add("terminated", entry, **fields)
-
-
-def _in_tree(path: str) -> str:
-    """The path below the driver, which is the parent of the root."""
-    return path.partition("/")[2]
-
 
 # -- workers
 
@@ -124,7 +27,7 @@ class Do:
 
     verb: Verb
     reason: axon.ExitReason = axon.normal
-    peer: Worker | Tree | None = None
+    peer: GenServer[Any] | None = None
 
 
 UNKNOWN = Do("crash", Atom("function_clause"))
@@ -153,11 +56,12 @@ class Worker(GenServer[Worked]):
         return Worked(nth)
 
     @call(timeout=None)
-    def asked(self, state: Worked, do: Do) -> Any:
+    def asked(self, state: Worked, do: Do) -> object:
         return self.act(state, do)
 
     @call(timeout=None)
-    async def asked_to_call(self, state: Worked, peer: Worker | Tree, do: Do) -> Any:
+    async def asked_to_call(self, state: Worked, peer: GenServer[Any], do: Do) -> object:
+        assert isinstance(peer, Worker | Tree)
         return await peer.asked(do)
 
     @cast
@@ -165,7 +69,8 @@ class Worker(GenServer[Worked]):
         self.act(state, do)
 
     def handle_info(self, state: Worked, message: object) -> Awaitable[None] | None:
-        return self.informed(state, message)
+        self.informed(state, message)
+        return None
 
     def informed(self, state: Worked, message: object) -> None:
         match message:
@@ -176,7 +81,7 @@ class Worker(GenServer[Worked]):
             case _:
                 raise AssertionError(f"nobody sent this: {message!r}")
 
-    def act(self, state: Worked, do: Do) -> Any:
+    def act(self, state: Worked, do: Do) -> object:
         match do.verb:
             case "get":
                 return {"incarnation": state.incarnation, "casts": state.casts}
@@ -200,7 +105,7 @@ class Worker(GenServer[Worked]):
 
     def end(self) -> Awaitable[None] | None:
         how = self.spec.get("terminate", "ok")
-        if isinstance(how, dict) and "sleep_ms" in how:
+        if "sleep_ms" in how:
             return asyncio.sleep(how["sleep_ms"] / 1000)
         _act_out(how, 0)
         return None
@@ -214,7 +119,7 @@ class AsyncWorker(Worker):
         return self.begin()
 
     @call(timeout=None)
-    async def asked(self, state: Worked, do: Do) -> Any:
+    async def asked(self, state: Worked, do: Do) -> object:
         await asyncio.sleep(0)
         return self.act(state, do)
 
@@ -237,34 +142,39 @@ def _exit(reason: axon.ExitReason) -> None:
     raise reason if isinstance(reason, BaseException) else Stop(reason)
 
 
-def _act_out(what: Any, nth: int) -> None:
-    """What `init` does at the nth attempt, and `terminate` always (INIT and TERMINATE of SCENARIO.md)."""
-    reason = parse(what.get("reason", "init_failed")) if isinstance(what, dict) else axon.normal
-    match what:
-        case "ok":
-            return
-        case "ignore":
-            raise Ignore
-        case {"fail": text}:
-            raise Stop(parse(text))
-        case {"crash": text}:
-            raise Crash(parse(text))
-        case {"exit": text}:
-            _exit(parse(text))
-        case {"fail_first_n": n} if nth <= n:
-            raise Stop(reason)
-        case {"fail_after_n_starts": n} if nth > n:
-            raise Stop(reason)
-        case {"fail_on": attempts} if nth in attempts:
-            raise Stop(reason)
-        case {"crash_on": attempts} if nth in attempts:
-            raise Crash(reason)
-        case {"ignore_on": attempts} if nth in attempts:
-            raise Ignore
-        case {"fail_first_n": _} | {"fail_after_n_starts": _} | {"fail_on": _} | {"crash_on": _} | {"ignore_on": _}:
-            return
-        case _:
-            raise ValueError(f"no such behaviour: {what!r}")
+def _act_out(what: str | Mapping[str, Any], nth: int) -> None:
+    """What `init` does at the nth attempt, and `terminate` always."""
+    behaviour: Mapping[str, Any] = {what: None} if isinstance(what, str) else what
+    reason = parse(behaviour.get("reason", "init_failed"))
+    for name, given in behaviour.items():
+        match name:
+            case "ok" | "reason":
+                pass
+            case "ignore":
+                raise Ignore
+            case "fail":
+                raise Stop(parse(given))
+            case "crash":
+                raise Crash(parse(given))
+            case "exit":
+                _exit(parse(given))
+            case "fail_first_n":
+                _fail(nth <= given, Stop(reason))
+            case "fail_after_n_starts":
+                _fail(nth > given, Stop(reason))
+            case "fail_on":
+                _fail(nth in given, Stop(reason))
+            case "crash_on":
+                _fail(nth in given, Crash(reason))
+            case "ignore_on":
+                _fail(nth in given, Ignore())
+            case _:
+                raise ValueError(f"no such behaviour: {what!r}")
+
+
+def _fail(fails: bool, error: Exception) -> None:
+    if fails:
+        raise error
 
 
 # -- supervisors
@@ -298,7 +208,7 @@ class Tree(Supervisor):
         self.recorder.start_answered(id)
 
     @call(timeout=None)
-    def asked(self, state: Any, do: Do) -> Any:
+    def asked(self, state: Any, do: Do) -> object:
         raise Crash(UNKNOWN.reason)
 
     @cast

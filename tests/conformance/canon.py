@@ -1,13 +1,21 @@
-"""What OTP leaves open in a trace, put into one order (SCENARIO.md, section 5), so that the rest can be compared.
+"""What OTP leaves open in a trace, put into one order, so that the rest can be compared.
 
-The rules are written here anew from that page, and not taken from the recorder's own script: a mistake in one
-of the two shows as a difference.
+The golden traces were put into this order by the program that recorded them, independently of this one: a mistake
+in one of the two shows as a difference.
+
+* An `exit_received` is dropped if the same worker terminates in the same step: message and shutdown come from
+  different senders.
+* `mask` of the scenario: the fields listed for a path read "*".
+* `loose` of the step, paths of supervisors that are killed: the ends of what was below them come first, by child.
+  Starts, and all else, keep their order.
+* `order` of the step, for the rest: "total" as observed; "sup" by supervisor, each with its own sequence; "child" what
+  happened to each child, not when.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 Event = dict[str, Any]
 
@@ -26,12 +34,16 @@ def canonical(scenario: Mapping[str, Any], step: Mapping[str, Any], observed: Se
 
 def canonical_value(value: Any) -> Any:
     """A step's result, in which the answer of `which_children` is sorted by id."""
-    if not isinstance(value, list):
+    if not is_list(value):
         return value
-    parts: list[Any] = [canonical_value(part) for part in value]  # a `held` step has one part for each of its ops
+    parts = [canonical_value(part) for part in value]  # a `held` step has one part for each of its ops
     if all(isinstance(part, dict) for part in parts) and all("id" in part for part in parts):
         parts.sort(key=lambda part: part["id"])
     return parts
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _heard(observed: Sequence[Event]) -> list[Event]:

@@ -12,7 +12,8 @@ Every scenario has an event loop of its own, on virtual time: it takes the same 
 load, and a restart period of 60 seconds is never waited for.
 
     reasons.py   reasons of the recordings <-> exit reasons of Axon
-    adapter.py   a recorded tree as an Axon tree, and the recorder of its events
+    adapter.py   a recorded tree as an Axon tree
+    recorder.py  its events, in the words of the recordings
     steps.py     the steps, taken by the parent of the tree's root
     canon.py     the canonical order of what OTP leaves open
 """
@@ -27,10 +28,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import axon
-from axon.testing import virtual_clock
 from canon import Event
 from steps import Driver
+
+import axon
+from axon.testing import virtual_clock
 
 
 def replay(scenario: Mapping[str, Any], *, async_handlers: bool = False, raw: bool = False) -> list[Event]:
@@ -41,6 +43,9 @@ def replay(scenario: Mapping[str, Any], *, async_handlers: bool = False, raw: bo
         down = await axon.wait_down(axon.process.spawn(driver.run))
         if isinstance(down.reason, BaseException):
             raise down.reason
+        await asyncio.sleep(0.001)  # a task that ended is done a turn of the loop later
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"the tree is dead, and these still run: {left}"
         return driver.trace
 
     with asyncio.Runner(loop_factory=virtual_clock) as runner:

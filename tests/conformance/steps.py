@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
-import axon
-from adapter import UNKNOWN, AsyncWorker, Builder, Do, Known, Recorder, Tree, Worker
-from axon.server import ServerProcess
-from canon import Event, canonical, canonical_value
+from adapter import UNKNOWN, AsyncWorker, Builder, Do, Tree, Verb, Worker
+from canon import Event, canonical, canonical_value, is_list
 from reasons import parse, refusal, show
+from recorder import Known, Recorder
+
+import axon
+from axon.server import ServerProcess
 
 Step = Mapping[str, Any]
 
@@ -27,6 +29,9 @@ _REFUSED: dict[type[axon.ChildError], str] = {
     axon.ChildAlreadyPresent: "already_present",
     axon.ChildAlreadyStarted: "already_started",
 }
+
+_EXITS: dict[str, tuple[Verb, str]] = {"stop": ("stop", "cast"), "raise": ("raise", "cast"), "reply": ("stop", "call")}
+"""What a worker is to do, and how it is told, by the scenario's word for it."""
 
 
 class Driver:
@@ -58,7 +63,7 @@ class Driver:
 
     async def _close(self, step: Step, number: int, value: Any) -> None:
         await self._quiet()
-        if isinstance(value, list):  # `held`: some answers came only when the supervisor went on
+        if is_list(value):  # `held`: some answers came only when the supervisor went on
             value = [await part if isinstance(part, asyncio.Task) else part for part in value]
         observed, self.recorder.events = self.recorder.events, []
         self.trace += observed if self.raw else canonical(self.scenario, step, observed)
@@ -104,9 +109,7 @@ class Driver:
             case "crash":
                 return await self._tell(step["target"], Do("crash", parse(step["reason"])), step.get("via", "cast"))
             case "exit":
-                verb, via = {"stop": ("stop", "cast"), "raise": ("raise", "cast"), "reply": ("stop", "call")}[
-                    step.get("how", "stop")
-                ]
+                verb, via = _EXITS[step.get("how", "stop")]
                 return await self._tell(step["target"], Do(verb, parse(step["reason"])), via)
             case "link" | "unlink" as verb:
                 return await self._tie(verb, step["a"], step["b"])
@@ -122,16 +125,14 @@ class Driver:
         known = self.recorder.latest.get(path)
         return known if known is not None and known.process.reason is None else None
 
-    def _signal(
-        self, path: str, reason: axon.ExitReason, send: Callable[[axon.Process, axon.ExitReason], None]
-    ) -> str:
+    def _signal(self, path: str, reason: axon.ExitReason, send: Callable[[axon.Process, axon.ExitReason], None]) -> str:
         known = self._alive(path)
         if known is None:
             return "noproc"
         send(known.process, reason)
         return "ok"
 
-    async def _stop(self, path: str, reason: axon.ExitReason) -> str:
+    async def _stop(self, path: str, reason: axon.ExitReason) -> Any:
         known = self._alive(path)
         if known is None:
             return "noproc"
@@ -150,7 +151,7 @@ class Driver:
             server.told(do)
         return "ok"
 
-    async def _tie(self, verb: Any, a: str, b: str) -> Any:
+    async def _tie(self, verb: Verb, a: str, b: str) -> Any:
         one, other = self._alive(a), self._alive(b)
         if one is None or other is None:
             return "noproc"

@@ -190,26 +190,18 @@ async def test_a24_nor_does_the_signal_of_a_living_child_pass_for_its_death() ->
 async def test_a25_a_killed_supervisor_leaves_no_orphan() -> None:
     log = Log()
     inner = child(Supervisor([part("d", log), part("e", log)]), id="deep")
-    target = child(Supervisor([part("trapping", log), part("loose", log, Loose), inner]), id="target")
-    async with Supervisor([target], max_restarts=0) as outer, asyncio.timeout(None):
+    tree = Supervisor([part("trapping", log), part("loose", log, Loose), inner])
+    async with Supervisor([child(tree, id="target", restart="temporary")]) as outer:
         sup = branch(outer, "target")
-        downs = [asyncio.create_task(reason_of(at(sup, label))) for label in ("trapping", "loose")]
-        deep = asyncio.create_task(reason_of(branch(sup, "deep")))
+        targets = [at(sup, "trapping"), at(sup, "loose"), branch(sup, "deep")]
+        downs = [asyncio.create_task(reason_of(target)) for target in targets]
         await settle()
         log.clear()
-        await outer_terminates(outer, "target")
-        assert [await down for down in downs] == [killed, killed]
-        assert await deep == killed
+        axon.exit(sup, axon.kill)
+        await settle()
+        assert [await down for down in downs] == [killed, killed, killed]
         assert sorted(log) == ["stop d shutdown", "stop e shutdown", "stop trapping killed"]
         assert log.index("stop e shutdown") < log.index("stop d shutdown")
-
-
-async def outer_terminates(outer: Supervisor, id: str) -> None:
-    """Kill a supervisor so that nobody starts it again."""
-    killing = asyncio.create_task(outer.terminate_child(id))
-    axon.exit(branch(outer, id), axon.kill)
-    await killing
-    await settle()
 
 
 @pytest.mark.parametrize("reason", [normal, shutdown, shutdown("done"), Boom()])

@@ -81,12 +81,14 @@ class TaskProcess(Process):
             self._burst = BURST
             await asyncio.sleep(0)
         while True:
-            if self.exit_requested is not None:  # its cancel was swallowed
+            if self.exit_requested is not None and self.reason is None:
                 self.die(self.exit_requested)
+                raise asyncio.CancelledError(f"{self.path} has to end, and its first cancellation was swallowed")
             mailbox = self.mailbox
             if mailbox is None:
-                await asyncio.sleep(0)  # for everybody else, should the caller swallow this one, too
-                raise asyncio.CancelledError(f"{self.path} is dead")
+                await asyncio.sleep(0)  # for everybody else's sake, should the caller try again for ever
+                self.refuse_if_dead()
+                raise AssertionError("a live process has a mailbox")
             if match is None and mailbox:
                 return mailbox.popleft()
             for index in range(seen, len(mailbox)):

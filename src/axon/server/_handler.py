@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol
 
 from ..errors import InvalidHandler, InvalidOption
 from ..process import checked_seconds
-from ._send import ask, tell
+from ._send import asking, tell
 from ._stream import Stream
 
 if TYPE_CHECKING:
@@ -130,11 +130,7 @@ def call(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT, raises: tup
 
 def _call(timeout: float | None, raises: tuple[type[Exception], ...], fn: Callable[..., Any]) -> Any:
     handler = _handler(fn, "call", timeout, raises)
-
-    async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
-        return await ask(self, handler, args, keywords)
-
-    return _as_method(send, handler)
+    return _as_method(asking(handler), handler)
 
 
 @overload
@@ -171,16 +167,22 @@ def stream(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT) -> Any:
     """Make an async generator method a request with many answers: `async for item in server.method(...)`.
 
     The generator runs in a task of the server, up to 16 items ahead of its reader, and leaves `state` alone after
-    its first await. timeout: seconds the reader waits for each item, default 5; None without limit.
+    its first await. It starts a turn after its request; a plain function that returns one has its own part done, in
+    the order of requests, before. timeout: seconds the reader waits for each item, default 5; None without limit.
     """
 
     def decorate(fn: Callable[..., Any]) -> Any:
         handler = _handler(fn, "stream", timeout, ())
-        if not inspect.isasyncgenfunction(fn):
-            raise InvalidHandler(fn.__qualname__, "a @stream handler is an async generator (async def … yield)")
+        if handler.is_async:
+            raise InvalidHandler(
+                fn.__qualname__,
+                "a @stream handler is an async generator (async def … yield), or a plain function that returns one",
+            )
+
+        ask = asking(handler)
 
         def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Stream[Any]:
-            return Stream(lambda: ask(self, handler, args, keywords), timeout)
+            return Stream(lambda: ask(self, *args, **keywords), timeout)
 
         return _as_method(send, handler)
 

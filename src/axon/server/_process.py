@@ -277,12 +277,12 @@ class ServerProcess(MailboxProcess):
         return None
 
     def _answer(self, item: Item, request: Request, value: object) -> None:
+        if item[0] is not None and item[0].kind == "stream":
+            value = Channel(self, value, request.due)  # takes the request's deadline and callers along
         if request.due is not None or request.callers:
             _leave()
         if _is_future(value):
             answer_later(self, value, request)
-        elif item[0] is not None and item[0].kind == "stream":
-            request.answer(Channel(self, value, request.due))
         elif self.stopping is not None:
             self.parting = (request, value)
         else:

@@ -1,4 +1,4 @@
-"""From a handle to its server: calls, casts, and room in a bounded mailbox."""
+"""From a handle to its server: calls, casts, room in a bounded mailbox, and deadlines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from asyncio.events import (
     _get_running_loop,
 )  # the public one raises where there is no loop, and costs a frame
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -62,33 +62,38 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
         process.enqueue(item)
 
 
-async def ask(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """Send a call and wait for its answer."""
-    slot = slot_of(handle)
-    caller = running.get()
-    if caller is not None:
-        caller.refuse_if_dead()
-    runtime, process = slot.runtime, slot.process
-    if process is not None and not process.busy and runtime.in_place and not runtime.take_in_place_turn():
-        await asyncio.sleep(0)
-        process = slot.process
-    if process is None:
-        raise slot.absent()
-    request = call_request(caller)
-    item = (handler, args, keywords, request)
-    if not process.busy and process.task is None and not process.suspended and runtime.in_place:
-        process.answer_in_place(item)
-        if request.done:
+def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The function that sends a call of this handler and waits for its answer."""
+
+    async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
+        slot: Slot | None = self.__dict__.get(SLOT)
+        if slot is None or _get_running_loop() is not slot.runtime.loop:
+            slot = slot_of(self)
+        caller, runtime, process = running.get(), slot.runtime, slot.process
+        if caller is not None:
+            caller.refuse_if_dead()
+        if process is not None and not process.busy and runtime.in_place and not runtime.take_in_place_turn():
+            await asyncio.sleep(0)
+            process = slot.process
+        if process is None:
+            raise slot.absent()
+        request = call_request(caller)
+        item = (handler, args, keywords, request)
+        if not process.busy and process.task is None and not process.suspended and runtime.in_place:
+            process.answer_in_place(item)
+            if not request.done:
+                with WaitEdge(caller, process):
+                    return await _answer(process, request, handler.timeout)
             if request.error is not None:
                 raise request.error
             return request.value
+        if process.is_full():
+            raise MailboxFull(process.path, process.limit or 0, describe(item))
         with WaitEdge(caller, process):
+            process.enqueue(item)
             return await _answer(process, request, handler.timeout)
-    if process.is_full():
-        raise MailboxFull(process.path, process.limit or 0, describe(item))
-    with WaitEdge(caller, process):
-        process.enqueue(item)
-        return await _answer(process, request, handler.timeout)
+
+    return send
 
 
 async def _answer(process: ServerProcess, request: Request, patience: float | None) -> Any:

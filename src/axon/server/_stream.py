@@ -23,17 +23,29 @@ WINDOW = 16
 
 
 class Channel:
-    """The server's end: a task that runs the handler's generator and waits while the window is full."""
+    """The server's end: a task that runs the handler's generator and waits while the window is full.
+
+    It begins when the first item is asked for: a reader who went away before that leaves nothing running.
+    """
 
     def __init__(self, server: ServerProcess, items: Any, due: float | None) -> None:
         self.server = server
         self.ended: BaseException | None = None
         self._window: deque[Any] = deque()
         self._change: asyncio.Future[None] | None = None
-        context = server.context.copy()
-        self._task = server.runtime.loop.create_task(self._pump(items, due), context=context)
+        self._items: Any = items
+        self._due = due
+        self._context = copy_context()
+        self._task: asyncio.Task[None] | None = None
+
+    def _begin(self) -> None:
+        items, self._items = self._items, None
+        if self.server.reason is not None:
+            self.ended = ServerDied(self.server.path, self.server.reason)
+            return
+        self._task = self.server.runtime.loop.create_task(self._pump(items, self._due), context=self._context)
         self._task.add_done_callback(self._settle)
-        adopt(server, self._task)
+        adopt(self.server, self._task)
 
     async def _pump(self, items: AsyncGenerator[Any, None], due: float | None) -> None:
         try:
@@ -70,6 +82,8 @@ class Channel:
 
     async def take(self, timeout: float | None) -> Any:
         """The next item; raises what ended the stream when none is left, `CallTimeout` when none came in time."""
+        if self._items is not None:
+            self._begin()
         while not self._window and self.ended is None:
             try:
                 async with asyncio.timeout(timeout):
@@ -85,7 +99,9 @@ class Channel:
 
     def close(self) -> None:
         """The reader is gone: end the generator."""
-        self._task.cancel()
+        self._items = None
+        if self._task is not None:
+            self._task.cancel()
 
 
 class Stream(AsyncIterator[R], Generic[R]):

@@ -16,7 +16,9 @@ G_co = TypeVar("G_co", bound=GenServer[Any], covariant=True)
 G = TypeVar("G", bound=GenServer[Any])
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+"""Whether a child that ended runs again: always, after a failure only, never."""
 Shutdown: TypeAlias = float | Literal["brutal_kill", "infinity"]
+"""Seconds that a child has to end in order; `brutal_kill` is none, `infinity` as long as it takes."""
 Backoff: TypeAlias = "Callable[[RetryCallState], float]"
 """A tenacity wait strategy, such as `tenacity.wait_random_exponential(multiplier=0.1, max=30)`."""
 

@@ -1,0 +1,100 @@
+"""A deadline around a run bounds the run, not the agent."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from agent_parts import now, plain, says, texts_of
+from pydantic_ai import Agent
+
+import axon
+from axon import DeadlineExceeded
+from axon.agent import AgentServer
+
+
+async def test_the_run_is_ended_when_its_deadline_passes() -> None:
+    ended_at: list[float] = []
+    agent = Agent[object, str]()
+
+    @agent.tool_plain
+    async def wait() -> str:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            ended_at.append(now())
+        return "never"
+
+    server = await axon.start(AgentServer(agent, model=says(["wait"], "done")))
+    incarnation = axon.whereis(server)
+
+    with pytest.raises(DeadlineExceeded):
+        async with axon.deadline(5):
+            await server.run("go")
+
+    assert now() == 5
+    await asyncio.sleep(0.01)
+    assert (await server.status()).state == "idle"
+    assert ended_at == [5]
+    assert await server.messages() == []
+    assert (await server.run("again")).output == "done"
+    assert axon.whereis(server) is incarnation
+    await axon.stop(server)
+
+
+async def test_a_run_in_time_is_not_touched() -> None:
+    writer = await axon.start(AgentServer(plain(), model=says("hi")))
+    async with axon.deadline(2):
+        assert (await writer.run("hello")).output == "hi"
+    assert (await writer.run("hello")).output == "hi"
+    await axon.stop(writer)
+
+
+async def test_a_run_whose_deadline_passes_in_the_queue_never_begins() -> None:
+    writer = await axon.start(AgentServer(plain(), model=says("{prompt}!", takes=10)))
+    first = asyncio.create_task(writer.run("first"))
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlineExceeded):
+        async with axon.deadline(5):
+            await writer.run("second")
+    assert now() == 5
+    await asyncio.sleep(0.01)
+    assert (await writer.status()).queued == 0
+    await first
+    assert texts_of(await writer.messages()) == ["first", "first!"]
+    assert (await writer.usage()).requests == 1
+    await axon.stop(writer)
+
+
+async def test_a_stream_has_the_deadline_too() -> None:
+    writer = await axon.start(AgentServer(plain(), model=says("one two three four", takes=8)))
+    pieces: list[str] = []
+    with pytest.raises(DeadlineExceeded):
+        async with axon.deadline(5):
+            async for piece in writer.run_stream("count"):
+                pieces.append(piece)  # noqa: PERF401
+    assert now() == 5
+    assert pieces == ["one", " two"]
+    await asyncio.sleep(0.01)
+    assert (await writer.status()).state == "idle"
+    assert await writer.messages() == []
+    await axon.stop(writer)
+
+
+async def test_it_travels_to_the_agents_that_a_tool_asks() -> None:
+    expert = await axon.start(AgentServer(plain(), model=says("late", takes=100)))
+    agent = Agent[object, str]()
+
+    @agent.tool_plain
+    async def ask_expert() -> str:
+        return (await expert.run("what?")).output
+
+    server = await axon.start(AgentServer(agent, model=says(["ask_expert"])))
+    with pytest.raises(DeadlineExceeded):
+        async with axon.deadline(5):
+            await server.run("go")
+    assert now() == 5
+    await asyncio.sleep(0.01)
+    assert (await expert.status()).state == "idle"
+    await axon.stop(server)
+    await axon.stop(expert)

@@ -1,0 +1,169 @@
+"""A room imports only rooms listed above it, and only what their `__init__` shows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import axon
+
+SRC = Path(axon.__file__).parent
+FILES = sorted(SRC.rglob("*.py"))
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+ROOMS = (
+    "errors",
+    "telemetry",
+    "process",
+    "server",
+    "registry",
+    "supervisor",
+    "task",
+    "wire",
+    "store",
+    "env",
+    "port",
+    "cluster",
+    "agent",
+    "gateway",
+    "observer",
+    "cli",
+    "testing",
+)
+RUNTIME = ROOMS[: ROOMS.index("supervisor") + 1]
+"""What `import axon` loads; the face stands right below it, and the rooms after that may import the face."""
+
+
+def room_of(file: Path) -> str:
+    """The room a file belongs to; the face is the room `axon`."""
+    first = file.relative_to(SRC).parts[0]
+    return "axon" if first == "__init__.py" else first.removesuffix(".py")
+
+
+class Import(NamedTuple):
+    """One import that leaves its room."""
+
+    where: str
+    importer: str
+    room: str
+    below: tuple[str, ...]
+    """What stands behind the room in the imported name: `("_slot", "Slot")` of `axon.server._slot.Slot`."""
+
+
+def imported_names(file: Path) -> Iterator[tuple[int, str]]:
+    """Every import of a file, also in functions and for type checkers, by its full name."""
+    package = ("axon", *file.relative_to(SRC).parts[:-1])
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            home = ".".join((*base, node.module) if node.module else base)
+            yield from ((node.lineno, f"{home}.{alias.name}") for alias in node.names)
+
+
+@cache
+def imports() -> list[Import]:
+    found: list[Import] = []
+    for file in FILES:
+        for line, name in imported_names(file):
+            package, *rest = name.split(".")
+            room = rest[0] if rest and rest[0] in ROOMS else "axon"
+            if package == "axon" and room != room_of(file):
+                where = f"{file.relative_to(SRC)}:{line} imports {name}"
+                found.append(Import(where, room_of(file), room, tuple(rest[1:])))
+    return found
+
+
+def place(room: str) -> float:
+    """Where a room stands in the list; the face stands right below the runtime."""
+    return len(RUNTIME) - 0.5 if room == "axon" else ROOMS.index(room)
+
+
+def test_every_room_is_in_the_list() -> None:
+    assert {room_of(file) for file in FILES} - {"axon", *ROOMS} == set()
+
+
+def test_a_room_imports_only_rooms_above_it() -> None:
+    assert [found.where for found in imports() if place(found.room) >= place(found.importer)] == []
+
+
+def test_a_room_imports_of_another_room_what_its_init_shows() -> None:
+    """Neither a file of its own nor a name that is private to it."""
+    assert [
+        found.where
+        for found in imports()
+        if found.room != "axon" and (len(found.below) > 1 or any(name.startswith("_") for name in found.below))
+    ] == []
+
+
+def test_nobody_imports_the_testing_room() -> None:
+    assert [found.where for found in imports() if found.room == "testing"] == []
+
+
+def at_import_time(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
+    """What is imported from outside when the module is: not by its functions, nor for type checkers only."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and not node.level:
+            yield node.lineno, node.module
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from at_import_time(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for part in ("body", "orelse", "finalbody", "handlers"):
+                yield from at_import_time(getattr(node, part, []))
+
+
+def test_the_runtime_imports_only_the_standard_library() -> None:
+    assert [
+        f"{file.relative_to(SRC)}:{line} imports {name}"
+        for file in FILES
+        if room_of(file) in (*RUNTIME, "axon")
+        for line, name in at_import_time(ast.parse(file.read_text(encoding="utf-8")).body)
+        if name.split(".")[0] not in sys.stdlib_module_names
+    ] == []
+
+
+def modules_of(requirements: list[str]) -> set[str]:
+    """The top-level modules that the named distributions install here."""
+
+    def plain(requirement: str) -> str:
+        return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+    wanted = set(map(plain, requirements)) - {"axon-otp"}
+    return {module for module, names in packages_distributions().items() if wanted & set(map(plain, names))}
+
+
+@pytest.mark.slow
+def test_a_room_needs_no_extra_and_the_runtime_no_dependency() -> None:
+    """Each room is imported while the extras are hidden; the runtime while the base dependencies are, too."""
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    base = modules_of(project["dependencies"])
+    extras = modules_of([line for lines in project["optional-dependencies"].values() for line in lines]) - base
+    assert {"pydantic", "pydantic_ai", "structlog", "tenacity"} <= base
+    assert {"typer", "rich"} <= extras
+    here = {room_of(file) for file in FILES}
+    program = f"""
+import importlib, sys
+for name in {sorted(base | extras)!r}:
+    sys.modules[name] = None
+for room in {[room for room in RUNTIME if room in here]!r}:
+    importlib.import_module("axon." + room)
+for name in {sorted(base)!r}:
+    del sys.modules[name]
+for room in {[room for room in ROOMS if room in here and room not in RUNTIME]!r}:
+    importlib.import_module("axon." + room)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

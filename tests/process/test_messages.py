@@ -1,0 +1,264 @@
+"""Messages: sent at once, received in order, and counted when nobody takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from subjects import KINDS, Kind, quiet, subject
+
+import axon
+from axon import kill, normal
+from axon.process import receive, runtime, spawn
+from axon.telemetry import DeadLetter, attach
+from axon.testing import virtual_clock
+
+
+async def collect(into: list[object], count: int) -> None:
+    for _ in range(count):
+        into.append(await receive())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_b21_messages_of_one_sender_arrive_in_the_order_sent(kind: Kind) -> None:
+    async with subject(kind) as target, subject() as left, subject("plain") as right:
+        for n in range(200):
+            left.do(axon.send, target.process, ("left", n))
+            right.do(axon.send, target.process, ("right", n))
+        await quiet()
+        for side in ("left", "right"):
+            own = [message for message in target.seen if isinstance(message, tuple) and message[0] == side]
+            assert own == [(side, n) for n in range(200)]
+
+
+async def test_send_returns_at_once_and_the_receiver_runs_later() -> None:
+    async with subject() as target:
+        assert axon.send(target.process, "hello") is None  # type: ignore[func-returns-value]  # the point
+        assert target.seen == []
+        await quiet()
+        assert target.seen == ["hello"]
+
+
+@pytest.mark.parametrize("message", [None, (), False, asyncio.CancelledError()], ids=repr)
+async def test_any_value_is_a_message(message: object) -> None:
+    seen: list[object] = []
+    process = spawn(collect, seen, 1)
+    axon.send(process, message)
+    await axon.wait_down(process)
+    assert seen == [message]
+
+
+async def test_receive_takes_the_oldest_message() -> None:
+    seen: list[object] = []
+    process = spawn(collect, seen, 3)
+    for n in range(3):
+        axon.send(process, n)
+    assert (await axon.wait_down(process)).reason is normal
+    assert seen == [0, 1, 2]
+
+
+async def test_receive_with_match_leaves_the_others_in_place() -> None:
+    seen: list[object] = []
+
+    async def picky() -> None:
+        seen.append(await receive(match=lambda message: message == "b"))
+        seen.append(await receive(match=lambda message: message == "d"))
+        await collect(seen, 2)
+
+    process = spawn(picky)
+    for letter in "abc":
+        axon.send(process, letter)
+    await quiet()
+    assert seen == ["b"]
+    axon.send(process, "d")
+    await axon.wait_down(process)
+    assert seen == ["b", "d", "a", "c"]
+
+
+@given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.integers(0, 5), max_size=6))
+def test_receive_with_match_agrees_with_a_list(mail: list[int], wanted: list[int]) -> None:
+    """Whatever is waiting and whatever is asked for: the first that matches, else a timeout."""
+    found: list[object] = []
+
+    async def picky() -> None:
+        for want in wanted:
+            try:
+                found.append(await receive(timeout=0, match=lambda message, want=want: message == want))  # type: ignore[misc]  # mypy infers no lambda with a default
+            except TimeoutError:
+                found.append(None)
+
+    async def main() -> None:
+        process = spawn(picky)
+        for message in mail:
+            axon.send(process, message)
+        await axon.wait_down(process)
+
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(main())
+    box, expected = list(mail), list[object]()
+    for want in wanted:
+        expected.append(want if want in box else None)
+        if want in box:
+            box.remove(want)
+    assert found == expected
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 3])
+async def test_receive_gives_up_after_its_timeout(seconds: float) -> None:
+    """Messages that do not match do not prolong it; with 0 it takes what is there."""
+    ends: list[object] = []
+
+    async def waits() -> None:
+        try:
+            await receive(timeout=seconds, match=lambda message: message == "never")
+        except TimeoutError as error:
+            ends.append((str(error), asyncio.get_running_loop().time() - began))
+        ends.append(await receive(timeout=0))
+
+    began = asyncio.get_running_loop().time()
+    process = spawn(waits)
+    for at in (0, 0.25, 1, 2):
+        axon.send_after(at, process, at)
+    await axon.wait_down(process)
+    assert ends == [("no matching message came in time", seconds), 0]
+
+
+async def test_a_message_in_time_ends_the_wait() -> None:
+    seen: list[object] = []
+
+    async def waits() -> None:
+        seen.append(await receive(timeout=5))
+        await asyncio.sleep(10)  # the timeout is over and done with
+        seen.append(asyncio.get_running_loop().time() - began)
+
+    began = asyncio.get_running_loop().time()
+    process = spawn(waits)
+    axon.send_after(2, process, "in time")
+    await axon.wait_down(process)
+    assert seen == ["in time", 12]
+
+
+async def test_a_cancelled_receive_loses_no_message() -> None:
+    """`asyncio.timeout` around it is as good as its own."""
+    seen: list[object] = []
+
+    async def waits() -> None:
+        try:
+            async with asyncio.timeout(1):
+                await receive()
+        except TimeoutError:
+            seen.append("nothing yet")
+        await collect(seen, 1)
+
+    process = spawn(waits)
+    axon.send_after(1, process, "hello")
+    await axon.wait_down(process)
+    assert seen == ["nothing yet", "hello"]
+
+
+async def test_a_busy_mailbox_does_not_starve_the_others() -> None:
+    """A process that answers itself for ever still lets everybody else have a turn."""
+
+    async def forever() -> None:
+        while True:
+            axon.send(axon.current(), "again")
+            await receive()
+
+    class Forever(axon.GenServer[None]):
+        def init(self) -> None:
+            axon.send(axon.current(), "again")
+
+        def handle_info(self, state: None, message: object) -> None:
+            axon.send(axon.current(), message)
+
+    process, server = spawn(forever), await axon.start(Forever())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    axon.exit(process, kill)
+    axon.exit(server, kill)
+    await quiet()
+
+
+# -- nobody there
+
+
+async def test_a_message_to_a_dead_process_is_a_dead_letter() -> None:
+    letters: list[DeadLetter] = []
+    detach = attach(letters.append, DeadLetter)
+    async with subject() as target:
+        axon.exit(target.process, kill)
+        await quiet()
+        axon.send(target.process, "hello")
+    assert letters == [DeadLetter(path=target.process.path, text="'hello'", why="no process")]
+    assert runtime().dead_letters == 1
+    detach()
+
+
+async def test_b29_sending_to_an_unknown_name_raises() -> None:
+    with pytest.raises(axon.NoProcess, match="no process at nobody"):
+        axon.send("nobody", "hello")
+    assert runtime().dead_letters == 0
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.001, float("nan"), "1", True], ids=repr)
+async def test_a_timeout_is_a_number_of_seconds(seconds: float) -> None:
+    refused: list[axon.InvalidOption] = []
+
+    async def waits() -> None:
+        try:
+            await receive(timeout=seconds)
+        except axon.InvalidOption as error:
+            refused.append(error)
+
+    await axon.wait_down(spawn(waits))
+    assert (refused[0].option, refused[0].expected) == ("timeout", "a number of seconds >= 0")
+
+
+async def test_receive_outside_a_process_is_refused() -> None:
+    with pytest.raises(axon.NotInProcess, match="receive"):
+        await receive()
+
+
+async def test_receive_belongs_to_the_processs_own_task() -> None:
+    """Two readers of one mailbox would steal each other's messages; a server's messages go to its handlers."""
+    refused: list[axon.InvalidOption] = []
+
+    async def try_it() -> None:
+        try:
+            await receive()
+        except axon.InvalidOption as error:
+            refused.append(error)
+
+    async def in_a_task() -> None:
+        await asyncio.create_task(try_it())
+
+    class Server(axon.GenServer[None]):
+        async def init(self) -> None:
+            await try_it()
+
+    await axon.wait_down(spawn(in_a_task))
+    await axon.stop(await axon.start(Server()))
+    assert [error.expected for error in refused] == ["called in the own task of a process made with spawn"] * 2
+
+
+async def test_what_a_task_sends_after_the_end_of_its_process_is_refused() -> None:
+    """A task that outlives its process has nobody in whose name it could send."""
+    refused: list[object] = []
+
+    async def straggler(act: Callable[[], object]) -> None:
+        await asyncio.sleep(1)
+        try:
+            act()
+        except axon.ProcessDead as error:
+            refused.append(error.reason)
+
+    async def starts_it() -> None:
+        tasks.append(asyncio.create_task(straggler(lambda: axon.send("nobody", "hello"))))
+
+    tasks: list[asyncio.Task[None]] = []
+    await axon.wait_down(spawn(starts_it))
+    await tasks[0]
+    assert refused == [normal]

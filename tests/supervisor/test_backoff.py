@@ -1,0 +1,201 @@
+"""Restarts that wait: any wait strategy of tenacity, counted in attempts since the child was stable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from parts import Boom, Log, at, crash, fails_from, fails_on, now, part, settle, statuses
+from tenacity import (
+    RetryCallState,
+    wait_chain,
+    wait_exponential,
+    wait_exponential_jitter,
+    wait_fixed,
+    wait_incrementing,
+    wait_random,
+)
+
+import axon
+from axon import InvalidOption, NoProcess, Supervisor, SupervisorDied, kill
+
+Wait = Callable[[RetryCallState], float]
+
+
+async def started_at(log: Log, wait: Wait, *, failures: int, seconds: float) -> list[float]:
+    """When a child with this backoff was started, if it fails so often."""
+    times: list[float] = []
+
+    def begin(number: int) -> None:
+        times.append(now())
+        if 1 < number <= failures:
+            raise Boom(number)
+
+    async with Supervisor([part("a", log, begin=begin, backoff=wait)], max_restarts=100) as sup:
+        at(sup, "a").crash(Boom(1))
+        await asyncio.sleep(seconds)
+    return [round(time, 3) for time in times]
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [
+        (wait_fixed(2), [0, 2, 4, 6, 8]),
+        (wait_exponential(multiplier=1, max=5), [0, 1, 3, 7, 12]),
+        (wait_incrementing(start=1, increment=2), [0, 1, 4, 9, 16]),
+        (wait_chain(wait_fixed(1), wait_fixed(3)), [0, 1, 4, 7, 10]),
+        (wait_fixed(1) + wait_fixed(0.5), [0, 1.5, 3, 4.5, 6]),
+        (lambda state: state.attempt_number / 10, [0, 0.1, 0.3, 0.6, 1.0]),
+        (wait_fixed(0), [0, 0, 0, 0, 0]),
+    ],
+)
+async def test_the_waits_are_those_of_the_strategy(wait, expected) -> None:
+    assert await started_at(Log(), wait, failures=4, seconds=100) == expected
+
+
+@pytest.mark.parametrize("wait", [wait_random(1, 3), wait_exponential_jitter(initial=1, max=3, jitter=1)])
+async def test_a_jitter_stays_within_its_bounds(wait) -> None:
+    times = await started_at(Log(), wait, failures=6, seconds=100)
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert len(gaps) == 6
+    assert all(0.999 <= gap <= 4.001 for gap in gaps)
+
+
+async def test_a_strategy_sees_the_attempt_and_the_failure() -> None:
+    seen: list[tuple[int, BaseException | None]] = []
+
+    def wait(state: RetryCallState) -> float:
+        outcome = state.outcome
+        seen.append((state.attempt_number, None if outcome is None else outcome.exception()))
+        return 1
+
+    crashed = Boom("crashed")
+    children = [part("a", Log(), begin=fails_on(2, reason=axon.shutdown), backoff=wait)]
+    async with Supervisor(children, max_restarts=100) as sup:
+        await crash(at(sup, "a"), crashed)
+        await asyncio.sleep(10)
+        axon.exit(at(sup, "a"), kill)
+        await asyncio.sleep(10)
+    assert seen == [(1, crashed), (2, None), (1, None)]
+
+
+async def test_the_siblings_do_not_wait_along() -> None:
+    log = Log()
+    children = [part("a", log, backoff=wait_fixed(60)), part("b", log)]
+    async with Supervisor(children) as sup:
+        await crash(at(sup, "a"))
+        await crash(at(sup, "b"))
+        assert await statuses(sup) == {"a": "restarting", "b": "running"}
+
+
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+async def test_a_group_is_stopped_only_when_the_restart_is_due(strategy) -> None:
+    log = Log()
+    children = [part("a", log, backoff=wait_fixed(60)), part("b", log)]
+    async with Supervisor(children, strategy=strategy) as sup:
+        log.clear()
+        await crash(at(sup, "a"))
+        assert log.take() == ["stop a Boom"]
+        await asyncio.sleep(60)
+        assert log.take() == ["stop b shutdown", "start a", "start b"]
+
+
+async def test_no_process_says_when_the_restart_is_due() -> None:
+    async with Supervisor([part("a", Log(), backoff=wait_fixed(60))]) as sup:
+        a = at(sup, "a")
+        await crash(a)
+        for seconds in (10, 20):
+            await asyncio.sleep(seconds)
+            with pytest.raises(NoProcess) as nobody:
+                await a.number()
+            assert nobody.value.restart_in == pytest.approx(60 - (now() - 0), abs=0.01)
+
+
+async def test_terminate_child_cancels_the_restart() -> None:
+    log = Log()
+    async with Supervisor([part("a", log, backoff=wait_fixed(60))]) as sup:
+        await crash(at(sup, "a"))
+        await sup.terminate_child("a")
+        with pytest.raises(NoProcess) as nobody:
+            await at(sup, "a").number()
+        assert nobody.value.restart_in is None
+        await asyncio.sleep(100)
+        assert log.starts == {"a": 1}
+
+
+async def test_stopping_the_tree_does_not_wait_for_a_restart() -> None:
+    log = Log()
+    async with Supervisor([part("a", log, backoff=wait_fixed(3600))]) as sup:
+        await crash(at(sup, "a"))
+    assert now() < 1
+    await asyncio.sleep(7200)
+    assert log.starts == {"a": 1}
+
+
+async def test_every_restart_counts_when_it_is_decided_not_when_it_is_due() -> None:
+    log = Log()
+    children = [part("a", log, backoff=wait_fixed(60)), part("b", log)]
+    with pytest.raises(SupervisorDied):
+        async with Supervisor(children, max_restarts=1, max_seconds=5) as sup:
+            await crash(at(sup, "a"))
+            await crash(at(sup, "b"))
+    assert now() < 1
+
+
+async def test_waits_longer_than_the_period_never_use_up_the_budget() -> None:
+    log = Log()
+    children = [part("a", log, begin=fails_from(2), backoff=wait_fixed(10))]
+    async with Supervisor(children, max_restarts=1, max_seconds=5) as sup:
+        await crash(at(sup, "a"))
+        await asyncio.sleep(1000)
+        assert await statuses(sup) == {"a": "restarting"}
+        assert log.starts["a"] == 101
+
+
+async def test_giving_up_does_not_wait() -> None:
+    with pytest.raises(SupervisorDied):
+        async with Supervisor([part("a", Log(), backoff=wait_fixed(60))], max_restarts=0) as sup:
+            await crash(at(sup, "a"))
+            await asyncio.sleep(50)
+    assert now() < 1
+
+
+async def test_after_a_stable_time_the_waits_begin_anew() -> None:
+    """Stable: it ran for longer than the supervisor's `max_seconds`."""
+    log = Log()
+    waits: list[int] = []
+
+    def wait(state: RetryCallState) -> float:
+        waits.append(state.attempt_number)
+        return 1
+
+    async with Supervisor([part("a", log, backoff=wait)], max_restarts=10, max_seconds=5) as sup:
+        for ran in (0.5, 0.5, 4.5, 5.5, 0.5):
+            await asyncio.sleep(ran)
+            await crash(at(sup, "a"))
+            await asyncio.sleep(1)
+        assert await at(sup, "a").number() == 6
+    assert waits == [1, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("answer", [-1, "soon", None, float("nan")])
+async def test_a_strategy_that_answers_nonsense_ends_the_supervisor_by_name(answer) -> None:
+    wrong: Any = lambda _: answer  # noqa: E731
+    with pytest.raises(SupervisorDied) as died:
+        async with Supervisor([part("a", Log(), backoff=wrong)]) as sup:
+            await crash(at(sup, "a"))
+    assert isinstance(died.value.__cause__, InvalidOption)
+    assert died.value.__cause__.option == "backoff"
+
+
+async def test_a_restart_under_way_when_the_supervisor_is_killed_is_forgotten() -> None:
+    log = Log()
+    with pytest.raises(SupervisorDied):
+        async with Supervisor([part("a", log, backoff=wait_fixed(10))]) as sup:
+            await crash(at(sup, "a"))
+            axon.exit(sup, kill)
+            await settle()
+    await asyncio.sleep(20)
+    assert log.starts == {"a": 1}
