@@ -81,18 +81,27 @@ async def test_a_stream_has_the_deadline_too() -> None:
     await axon.stop(writer)
 
 
-async def test_it_travels_to_the_agents_that_a_tool_asks() -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_it_travels_to_the_agents_that_a_tool_asks(streamed: bool) -> None:
     expert = await axon.start(AgentServer(plain(), model=says("late", takes=100)))
     agent = Agent[object, str]()
+    asked: list[asyncio.Task[object]] = []
 
     @agent.tool_plain
     async def ask_expert() -> str:
-        return (await expert.run("what?")).output
+        asked.append(asyncio.create_task(expert.run("what?")))  # a task of its own, which outlives the tool
+        await asyncio.sleep(100)
+        return "never"
 
     server = await axon.start(AgentServer(agent, model=says(["ask_expert"])))
     with pytest.raises(DeadlineExceeded):
         async with axon.deadline(5):
-            await server.run("go")
+            if streamed:
+                await anext(server.run_stream("go"))
+            else:
+                await server.run("go")
+    with pytest.raises(DeadlineExceeded, match=r"AgentServer#\d+"):
+        await asked[0]
     assert now() == 5
     await asyncio.sleep(0.01)
     assert (await expert.status()).state == "idle"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from agent_parts import is_valid, now, plain, says, texts_of
+from agent_parts import is_valid, now, plain, prompts_of, says, texts_of
 from pydantic import BaseModel
 from pydantic_ai import Agent, AgentRunResultEvent, ModelHTTPError, ModelMessage, RunCancelled
 from pydantic_ai.messages import FunctionToolCallEvent, FunctionToolResultEvent
@@ -49,6 +49,32 @@ async def test_a_stream_and_a_run_are_turns_of_one_conversation() -> None:
 
     assert await reading == "one!"
     assert texts_of(two.all_messages()) == ["one", "one!", "two", "two!"]
+    await axon.stop(writer)
+
+
+async def test_streams_and_runs_wait_for_their_turn_in_the_order_they_were_asked_for() -> None:
+    writer = await axon.start(AgentServer(plain(), model=says("{prompt}!")))
+    await asyncio.gather(
+        _text(writer.run_stream("one")), writer.run("two"), _text(writer.run_stream("three")), writer.run("four")
+    )
+    assert prompts_of(await writer.messages()) == ["one", "two", "three", "four"]
+    await axon.stop(writer)
+
+
+@pytest.mark.parametrize("turns_of_the_loop", range(10))
+async def test_a_reader_that_goes_away_while_its_stream_is_opened_leaves_no_run(turns_of_the_loop: int) -> None:
+    writer = await axon.start(AgentServer(plain(), model=says("hi")))
+    await axon.suspend(writer)
+    reading = asyncio.create_task(_text(writer.run_stream("hello")))
+    await asyncio.sleep(0)
+    resuming = asyncio.create_task(axon.resume(writer))
+    for _ in range(turns_of_the_loop):
+        await asyncio.sleep(0)
+    reading.cancel()
+    await asyncio.wait([reading, resuming])
+    await asyncio.sleep(0.01)
+    assert (await writer.status()).state == "idle"
+    assert await writer.messages() == []
     await axon.stop(writer)
 
 

@@ -27,8 +27,8 @@ async def inbox(seen: list[object], trapping: bool) -> None:
         message = await receive()
         try:
             _take(seen, message)
-        except axon.Stop:  # an inbox loop has no way to end itself with another reason than `normal`
-            return
+        except axon.Stop as stop:
+            axon.exit(axon.current(), stop.reason)
 
 
 class Plain(GenServer[list[object]]):

@@ -112,9 +112,10 @@ class AsyncTicker(Ticker):
 async def test_a_server_that_never_idles_does_not_hold_the_loop(start: Start, kind: type[Ticker]) -> None:
     ticker = await start(kind([]))
     ticker.tick()
-    for turn in range(1, 10):
-        await asyncio.sleep(0)
-        assert len(ticker.ticks) <= turn * 2048
+    await asyncio.sleep(0)
+    before = len(ticker.ticks)
+    await asyncio.sleep(0)
+    assert before < len(ticker.ticks) <= 2 * 64 * 1024, "bursts of 64, and a bounded number of them a turn"
 
 
 @both_kinds
@@ -145,7 +146,7 @@ async def test_calls_answered_in_place_let_the_loop_go_round(start: Start) -> No
         await server.echo(1)
     asked = False
     await standing_by
-    assert turns >= 1000 / 64
+    assert turns >= 1000 // 64
 
 
 async def test_an_idle_async_server_is_asked_after_its_queued_casts(start: Start) -> None:

@@ -119,9 +119,7 @@ async def test_giving_up_cancels_the_body_and_says_why() -> None:
                 raise
     assert cancelled
     assert (died.value.path, died.value.reason, died.value.__cause__) == ("app", shutdown, cause)
-    assert died.value.why == (
-        "more than 0 restarts within 7 s; the child 'a' failed last, with Boom('the cause')"
-    )
+    assert died.value.why == ("more than 0 restarts within 7 s; the child 'a' failed last, with Boom('the cause')")
     assert died.value.why in str(died.value)
     task = asyncio.current_task()
     assert task is not None

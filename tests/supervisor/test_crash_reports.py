@@ -151,9 +151,7 @@ async def test_a_child_that_crashes_while_a_sibling_is_stopped(reports: Reports)
 async def test_a_child_that_crashes_while_it_is_stopped_by_hand(reports: Reports) -> None:
     async with Supervisor([part("a", Log(), finish=breaks)]) as sup:
         await sup.terminate_child("a")
-        assert [(path, decision) for path, _, decision in reports.take()] == [
-            ("Supervisor/a", "none: terminate_child")
-        ]
+        assert [(path, decision) for path, _, decision in reports.take()] == [("Supervisor/a", "none: terminate_child")]
 
 
 async def test_a_child_that_crashes_while_its_group_is_stopped(reports: Reports) -> None:

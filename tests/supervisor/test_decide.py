@@ -13,7 +13,9 @@ from axon import ExitReason, Reason, kill, killed, noproc, normal, shutdown
 from axon.supervisor import AutoShutdown, Restart, Strategy
 from axon.supervisor._decide import add_restart, ends_supervisor, group, is_restarted
 
-PROFILE = settings(settings.get_profile("supervisor"), max_examples=settings.get_profile("supervisor").max_examples // 3)
+PROFILE = settings(
+    settings.get_profile("supervisor"), max_examples=settings.get_profile("supervisor").max_examples // 3
+)
 
 REASONS = st.one_of(
     st.sampled_from([normal, shutdown, killed, kill, noproc]),

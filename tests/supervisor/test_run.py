@@ -238,5 +238,3 @@ def test_an_interrupt_raised_inside_a_process_stops_the_tree_in_order() -> None:
     status, printed, _ = program.end()
     assert status != 0
     assert printed == ["start a", "start b", "busy", "stop b shutdown", "stop a shutdown"]
-
-

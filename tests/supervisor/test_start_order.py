@@ -57,9 +57,7 @@ async def test_a3_if_one_child_fails_those_before_it_are_stopped_and_no_later_on
 async def test_a3_the_supervisors_own_exit_reason_says_which_child_failed_and_why() -> None:
     log, cause = Log(), Boom()
     seen: list[object] = []
-    axon.telemetry.attach(
-        lambda event: seen.append((event.path, event.reason)), axon.telemetry.ProcessStartFailed
-    )
+    axon.telemetry.attach(lambda event: seen.append((event.path, event.reason)), axon.telemetry.ProcessStartFailed)
     with pytest.raises(StartFailed):
         await axon.start(Supervisor([part("a", log, begin=fails_on(1, reason=cause))]), name="app")
     assert seen == [("app/a", cause), ("app", shutdown(StartFailed("a", cause)))]

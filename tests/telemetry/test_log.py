@@ -6,8 +6,8 @@ import asyncio
 import io
 import json
 import logging
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +65,19 @@ async def settle() -> None:
     await asyncio.sleep(0.001)
 
 
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What is printed by a program that has not configured anything: pytest's own log handlers are away."""
-    printed = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", printed)
-    root, ours = logging.getLogger(), logging.getLogger("axon")
-    kept, level = ours.handlers[:], ours.level
-    monkeypatch.setattr(root, "handlers", [])
-    yield printed
-    ours.handlers[:] = kept
-    ours.setLevel(level)
+@contextmanager
+def program() -> Iterator[io.StringIO]:
+    """A program that has configured nothing, and what it prints: pytest's own log handlers are away."""
+    printed, loggers = io.StringIO(), (logging.getLogger(), logging.getLogger("axon"))
+    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+    loggers[0].handlers.clear()
+    try:
+        with redirect_stderr(printed):
+            yield printed
+    finally:
+        for logger, handlers, level in before:
+            logger.handlers[:] = handlers
+            logger.setLevel(level)
 
 
 async def some_trouble() -> None:
@@ -97,123 +99,131 @@ async def some_trouble() -> None:
 # -- silence
 
 
-async def test_nothing_is_printed_by_default(stderr: io.StringIO, capfd: pytest.CaptureFixture[str]) -> None:
-    await some_trouble()
-    assert stderr.getvalue() == ""
-    assert capfd.readouterr() == ("", "")
+async def test_nothing_is_printed_by_default(capfd: pytest.CaptureFixture[str]) -> None:
+    with program() as stderr:
+        await some_trouble()
+        assert stderr.getvalue() == ""
+        assert capfd.readouterr() == ("", "")
 
 
-async def test_by_default_no_event_is_even_built(stderr: io.StringIO) -> None:
-    assert not any(bus().wants(kind) for kind in (ProcessStarted, ProcessCrashed, ProcessExited, ChildRestarted))
+async def test_by_default_no_event_is_even_built() -> None:
+    with program() as stderr:
+        assert not any(bus().wants(kind) for kind in (ProcessStarted, ProcessCrashed, ProcessExited, ChildRestarted))
 
 
 # -- lines
 
 
-async def test_a_crash_is_one_event_with_all_there_is_to_say(stderr: io.StringIO) -> None:
-    configure_logging(logging.ERROR, json=True)
-    await some_trouble()
-    lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
-    crashes = [line for line in lines if line["event"] == "crashed"]
-    assert [(line["path"], line["reason"], line["decision"]) for line in crashes] == [
-        ("office/Clerk", "ValueError('ink')", "restart"),
-        ("office/Clerk", "ValueError('paper')", "the supervisor gives up"),
-    ]
-    assert crashes[0]["last_messages"] == ["add(1, two=2)", "'a letter'", "crash(ValueError('ink'))"]
-    assert crashes[0]["level"] == "error"
-    assert crashes[0]["timestamp"]
-    trace = crashes[0]["exception"]
-    assert trace.startswith("Traceback")
-    assert "raise error" in trace
-    assert trace.endswith("ValueError: ink")
+async def test_a_crash_is_one_event_with_all_there_is_to_say() -> None:
+    with program() as stderr:
+        configure_logging(logging.ERROR, json=True)
+        await some_trouble()
+        lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
+        crashes = [line for line in lines if line["event"] == "crashed"]
+        assert [(line["path"], line["reason"], line["decision"]) for line in crashes] == [
+            ("office/Clerk", "ValueError('ink')", "restart"),
+            ("office/Clerk", "ValueError('paper')", "the supervisor gives up"),
+        ]
+        assert crashes[0]["last_messages"] == ["add(1, two=2)", "'a letter'", "crash(ValueError('ink'))"]
+        assert crashes[0]["level"] == "error"
+        assert crashes[0]["timestamp"]
+        trace = crashes[0]["exception"]
+        assert trace.startswith("Traceback")
+        assert "raise error" in trace
+        assert trace.endswith("ValueError: ink")
 
 
-async def test_giving_up_says_why(stderr: io.StringIO) -> None:
-    configure_logging(logging.ERROR, json=True)
-    await some_trouble()
-    lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
-    (gave_up,) = [line for line in lines if line["event"] == "gave up"]
-    assert (gave_up["path"], gave_up["child"], gave_up["reason"]) == ("office", "Clerk", "ValueError('paper')")
-    assert (gave_up["max_restarts"], gave_up["period"]) == (1, 5.0)
+async def test_giving_up_says_why() -> None:
+    with program() as stderr:
+        configure_logging(logging.ERROR, json=True)
+        await some_trouble()
+        lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
+        (gave_up,) = [line for line in lines if line["event"] == "gave up"]
+        assert (gave_up["path"], gave_up["child"], gave_up["reason"]) == ("office", "Clerk", "ValueError('paper')")
+        assert (gave_up["max_restarts"], gave_up["period"]) == (1, 5.0)
 
 
-async def test_the_story_in_order(stderr: io.StringIO) -> None:
-    configure_logging(json=True)
-    await some_trouble()
-    story = [(line["event"], line["path"]) for line in map(json.loads, stderr.getvalue().splitlines())]
-    assert story == [
-        ("started", "office/Clerk"),
-        ("chose not to start", "office/Absent"),
-        ("started", "office"),
-        ("unexpected message", "office/Clerk"),
-        ("crashed", "office/Clerk"),
-        ("started", "office/Clerk"),
-        ("restarted", "office/Clerk"),
-        ("crashed", "office/Clerk"),
-        ("gave up", "office"),
-    ]
+async def test_the_story_in_order() -> None:
+    with program() as stderr:
+        configure_logging(json=True)
+        await some_trouble()
+        story = [(line["event"], line["path"]) for line in map(json.loads, stderr.getvalue().splitlines())]
+        assert story == [
+            ("started", "office/Clerk"),
+            ("chose not to start", "office/Absent"),
+            ("started", "office"),
+            ("unexpected message", "office/Clerk"),
+            ("crashed", "office/Clerk"),
+            ("started", "office/Clerk"),
+            ("restarted", "office/Clerk"),
+            ("crashed", "office/Clerk"),
+            ("gave up", "office"),
+        ]
 
 
-async def test_the_level_chooses(stderr: io.StringIO) -> None:
-    configure_logging("WARNING", json=True)
-    await some_trouble()
-    story = [json.loads(line)["event"] for line in stderr.getvalue().splitlines()]
-    assert story == ["unexpected message", "crashed", "restarted", "crashed", "gave up"]
+async def test_the_level_chooses() -> None:
+    with program() as stderr:
+        configure_logging("WARNING", json=True)
+        await some_trouble()
+        story = [json.loads(line)["event"] for line in stderr.getvalue().splitlines()]
+        assert story == ["unexpected message", "crashed", "restarted", "crashed", "gave up"]
 
 
-async def test_columns_for_people(stderr: io.StringIO) -> None:
-    configure_logging()
-    await some_trouble()
-    printed = stderr.getvalue()
-    line = next(line for line in printed.splitlines() if "crashed" in line)
-    assert "[error" in line
-    for column in ("path=office/Clerk", "decision=restart", "reason=", "last_messages="):
-        assert column in line
-    assert "ValueError: ink" in printed
-    assert "\x1b[" not in printed  # no colours where nobody looks
+async def test_columns_for_people() -> None:
+    with program() as stderr:
+        configure_logging()
+        await some_trouble()
+        printed = stderr.getvalue()
+        line = next(line for line in printed.splitlines() if "crashed" in line)
+        assert "[error" in line
+        for column in ("path=office/Clerk", "decision=restart", "reason=", "last_messages="):
+            assert column in line
+        assert "ValueError: ink" in printed
+        assert "\x1b[" not in printed  # no colours where nobody looks
 
 
-async def test_configuring_twice_prints_once(stderr: io.StringIO) -> None:
-    configure_logging(logging.ERROR)
-    configure_logging(logging.ERROR, json=True)
-    await some_trouble()
-    assert all(line.startswith("{") for line in stderr.getvalue().splitlines())
-    assert len(stderr.getvalue().splitlines()) == 3
+async def test_configuring_twice_prints_once() -> None:
+    with program() as stderr:
+        configure_logging(logging.ERROR)
+        configure_logging(logging.ERROR, json=True)
+        await some_trouble()
+        assert all(line.startswith("{") for line in stderr.getvalue().splitlines())
+        assert len(stderr.getvalue().splitlines()) == 3
 
 
-async def test_a_program_with_plain_logging_reads_who_crashed_and_why(
-    stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    logging.basicConfig(level=logging.INFO, stream=stderr, force=True)
-    await some_trouble()
-    line = next(line for line in stderr.getvalue().splitlines() if "crashed" in line)
-    for word in ("axon", "office/Clerk", "ValueError('ink')", "restart"):
-        assert word in line
-    logging.getLogger().setLevel(logging.WARNING)
+async def test_a_program_with_plain_logging_reads_who_crashed_and_why() -> None:
+    with program() as stderr:
+        logging.basicConfig(level=logging.INFO, stream=stderr, force=True)
+        await some_trouble()
+        line = next(line for line in stderr.getvalue().splitlines() if "crashed" in line)
+        for word in ("axon", "office/Clerk", "ValueError('ink')", "restart"):
+            assert word in line
 
 
-async def test_a_program_with_its_own_handler_finds_the_fields_on_the_record(stderr: io.StringIO) -> None:
-    records: list[logging.LogRecord] = []
+async def test_a_program_with_its_own_handler_finds_the_fields_on_the_record() -> None:
+    with program() as stderr:
+        records: list[logging.LogRecord] = []
 
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            records.append(record)
+        class Keep(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                records.append(record)
 
-    logging.getLogger("axon").addHandler(Keep())
-    await some_trouble()
-    crash = next(record for record in records if getattr(record, "decision", None) == "restart")
-    assert (crash.levelno, crash.__dict__["path"]) == (logging.ERROR, "office/Clerk")
-    assert crash.exc_info is not None
-    assert repr(crash.exc_info[1]) == "ValueError('ink')"
+        logging.getLogger("axon").addHandler(Keep())
+        await some_trouble()
+        crash = next(record for record in records if getattr(record, "decision", None) == "restart")
+        assert (crash.levelno, crash.__dict__["path"]) == (logging.ERROR, "office/Clerk")
+        assert crash.exc_info is not None
+        assert repr(crash.exc_info[1]) == "ValueError('ink')"
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-async def test_neither_state_nor_fields_are_printed(stderr: io.StringIO, as_json) -> None:
-    configure_logging("DEBUG", json=as_json)
-    await some_trouble()
-    assert "crashed" in stderr.getvalue()
-    assert "hunter2" not in stderr.getvalue()
-    assert "sesame" not in stderr.getvalue()
+async def test_neither_state_nor_fields_are_printed(as_json) -> None:
+    with program() as stderr:
+        configure_logging("DEBUG", json=as_json)
+        await some_trouble()
+        assert "crashed" in stderr.getvalue()
+        assert "hunter2" not in stderr.getvalue()
+        assert "sesame" not in stderr.getvalue()
 
 
 class Awkward(Exception):
@@ -225,25 +235,28 @@ class Awkward(Exception):
     __str__ = __repr__
 
 
-async def test_an_error_that_cannot_be_shown_does_not_disturb_the_supervisor(stderr: io.StringIO) -> None:
-    configure_logging()
-    async with Supervisor([Clerk()]) as sup:
-        sup.get(Clerk).crash(Awkward())
-        await settle()
-        assert await sup.get(Clerk).add(1, 2) == 3
-    assert "Awkward" in stderr.getvalue()
+async def test_an_error_that_cannot_be_shown_does_not_disturb_the_death() -> None:
+    with program() as stderr:
+        configure_logging()
+        clerk, error = await axon.start(Clerk(), name="clerk"), Awkward()
+        clerk.crash(error)
+        async with asyncio.timeout(1):
+            assert (await axon.wait_down(clerk)).reason is error
+        assert "Awkward" in stderr.getvalue()
 
 
-async def test_a_log_handler_that_fails_does_not_disturb_the_supervisor(stderr: io.StringIO) -> None:
-    class Broken(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            raise OSError("disk full")
+async def test_a_log_handler_that_fails_does_not_disturb_the_death() -> None:
+    with program() as stderr:
 
-    logging.getLogger("axon").addHandler(Broken())
-    async with Supervisor([Clerk()]) as sup:
-        sup.get(Clerk).crash(ValueError("ink"))
-        await settle()
-        assert await sup.get(Clerk).add(1, 2) == 3
+        class Broken(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                raise OSError("disk full")
+
+        logging.getLogger("axon").addHandler(Broken())
+        clerk, error = await axon.start(Clerk(), name="clerk"), ValueError("ink")
+        clerk.crash(error)
+        async with asyncio.timeout(1):
+            assert (await axon.wait_down(clerk)).reason is error
 
 
 # -- listeners

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar, assert_type
+from functools import partial
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, assert_type
 
 from tenacity import wait_exponential_jitter
 
@@ -40,6 +41,7 @@ from axon import (
     start_link,
     stream,
 )
+from axon.telemetry import ProcessCrashed, attach
 
 T = TypeVar("T")
 
@@ -184,24 +186,21 @@ class Asynchronous(GenServer[Count]):
     async def terminate(self, state: Count, reason: ExitReason) -> None: ...
 
 
-@dataclass(frozen=True)
-class Explicit(GenServer[Count]):
-    """Saying `@dataclass(frozen=True)` again is allowed."""
-
-    begin: int = 0
-
-    def init(self) -> Count:
-        return Count(self.begin)
-
-
 class Doubling(Counter):
     """A subclass adds fields, and overrides a handler with a handler."""
 
     label: str = "twice"
+    begin: int = 2
+    most: ClassVar[int] = 100
 
-    @call
-    def increment(self, state: Count, by: int = 1) -> int:
-        return int(handler(Counter.increment)(self, state, by * 2))
+    def init(self) -> Count:
+        state = super().init()
+        state.value = min(state.value, self.most)
+        return state
+
+    @call(timeout=1.0)
+    async def increment(self, state: Count, by: int = 1, *, times: int = 2) -> int:
+        return int(handler(Counter.increment)(self, state, by * times))
 
 
 # -- a generic server
@@ -234,6 +233,15 @@ class Stack(GenServer[Items[T]], Generic[T]):
 
 class Names(Stack[str]):
     """A generic server with its type filled in."""
+
+
+G = TypeVar("G", bound=GenServer[Any])
+
+
+async def started_and_found(spec: G, server: type[G]) -> G:
+    """A function over servers of any class keeps the class."""
+    await start(spec, name="main")
+    return lookup(server, "main")
 
 
 # -- protocols and fakes
@@ -283,6 +291,13 @@ async def calls(counter: Counter) -> None:
         total = asyncio.create_task(counter.increment(3))
         assert_type(await total, int)
     assert_type(await asyncio.gather(counter.increment(), counter.patiently()), tuple[int, str])
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(counter.patiently())
+    assert_type(waiting.result(), str)
+    assert_type(await partial(counter.increment, by=3)(), int)
+    add: Callable[[int], Awaitable[int]] = counter.increment
+    ask: Callable[[], Coroutine[None, None, str]] = counter.patiently
+    assert_type((await add(3), await ask()), tuple[int, str])
 
 
 async def later_answers(counter: Counter) -> None:
@@ -333,6 +348,7 @@ async def generics() -> None:
     assert_type(stack, Stack[int])
     stack.push(3)
     assert_type(await stack.pop(), int | None)
+    assert_type(await started_and_found(Counter(), Counter), Counter)
     names = await start(Names())
     names.push("x")
     assert_type(await names.pop(), str | None)
@@ -356,7 +372,7 @@ async def starts() -> None:
     assert_type(await start(Counter(begin=5)), Counter)
     assert_type(await start(Counter(5, ["a"], step=2), name="main", timeout=1.0, mailbox=100), Counter)
     assert_type(await start(Doubling(label="x", begin=1)), Doubling)
-    assert_type(await start_link(Explicit(begin=1)), Explicit)
+    assert_type(await start_link(Asynchronous()), Asynchronous)
 
 
 async def handles(counter: Counter, other: Counter) -> None:
@@ -366,6 +382,7 @@ async def handles(counter: Counter, other: Counter) -> None:
     assert_type(lookup(Stack[int], "stack"), Stack[int])
     assert_type(axon.whereis(counter), axon.Process | None)
     assert_type(dataclasses.replace(counter, begin=3), Counter)
+    assert_type([known.name for known in dataclasses.fields(counter)], list[str])
     assert_type(copy.copy(counter), Counter)
     assert_type({counter: 1, other: 2}, dict[Counter, int])
     if counter == other:
@@ -379,6 +396,14 @@ async def handles(counter: Counter, other: Counter) -> None:
     await axon.replace_state(counter, lambda state: Count(state.value + 1))
     assert_type(axon.statistics(counter).handled, int)
     await axon.stop(counter, axon.shutdown, timeout=1.0)
+
+
+def specs(spec: Counter) -> None:
+    match spec:
+        case Doubling(begin, label=label):
+            assert_type((begin, label), tuple[int, str])
+        case Counter(begin):
+            assert_type(begin, int)
 
 
 async def supervisors() -> None:
@@ -411,14 +436,20 @@ def nested(feeds: list[Stack[int]]) -> Supervisor:
     inner = Supervisor((Counter(), Stack[str]()), strategy="rest_for_one", max_restarts=10, max_seconds=60)
     return Tree(
         [
-            inner,
+            child(inner, id="inner"),
             *feeds,
-            Supervisor([], auto_shutdown="any_significant"),
-            child(Tree([child(Counter(), significant=True, restart="temporary")]), id="tree", shutdown=10),
+            Supervisor([child(Counter(), significant=True, restart="temporary")], auto_shutdown="any_significant"),
+            child(Tree([]), id="tree", shutdown=10),
         ],
         strategy="one_for_all",
         name="top",
     )
+
+
+def a_list_of_its_own(counters: int) -> Supervisor:
+    children: list[ChildSpec[GenServer[Any]]] = [child(Counter(begin), id=f"{begin}") for begin in range(counters)]
+    children.append(child(Stack[int]()))
+    return Supervisor(children)
 
 
 async def main() -> None:
@@ -460,3 +491,30 @@ def verdict(down: Down) -> bool:
     else:
         assert_type(down.reason, Reason)
     return axon.is_clean(down.reason)
+
+
+# -- one floor down, and what happens there
+
+
+async def echo(inbox: str, *, times: int = 1) -> None:
+    while True:
+        message = await axon.process.receive(timeout=1.0, match=lambda message: message != inbox)
+        assert_type(message, object)
+
+
+async def processes() -> None:
+    echoing = axon.process.spawn(echo, "inbox", times=2)
+    assert_type(echoing, axon.Process)
+    assert_type(axon.process.spawn_monitor(echo, "inbox"), tuple[axon.Process, axon.Monitor])
+    assert_type(axon.current().path, str)
+    assert_type(axon.cancel_timer(axon.send_after(1.0, echoing, "hello")), float | None)
+    match (await axon.wait_down(echoing)).reason:
+        case Reason(term=term):
+            assert_type(term, object)
+        case error:
+            assert_type(error, BaseException)
+
+
+def events() -> None:
+    detach = attach(lambda event: print(event.path, event.reason), ProcessCrashed)
+    assert_type(detach(), None)

@@ -272,3 +272,22 @@ class WrongAnswerOverride(Counter):
 
 class WrongOption(Counter):
     trap_exit = "yes"  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+# -- what pyright accepts, and mypy 2.4 does not understand: the way out is in the docstring
+
+
+class Misunderstood(GenServer[Count]):
+    @call
+    def same(self, state: Count, item: T) -> T:
+        """A type variable that is the whole answer: make the server generic instead, or answer `list[T]`."""
+        return item
+
+    @call  # type: ignore[arg-type]
+    def options(self, state: Count, **options: int) -> int:
+        """Keywords of any name beside parameters that have one: end those with `/`, as in `(self, state, /, ...)`."""
+        return len(options)
+
+
+async def misunderstood(server: Misunderstood) -> None:
+    await server.same("x")  # type: ignore[arg-type]

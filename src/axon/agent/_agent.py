@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import field
 from typing import Any, ClassVar, Generic
 
@@ -187,28 +186,21 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
 
     # -- the runs
 
-    @call(timeout=None, raises=(CallCycle,))
+    @call(timeout=None)
     def _run(self, state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Output]]:
         return self._accept(state, order, streamed=False).task
 
     @stream(timeout=None)
-    async def _text(self, state: AgentState, order: Order) -> AsyncGenerator[str, None]:
-        turn = self._accept(state, order, streamed=True)
-        async with aclosing(turn.follow()) as events, aclosing(text_of(events)) as pieces:
-            async for piece in pieces:
-                yield piece
+    def _text(self, state: AgentState, order: Order) -> AsyncGenerator[str, None]:
+        return text_of(self._accept(state, order, streamed=True).follow())
 
     @stream(timeout=None)
-    async def _events(
+    def _events(
         self, state: AgentState, order: Order
     ) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
-        turn = self._accept(state, order, streamed=True)
-        async with aclosing(turn.follow()) as events:
-            async for event in events:
-                yield event
+        return self._accept(state, order, streamed=True).follow()
 
     def _accept(self, state: AgentState, order: Order, *, streamed: bool) -> Turn[Deps, Output]:
-        state.refuse_cycle(order)
         process = state.process
 
         def ended(turn: Turn[Any, Any]) -> None:
@@ -217,7 +209,12 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
                 send(process, _Ended(turn))
 
         turn = Turn(self, process, order, ended, streamed=streamed)
-        state.accept(turn)
+        try:
+            state.refuse_cycle(order)
+        except CallCycle as refused:
+            turn.refuse(refused)
+        else:
+            state.accept(turn)
         return turn
 
     # -- callbacks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from pydantic_ai import AgentRunResultEvent
@@ -20,8 +21,16 @@ BREAK = "\n\n"
 """Between texts with a tool call between them, as pydantic-ai joins them."""
 
 
-async def text_of(events: AsyncIterator[AgentStreamEvent | AgentRunResultEvent[Any]]) -> AsyncGenerator[str, None]:
-    """The pieces of text as the model writes them."""
+async def text_of(
+    events: AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Any], None],
+) -> AsyncGenerator[str, None]:
+    """The pieces of text as the model writes them; closing this closes `events`."""
+    async with aclosing(events):
+        async for piece in _pieces(events):
+            yield piece
+
+
+async def _pieces(events: AsyncIterator[AgentStreamEvent | AgentRunResultEvent[Any]]) -> AsyncGenerator[str, None]:
     written = interrupted = False
     async for event in events:
         match event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from weakref import finalize
 
 from pydantic_ai import Agent, AgentRunResult, AgentRunResultEvent, CancellationToken
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage
@@ -97,8 +98,24 @@ class Turn(Generic[Deps, Output]):
         if insist or not self.task.cancelling():
             self.task.cancel()
 
-    async def follow(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
+    def refuse(self, error: Exception) -> None:
+        """End it with `error` before it begins."""
+        self._go.set_exception(error)
+        self._go.exception()  # looked at here, for the task may be cancelled before it does
+
+    def follow(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
         """Its events and at last its result; it ends with whoever follows it."""
+        followed = self._follow()
+        # A generator that is dropped before its first step never enters its `finally`.
+        finalize(followed, self._dropped).atexit = False
+        return followed
+
+    def _dropped(self) -> None:
+        loop = self.process.runtime.loop
+        if not self.over and not loop.is_closed():
+            loop.call_soon_threadsafe(self.abandon)  # the collector may run in any thread
+
+    async def _follow(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
         assert self._events is not None, "a turn that is followed is streamed"
         try:
             while (event := await self._events.get()) is not None:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from ._process import Process
 
 running: ContextVar[Process | None] = ContextVar("axon_process", default=None)
+"""The process whose code runs."""
 deadline_at: ContextVar[float | None] = ContextVar("axon_deadline", default=None)
+"""Until when, in the loop's time, the requests made here matter."""
 calling: ContextVar[tuple[Process, ...]] = ContextVar("axon_callers", default=())
+"""On whose behalf the present message is handled."""
 
 
 def current() -> Process:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..errors import ServerDied
 from ._request import Request
 
 if TYPE_CHECKING:
     from ._process import ServerProcess
+
+
+def isfuture(value: object) -> TypeGuard[asyncio.Future[Any]]:
+    """Whether a handler's answer is one that comes later."""
+    return isinstance(value, asyncio.Future)
 
 
 def adopt(server: ServerProcess, work: asyncio.Future[Any]) -> None:

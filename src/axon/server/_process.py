@@ -13,14 +13,14 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, calling, deadline_at, disconnect, is_clean, normal, shutdown
-from ..telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed
-from ._deferred import answer_later
+from ._deferred import answer_later, isfuture
 from ._history import RECENT, describe, recent_messages
 from ._mailbox import Item, MailboxProcess
+from ._report import report_end, report_start
 from ._request import Request
 from ._slot import Slot
 from ._stream import Channel
@@ -62,8 +62,7 @@ class ServerProcess(MailboxProcess):
         "terminated_with",
         "work",
     )
-    # Said again, so that every checker infers the same for what this class assigns, too.
-    busy: bool
+    busy: bool  # these are said again, so that every checker infers the same for what this class assigns, too
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
 
@@ -264,7 +263,7 @@ class ServerProcess(MailboxProcess):
         if self.phase == "init":
             self.state = value
             self.phase = "running"
-            self._acknowledge()
+            report_start(self)
         elif item is not None:
             self.item = None
             request = item[3]
@@ -281,7 +280,7 @@ class ServerProcess(MailboxProcess):
             value = Channel(self, value, request.due)  # takes the request's deadline and callers along
         if request.due is not None or request.callers:
             _leave()
-        if _is_future(value):
+        if isfuture(value):
             answer_later(self, value, request)
         elif self.stopping is not None:
             self.parting = (request, value)
@@ -319,19 +318,6 @@ class ServerProcess(MailboxProcess):
         return None if self.stopping is None else self._stop(self.stopping)
 
     # -- starting and ending
-
-    def _acknowledge(self) -> None:
-        bus, outcome = self.runtime.bus, self.outcome
-        if outcome is None:
-            if bus.wants(ProcessStarted):
-                bus.emit(ProcessStarted(path=self.path))
-        elif isinstance(outcome, Ignored):
-            if bus.wants(ProcessIgnored):
-                bus.emit(ProcessIgnored(path=self.path))
-        elif bus.wants(ProcessStartFailed):
-            bus.emit(ProcessStartFailed(path=self.path, reason=outcome.reason))
-        if self.ack is not None and not self.ack.done():
-            self.ack.set_result(None)
 
     def _not_started(self, error: BaseException) -> None:
         if isinstance(error, Ignore):
@@ -379,16 +365,9 @@ class ServerProcess(MailboxProcess):
 
     def report(self, reason: ExitReason) -> None:
         if self.phase == "init":
-            self._acknowledge()
-            return
-        bus = self.runtime.bus
-        if bus.wants(ProcessExited):
-            entered = self.terminated_with is not None
-            bus.emit(
-                ProcessExited(path=self.path, reason=reason, terminated=entered, terminate_reason=self.terminated_with)
-            )
-        if not self.reported and not is_clean(reason):
-            self.report_crash(reason, "none: it has no supervisor and stays down")
+            report_start(self)
+        else:
+            report_end(self, reason)
 
     def last_messages(self) -> tuple[str, ...]:
         return recent_messages(self.recent, self.handled)
@@ -411,10 +390,6 @@ class ServerProcess(MailboxProcess):
             self.make_room()
         self.cancel_idle()
         self.item = self.state = self.parting = None
-
-
-def _is_future(value: object) -> TypeGuard[asyncio.Future[Any]]:
-    return isinstance(value, asyncio.Future)
 
 
 def _enter(request: Request) -> None:

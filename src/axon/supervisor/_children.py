@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..process import Timer
 
 Status: TypeAlias = Literal["running", "stopped", "restarting"]
+"""Whether a child has a process, has none, or waits for a restart that was put off or has failed."""
 
 
 @dataclass(eq=False, slots=True)

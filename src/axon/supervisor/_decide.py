@@ -13,7 +13,9 @@ from ..process import ExitReason, is_clean, shutdown
 from ._spec import Restart
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
+"""Who restarts when one child fails: it alone, all children, or it and those started after it."""
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
+"""Which ends of significant children end the supervisor."""
 
 
 def is_restarted(restart: Restart, reason: ExitReason) -> bool:

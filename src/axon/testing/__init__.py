@@ -1,4 +1,4 @@
-"""Helpers for tests of actors: virtual time. Nothing in Axon imports this room."""
+"""Helpers for tests of actors: virtual time."""
 
 from ._clock import VirtualClockLoop as VirtualClockLoop
 from ._clock import virtual_clock as virtual_clock

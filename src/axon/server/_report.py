@@ -1,0 +1,39 @@
+"""What the rest of the world is told of a server's start and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import Ignored
+from ..process import ExitReason, is_clean
+from ..telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed
+
+if TYPE_CHECKING:
+    from ._process import ServerProcess
+
+
+def report_start(server: ServerProcess) -> None:
+    """`init` is over: an event says how it went, and the starter may look."""
+    bus, outcome = server.runtime.bus, server.outcome
+    if outcome is None:
+        if bus.wants(ProcessStarted):
+            bus.emit(ProcessStarted(path=server.path))
+    elif isinstance(outcome, Ignored):
+        if bus.wants(ProcessIgnored):
+            bus.emit(ProcessIgnored(path=server.path))
+    elif bus.wants(ProcessStartFailed):
+        bus.emit(ProcessStartFailed(path=server.path, reason=outcome.reason))
+    if server.ack is not None and not server.ack.done():
+        server.ack.set_result(None)
+
+
+def report_end(server: ServerProcess, reason: ExitReason) -> None:
+    """The server is dead; a supervised one's crash is its supervisor's to report, together with what it decides."""
+    bus, terminated_with = server.runtime.bus, server.terminated_with
+    if bus.wants(ProcessExited):
+        terminated = terminated_with is not None
+        bus.emit(
+            ProcessExited(path=server.path, reason=reason, terminated=terminated, terminate_reason=terminated_with)
+        )
+    if not server.reported and not is_clean(reason):
+        server.report_crash(reason, "none: it has no supervisor and stays down")

@@ -1,0 +1,176 @@
+"""Whole graphs of linked, monitoring and trapping processes, compared with a pure model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model import Member, Model, Told
+from subjects import KINDS, Kind, Subject, quiet, subject
+
+import axon
+from axon import Down, Exit, ExitReason, Monitor, kill, killed, noproc, normal, shutdown
+from axon.process import runtime, trap_exit
+from axon.testing import virtual_clock
+
+REASONS: tuple[ExitReason, ...] = (
+    normal,
+    shutdown,
+    shutdown("deploy"),
+    killed,
+    noproc,
+    kill,
+    RuntimeError("boom"),
+    ValueError("bang"),
+)
+SIZE = 6
+WHO = st.integers(0, SIZE - 1)
+REASON = st.sampled_from(REASONS)
+OPERATION = st.one_of(
+    st.tuples(st.sampled_from(["link", "monitor"]), WHO, WHO),
+    st.tuples(st.sampled_from(["unlink", "demonitor"]), WHO, WHO),
+    st.tuples(st.just("trap"), WHO, st.booleans()),
+    st.tuples(st.just("exit"), WHO, WHO, REASON),
+    st.tuples(st.just("end"), WHO, REASON.filter(lambda reason: reason != kill)),
+)
+Operation = (
+    tuple[str, int, int] | tuple[str, int, bool] | tuple[str, int, int, ExitReason] | tuple[str, int, ExitReason]
+)
+
+
+@dataclass
+class Graph:
+    """The same operations as the model's, done by processes."""
+
+    members: list[Subject]
+    monitors: dict[tuple[int, int], list[Monitor]] = field(default_factory=dict[tuple[int, int], list[Monitor]])
+
+    def trap(self, who: int, flag: bool) -> None:
+        self.members[who].do(trap_exit, flag)
+
+    def link(self, who: int, other: int) -> None:
+        def attempt() -> None:
+            try:
+                axon.link(self.members[other].process)
+            except axon.NoProcess:
+                self.members[who].seen.append(("refused", other, noproc))
+
+        self.members[who].do(attempt)
+
+    def unlink(self, who: int, other: int) -> None:
+        self.members[who].do(axon.unlink, self.members[other].process)
+
+    def monitor(self, who: int, other: int) -> None:
+        def attempt() -> None:
+            target = self.members[other].process
+            made = axon.monitor(target)
+            if target.reason is None and who != other:
+                self.monitors.setdefault((who, other), []).append(made)
+
+        self.members[who].do(attempt)
+
+    def demonitor(self, who: int, other: int) -> None:
+        def attempt() -> None:
+            if self.monitors.get((who, other)):
+                axon.demonitor(self.monitors[who, other].pop(0))
+
+        self.members[who].do(attempt)
+
+    def exit(self, who: int, other: int, reason: ExitReason) -> None:
+        self.members[who].do(axon.exit, self.members[other].process, reason)
+
+    def end(self, who: int, reason: ExitReason) -> None:
+        def attempt() -> None:
+            if isinstance(reason, BaseException):
+                raise reason
+            trap_exit(False)
+            raise axon.Stop(reason)
+
+        self.members[who].do(attempt)
+
+    def told(self, who: int) -> list[Told]:
+        """What a process was told, in the model's words."""
+        number = {member.process: n for n, member in enumerate(self.members)}
+        words: list[Told] = []
+        for message in self.members[who].seen:
+            match message:
+                case Exit(axon.Process() as sender, reason):
+                    words.append(("exit", number[sender], reason))
+                case Down(monitor, _, reason):
+                    words.append(("down", number[monitor.target], reason))  # type: ignore[index]
+                case _:
+                    words.append(message)  # type: ignore[arg-type]
+        return words
+
+
+async def with_graph(kinds: list[Kind], use: Callable[[Graph], Coroutine[None, None, None]]) -> None:
+    async with AsyncExitStack() as stack:
+        await use(Graph([await stack.enter_async_context(subject(kind)) for kind in kinds]))
+
+
+@pytest.mark.slow
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(KINDS), min_size=SIZE, max_size=SIZE), st.lists(OPERATION, max_size=25))
+def test_who_dies_of_what_and_who_is_told_agrees_with_the_model(kinds: list[Kind], operations: list[Operation]) -> None:
+    """The same deaths for the same reasons, the same messages, and in the same order from each sender."""
+    model = Model([Member() for _ in kinds])
+
+    async def compare(graph: Graph) -> None:
+        for name, who, *rest in operations:
+            alive = model.members[who].reason is None
+            getattr(graph, name)(who, *rest)
+            await quiet()
+            if alive:
+                getattr(model, name)(who, *rest)
+            assert [m.process.reason for m in graph.members] == [m.reason for m in model.members]
+        for number, member in enumerate(model.members):
+            told = graph.told(number)
+            assert Counter(map(repr, told)) == Counter(map(repr, member.told))
+            for sender in range(SIZE):
+                assert [t for t in told if t[1] == sender] == [t for t in member.told if t[1] == sender]
+
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(with_graph(kinds, compare))
+
+
+@pytest.mark.slow
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(KINDS), min_size=SIZE, max_size=SIZE), st.lists(OPERATION, max_size=40))
+def test_everything_at_once_leaves_a_consistent_graph(kinds: list[Kind], operations: list[Operation]) -> None:
+    """Without a pause between the operations the order is the runtime's, but every rule still holds in the end."""
+
+    async def storm(graph: Graph) -> None:
+        made: dict[Monitor, tuple[int, int]] = {}
+        for name, who, *rest in operations:
+            getattr(graph, name)(who, *rest)
+        await quiet()
+        for pair, monitors in graph.monitors.items():
+            made.update(dict.fromkeys(monitors, pair))
+        processes = [member.process for member in graph.members]
+        for number, process in enumerate(processes):
+            downs = [message for message in graph.members[number].seen if isinstance(message, Down)]
+            assert len({down.monitor for down in downs}) == len(downs)  # one Down a monitor
+            for down in downs:
+                if down.process is not None:
+                    assert down.reason is down.process.reason  # with the true reason
+            if process.reason is not None:
+                assert (process.links, process.monitors, process.monitoring, process.mailbox) == (None,) * 4
+                continue
+            assert not process.mailbox
+            for peer in process.links or ():
+                assert peer.reason is None
+                assert process in (peer.links or ())  # nobody is linked to the dead
+            told = {down.monitor for down in downs}
+            for monitor, (watcher, target) in made.items():
+                if watcher == number:  # who still watches has been told of every death
+                    assert (monitor in told) == (processes[target].reason is not None)
+        assert runtime().zombies == {}
+
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(with_graph(kinds, storm))

@@ -1,0 +1,196 @@
+"""Timers: messages that are sent later, at the earliest when they are due, once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from subjects import quiet, subject
+
+import axon
+from axon import Timeout, Timer, kill, normal
+from axon.process import receive, runtime, spawn
+from axon.testing import virtual_clock
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def stamps(into: list[tuple[object, float]], began: float) -> None:
+    while True:
+        into.append((await receive(), now() - began))
+
+
+async def test_b58_a_timer_delivers_once_when_it_is_due() -> None:
+    seen: list[tuple[object, float]] = []
+    process = spawn(stamps, seen, now())
+    axon.send_after(2.5, process, "later")
+    axon.send_after(1, process, "sooner")
+    await asyncio.sleep(10)
+    assert seen == [("sooner", 1.0), ("later", 2.5)]
+    axon.exit(process, kill)
+    await quiet()
+
+
+async def test_b58_zero_is_allowed_and_still_asynchronous() -> None:
+    async with subject("plain") as target:
+        axon.send_after(0, target.process, "hello")
+        assert not target.process.mailbox
+        await asyncio.sleep(0)
+        assert target.seen == []
+        await quiet()
+        assert target.seen == ["hello"]
+
+
+@pytest.mark.parametrize("wrong", [-1, -0.001, float("nan"), "1", None, True], ids=repr)
+@pytest.mark.parametrize("arm", [axon.send_after, axon.start_timer])
+async def test_b58_the_time_is_a_number_of_seconds(arm: Callable[..., Timer], wrong: object) -> None:
+    async with subject() as target:
+        with pytest.raises(axon.InvalidOption, match="seconds must be a number of seconds >= 0"):
+            arm(wrong, target.process, "hello")
+        await asyncio.sleep(10)
+        assert target.seen == []
+
+
+async def test_b59_cancelling_returns_the_seconds_left_or_none() -> None:
+    """None if it has fired or was cancelled; after that its message may be in the mailbox, else it never comes."""
+    async with subject() as target:
+        fired, cancelled = (axon.send_after(seconds, target.process, seconds) for seconds in (1, 3))
+        await asyncio.sleep(2)
+        assert axon.cancel_timer(cancelled) == pytest.approx(1, abs=0.01)
+        assert axon.cancel_timer(cancelled) is None
+        assert axon.cancel_timer(fired) is None
+        await asyncio.sleep(10)
+        assert target.seen == [1]
+
+
+async def test_b60_reading_a_timer_does_not_disturb_it() -> None:
+    async with subject() as target:
+        timer = axon.send_after(3, target.process, "hello")
+        await asyncio.sleep(1)
+        assert axon.read_timer(timer) == pytest.approx(2, abs=0.01)
+        await asyncio.sleep(5)
+        assert axon.read_timer(timer) is None
+        assert target.seen == ["hello"]
+
+
+async def test_b61_a_started_timer_shows_which_it_was() -> None:
+    """So that a firing that was overtaken by its cancellation can be told apart."""
+    async with subject() as target:
+        stale = axon.start_timer(1, target.process, "tick")
+        fresh = axon.start_timer(2, target.process, "tick")
+        await asyncio.sleep(5)
+        assert target.seen == [Timeout(stale, "tick"), Timeout(fresh, "tick")]
+        assert stale is not fresh
+
+
+async def test_b62_a_timer_aimed_at_a_process_ends_with_it() -> None:
+    """Nothing of it stays: neither its time nor its message."""
+
+    class Message:
+        """Something that can be seen to be gone."""
+
+    async with subject() as target:
+        message = Message()
+        gone = weakref.ref(message)
+        timer = axon.send_after(86_400, target.process, message)
+        del message
+        axon.exit(target.process, kill)
+        await quiet()
+        gc.collect()
+        assert (gone(), axon.read_timer(timer), axon.cancel_timer(timer)) == (None, None, None)
+        assert axon.read_timer(axon.send_after(1, target.process, "too late")) is None
+
+
+async def test_b62_a_name_is_looked_up_when_the_timer_fires() -> None:
+    async with subject() as first, subject() as second:
+        axon.register("target", first.process)
+        axon.send_after(1, "target", "hello")
+        axon.send_after(1, "nobody", "lost without a sound")
+        axon.unregister("target")
+        axon.register("target", second.process)
+        await asyncio.sleep(2)
+        assert (first.seen, second.seen) == ([], ["hello"])
+
+
+async def test_b62_a_timer_aimed_at_a_handle_is_for_the_present_incarnation() -> None:
+    """What a restarted server has to be reminded of, its `init` arms again; a name reaches whoever is there then."""
+    seen: list[str] = []
+
+    class Server(axon.GenServer[None]):
+        def init(self) -> None: ...
+
+        def handle_info(self, state: None, message: object) -> None:
+            seen.append(cast("str", message))
+
+    async with axon.Supervisor([axon.child(Server(), name="server")]) as sup:
+        axon.send_after(1, sup.get(Server), "to the handle")
+        axon.send_after(1, "server", "to the name")
+        axon.exit("server", kill)
+        await asyncio.sleep(2)
+        assert seen == ["to the name"]
+
+
+async def test_b63_a_timer_outlives_the_process_that_made_it() -> None:
+    async with subject() as target:
+        maker = spawn(_arms, target.process)
+        assert (await axon.wait_down(maker)).reason is normal
+        await asyncio.sleep(2)
+        assert target.seen == ["hello"]
+
+
+async def _arms(target: axon.Process) -> None:
+    axon.send_after(1, target, "hello")
+
+
+async def test_timers_due_together_fire_in_the_order_they_were_made() -> None:
+    async with subject() as target:
+        for n in range(50):
+            axon.send_after(1, target.process, n)
+        await asyncio.sleep(2)
+        assert target.seen == list(range(50))
+
+
+async def test_cancelled_timers_do_not_pile_up() -> None:
+    """A heap of 10,000 that were armed and cancelled holds at most a few."""
+    async with subject() as target:
+        axon.send_after(3600, target.process, "the only one")
+        for _ in range(10_000):
+            axon.cancel_timer(axon.send_after(1800, target.process, "never"))
+        assert len(runtime().timers._heap) < 200
+        assert target.process.timers is not None
+        assert len(target.process.timers) == 1
+
+
+SECONDS = st.integers(0, 100_000).map(lambda ms: ms / 1000)
+
+
+@given(st.lists(st.tuples(SECONDS, st.none() | SECONDS), max_size=30))
+def test_timers_agree_with_a_sorted_list(plan: list[tuple[float, float | None]]) -> None:
+    """Whatever is armed and cancelled, and when: what is due before its cancellation comes, in order of time."""
+    seen: list[tuple[object, float]] = []
+
+    async def main() -> None:
+        process = spawn(stamps, seen, 0.0)
+        timers = [axon.send_after(due, process, n) for n, (due, _) in enumerate(plan)]
+        for timer, (_, cancel) in zip(timers, plan, strict=True):
+            if cancel is not None:
+                asyncio.get_running_loop().call_at(cancel, axon.cancel_timer, timer)
+        await asyncio.sleep(200)
+        axon.exit(process, kill)
+        await quiet()
+
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(main())
+    sure = {n: due for n, (due, cancel) in enumerate(plan) if cancel is None or cancel > due}
+    tied = {n for n, (due, cancel) in enumerate(plan) if cancel == due}
+    came = {n: at for n, at in seen if n not in tied}
+    assert came == sure
+    assert [at for _, at in seen] == sorted(at for _, at in seen)
