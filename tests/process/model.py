@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeAlias
 
 from axon import ExitReason, kill, killed, noproc, normal
@@ -87,11 +88,11 @@ class Model:
         member = self.members[who]
         member.reason = reason
         for peer in member.links:
-            self._signals.append(lambda peer=peer: self._signal(who, peer, reason, linked=True))  # type: ignore[misc]
+            self._signals.append(partial(self._signal, who, peer, reason, linked=True))
         member.links = []
         for watcher, target in self.monitors:
             if target == who:
-                self._signals.append(lambda watcher=watcher: self._down(watcher, who, reason))  # type: ignore[misc]
+                self._signals.append(partial(self._down, watcher, who, reason))
         self.monitors = [(w, t) for w, t in self.monitors if who not in (w, t)]
 
     def _down(self, watcher: int, target: int, reason: ExitReason) -> None:

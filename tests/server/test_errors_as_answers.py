@@ -9,6 +9,7 @@ from servers import Boom, Start
 
 import axon
 from axon import GenServer, InvalidOption, Stop, call
+from axon.process import runtime
 
 
 class NotEnough(Exception):
@@ -112,10 +113,12 @@ async def test_nor_is_what_is_no_exception(start: Start, kind: type[Account], er
 
 
 @both_accounts
+@pytest.mark.parametrize("in_place", [True, False])
 async def test_an_error_that_python_keeps_for_iterators_arrives_wrapped_as_from_any_coroutine(
-    start: Start, kind: type[Account]
+    start: Start, kind: type[Account], in_place: bool
 ) -> None:
     account = await start(kind())
+    runtime().in_place = in_place
     with pytest.raises(RuntimeError, match="StopIteration"):
         await account.fail(StopIteration())
     assert await account.left() == 10

@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, calling, deadline_at, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, disconnect, is_clean, normal, shutdown
 from ._deferred import answer_later, isfuture
 from ._history import RECENT, describe, recent_messages
 from ._mailbox import Item, MailboxProcess
@@ -62,7 +62,8 @@ class ServerProcess(MailboxProcess):
         "terminated_with",
         "work",
     )
-    busy: bool  # these are said again, so that every checker infers the same for what this class assigns, too
+    # Said again, so that every checker infers the same for what this class assigns, too.
+    busy: bool
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
 
@@ -203,7 +204,7 @@ class ServerProcess(MailboxProcess):
                 request.fail(DeadlineExceeded(self.path))
                 self.runtime.dead_letter(self.path, partial(describe, item), "deadline passed")
                 return None
-            _enter(request)
+            request.enter()
         self.item = item
         if self.recent is None:
             self.recent = cast("list[Item | None]", [None] * RECENT)
@@ -276,10 +277,10 @@ class ServerProcess(MailboxProcess):
         return None
 
     def _answer(self, item: Item, request: Request, value: object) -> None:
-        if item[0] is not None and item[0].kind == "stream":
+        if item[0] is not None and item[0].kind == "stream" and not request.is_abandoned:
             value = Channel(self, value, request.due)  # takes the request's deadline and callers along
         if request.due is not None or request.callers:
-            _leave()
+            request.leave()
         if isfuture(value):
             answer_later(self, value, request)
         elif self.stopping is not None:
@@ -312,7 +313,7 @@ class ServerProcess(MailboxProcess):
         elif item[0] is None or not isinstance(error, item[0].raises):
             return self._stop(error)
         if request.due is not None or request.callers:
-            _leave()
+            request.leave()
         self.item = None
         request.fail(error)
         return None if self.stopping is None else self._stop(self.stopping)
@@ -390,13 +391,3 @@ class ServerProcess(MailboxProcess):
             self.make_room()
         self.cancel_idle()
         self.item = self.state = self.parting = None
-
-
-def _enter(request: Request) -> None:
-    deadline_at.set(request.due)
-    calling.set(request.callers)
-
-
-def _leave() -> None:
-    deadline_at.set(None)
-    calling.set(())

@@ -25,6 +25,21 @@ class Request:
         self.error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None  # made only when the caller has to wait
 
+    def enter(self) -> None:
+        """What the handler does now is done on behalf of these callers, and until this deadline."""
+        deadline_at.set(self.due)
+        calling.set(self.callers)
+
+    def leave(self) -> None:
+        """The handler has returned."""
+        deadline_at.set(None)
+        calling.set(())
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the caller has given up waiting."""
+        return self.future is not None and self.future.done()
+
     def answer(self, value: object) -> None:
         """Give the caller its answer; the first one counts, and if it has given up nobody hears it."""
         if self.done:

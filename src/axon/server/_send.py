@@ -16,6 +16,7 @@ from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, 
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._history import describe
 from ._request import Request, WaitEdge, call_request
+from ._stream import Channel
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -101,19 +102,23 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
     runtime, due = process.runtime, request.due
     request.future = future = runtime.loop.create_future()
     left = patience if due is None else max(0.0, due - runtime.loop.time())
-    if left is None:
-        return await future
 
     def expire() -> None:
         if not future.done():
-            late = CallTimeout(process.path, left) if due is None else DeadlineExceeded(process.path)
+            late = CallTimeout(process.path, left or 0.0) if due is None else DeadlineExceeded(process.path)
             future.set_exception(late)
 
-    timer = runtime.timers.after(left, expire)
+    timer = None if left is None else runtime.timers.after(left, expire)
     try:
         return await future
+    except asyncio.CancelledError:
+        answered = future.done() and not future.cancelled() and future.exception() is None
+        if answered and isinstance(future.result(), Channel):
+            future.result().close()  # the stream was opened in the very turn in which its reader gave up
+        raise
     finally:
-        runtime.timers.cancel(timer)
+        if timer is not None:
+            runtime.timers.cancel(timer)
 
 
 async def ask_system(process: ServerProcess, function: Callable[[ServerProcess], object]) -> Any:
