@@ -222,8 +222,9 @@ def test_a_failure_after_the_signal_is_a_failure() -> None:
 
 INTERRUPTED = """
 class Stuck(axon.GenServer[None]):
-    def init(self): axon.continue_with(None)
-    def handle_continue(self, state, continuation):
+    def init(self):
+        axon.send_after(0.05, axon.current(), "now")
+    def handle_info(self, state, message):
         print("busy", flush=True)
         raise KeyboardInterrupt
 sys.exit(axon.run(Supervisor([tree, axon.child(Stuck(), restart="temporary")])))

@@ -47,7 +47,7 @@ class Turn(Generic[Deps, Output]):
         self.server = server
         self.process = process
         self.order = order
-        self.began = 0.0
+        self.began: float = 0.0
         self.tools: dict[str, tuple[str, float]] = {}
         self._ended = ended
         self._token = CancellationToken()
