@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
@@ -11,6 +12,10 @@ from blockbuster import blockbuster_ctx
 
 from axon.process import runtime
 from axon.testing import virtual_clock
+
+
+# The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
+importlib.import_module("structlog")
 
 
 def pytest_asyncio_loop_factories(

@@ -6,7 +6,7 @@ import asyncio
 from contextvars import ContextVar
 
 import pytest
-from agent_parts import Script, now, plain, says, texts_of
+from agent_parts import Script, now, plain, prompts_of, says, texts_of
 from pydantic_ai import Agent, RunTimedOut
 from pydantic_ai.models.test import TestModel
 
@@ -154,11 +154,11 @@ async def test_work_that_a_run_left_behind_may_ask_its_agent_when_the_run_is_ove
 
     assert (await server.run("go")).output == "started"
     waiting = asyncio.create_task(server.run("meanwhile"))
-    await asyncio.sleep(7.9)
+    await asyncio.sleep(8.5)
     busy = asyncio.create_task(server.run("busy again"))
     assert await left[0] == "it is ready!"
-    assert (await waiting).output == "meanwhile!"
-    assert (await busy).output == "busy again!"
+    assert [(await one).output for one in (waiting, busy)] == ["meanwhile!", "busy again!"]
+    assert prompts_of(await server.messages()) == ["go", "meanwhile", "busy again", "it is ready"]
     await axon.stop(server)
 
 

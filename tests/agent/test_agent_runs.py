@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import pytest
 from agent_parts import Script, now, plain, prompts_of, says, texts_of
-from pydantic_ai import Agent, AgentRunResult, ImageUrl, RunContext, UsageLimitExceeded, UsageLimits
+from pydantic_ai import (
+    Agent,
+    AgentRunResult,
+    DeferredToolRequests,
+    ImageUrl,
+    RunContext,
+    UsageLimitExceeded,
+    UsageLimits,
+    UserError,
+)
 from pydantic_ai.models.test import TestModel
 
 import axon
@@ -176,6 +185,27 @@ async def test_usage_adds_up_over_the_runs() -> None:
     assert total.requests == one.requests + two.requests == 2
     assert total.input_tokens == one.input_tokens + two.input_tokens
     await axon.stop(writer)
+
+
+async def test_a_run_that_ends_with_a_question_goes_on_with_the_answer() -> None:
+    agent = Agent(says(["delete"], "deleted", takes=0), output_type=[str, DeferredToolRequests])
+
+    @agent.tool_plain(requires_approval=True)
+    async def delete() -> str:
+        return "gone"
+
+    server = await axon.start(AgentServer(agent))
+
+    question = (await server.run("clean up")).output
+    assert isinstance(question, DeferredToolRequests)
+    with pytest.raises(UserError):
+        await server.run("and then?")
+    approved = {call.tool_call_id: True for call in question.approvals}
+    result = await server.run(None, deferred_tool_results=question.build_results(approvals=approved))
+
+    assert result.output == "deleted"
+    assert texts_of(await server.messages()) == ["clean up", "deleted"]
+    await axon.stop(server)
 
 
 @dataclass

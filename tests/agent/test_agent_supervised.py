@@ -11,6 +11,7 @@ from pydantic_ai import Agent, RunCancelled
 import axon
 from axon import NoProcess, ServerDied, StartFailed, Supervisor, child
 from axon.agent import AgentServer
+from axon.testing import virtual_clock
 
 ended: list[str] = []
 
@@ -124,6 +125,18 @@ async def test_an_exit_signal_ends_an_agent_as_it_ends_any_server() -> None:
     assert (await agent.status()).state == "idle"
     axon.exit(agent, axon.shutdown("enough"))
     assert (await axon.wait_down(agent)).reason in (axon.shutdown("enough"), axon.noproc)
+
+
+def test_a_run_that_the_end_of_the_program_cuts_off_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def program() -> None:
+        agent = await axon.start(AgentServer(plain(), model=says("hi")))
+        running = asyncio.create_task(agent.run("go"))
+        await asyncio.sleep(0.1)
+        assert not running.done()
+
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(program())
+    assert not caplog.records
 
 
 async def test_a_linked_failure_takes_the_agent_along() -> None:

@@ -24,6 +24,11 @@ class Member:
     reason: ExitReason | None = None
     links: list[int] = field(default_factory=list[int])
     told: list[Told] = field(default_factory=list[Told])
+    lived_to_hear: int = 0
+
+    def told_for_sure(self) -> list[Told]:
+        """What a process is told in the very step in which it dies, it may or may not live to hear."""
+        return self.told if self.reason is None else self.told[: self.lived_to_hear]
 
 
 @dataclass
@@ -62,13 +67,20 @@ class Model:
             self.monitors.remove((who, other))
 
     def exit(self, who: int, other: int, reason: ExitReason) -> None:
+        self._mark()
         self._signal(who, other, reason, linked=False)
         self._deliver()
 
     def end(self, who: int, reason: ExitReason) -> None:
         """Return, raise, or stop with a reason; an inbox loop can only send itself `kill`, which makes it `killed`."""
+        self._mark()
         self._die(who, killed if reason == kill and not self.members[who].can_end_with_kill else reason)
         self._deliver()
+
+    def _mark(self) -> None:
+        for member in self.members:
+            if member.reason is None:
+                member.lived_to_hear = len(member.told)
 
     def _signal(self, sender: int, target: int, reason: ExitReason, linked: bool) -> None:
         member = self.members[target]

@@ -233,9 +233,9 @@ class Tree:
 
     def _start(self, plan: WorkerPlan | SupervisorPlan, home: Sup | None) -> tuple[Outcome, Worker | Sup | None]:
         path = plan.id if home is None else f"{home.path}/{plan.id}"
-        self.attempts[path] += 1
         if isinstance(plan, WorkerPlan):
             assert home is not None, "a worker has a supervisor"
+            self.attempts[path] += 1
             number = self.attempts[path]
             if number in plan.fails or number in plan.ignores:
                 outcome: Outcome = "failed" if number in plan.fails else "ignored"

@@ -6,11 +6,13 @@ For a long run: `AXON_EXAMPLES=20000 pytest tests/supervisor/test_state_machine.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from model import AutoShutdown, Restart, Strategy, Sup, SupervisorPlan, Tree, Worker, WorkerPlan
@@ -278,6 +280,16 @@ async def live(plan: SupervisorPlan, treatments: Sequence[Treatment]) -> None:
         await axon.stop(world.root)
         world.model.stop("normal")
         await world.compare()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_log() -> Iterator[None]:
+    """Thousands of crashes, each with its traceback, would take longer than the tests."""
+    logger = logging.getLogger("axon")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(before)
 
 
 @settings(settings.get_profile("supervisor"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
@@ -31,13 +31,11 @@ REQUEST_TIMEOUT = 120.0
 """Seconds a model request may take unless told otherwise."""
 
 
+@dataclass(frozen=True, slots=True)
 class _Ended:
     """A turn's message to its server: it is over."""
 
-    __slots__ = ("turn",)
-
-    def __init__(self, turn: Turn[Any, Any]) -> None:
-        self.turn = turn
+    turn: Turn[Any, Any]
 
 
 class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
@@ -63,8 +61,8 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
     A run has no time limit of its own: `async with axon.deadline(60):` around the call gives it one, and when that
     passes the run is ended. A caller that goes away does not end its run; `cancel` does.
 
-    A run is a task tied to the server's incarnation, and the server itself never waits: `status` and `cancel` are
-    answered at once. When the server is stopped its runs are cancelled first, and have until the supervisor's
+    A run is a task tied to the server's incarnation, and the server itself never waits: `status` is answered at once,
+    whatever a run does. When the server is stopped its runs are cancelled first, and have until the supervisor's
     `shutdown` time to clean up; when it is killed they are cancelled after it. Either way whoever waits for a run gets
     `ServerDied`.
 
@@ -222,17 +220,15 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
     def init(self) -> AgentState:
         """An empty conversation."""
         me = current()
-        state = AgentState(me, since=me.runtime.loop.time())
-        me.at_death = [*(me.at_death or ()), state.release]
         if self.name is not None:
             register(self.name, self)
-        return state
+        return AgentState(me, since=me.runtime.loop.time())
 
     def handle_info(self, state: AgentState, message: object) -> None:
         """The end of a turn; an exit signal ends the agent as it would without `trap_exit`, but in order."""
         match message:
-            case _Ended():
-                state.ended(message.turn)
+            case _Ended(turn):
+                state.ended(turn)
             case Exit(reason=reason):
                 if reason != normal:
                     raise Stop(reason)

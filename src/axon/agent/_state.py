@@ -76,7 +76,7 @@ class AgentState:
             turn = self.waiting.popleft()
             if turn is None:
                 self.messages = []
-            elif turn.start(list(self.messages if turn.order.message_history is None else turn.order.message_history)):
+            elif turn.start(self.messages):
                 self.current = turn
 
     def cancel(self, answer: Reply[bool]) -> None:
@@ -110,20 +110,10 @@ class AgentState:
             usage=self.usage(),
         )
 
-    def turns(self) -> list[Turn[Any, Any]]:
-        """All turns that are not over."""
-        every = [self.current, *self.waiting]
-        return [turn for turn in every if turn is not None and not turn.over]
-
     async def wind_up(self, reason: ExitReason) -> None:
         """End all turns, and wait until their tools have cleaned up."""
-        turns = self.turns()
+        turns = [turn for turn in (self.current, *self.waiting) if turn is not None]
         for turn in turns:
             turn.abandon(reason)
         if turns:
             await asyncio.wait([turn.task for turn in turns])
-
-    def release(self) -> None:
-        """The server is dead: nothing of it goes on."""
-        for turn in self.turns():
-            turn.abandon(insist=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from weakref import finalize
 
@@ -12,7 +12,7 @@ from pydantic_ai.messages import AgentStreamEvent, ModelMessage
 from pydantic_ai.run import AgentRun
 from pydantic_ai.usage import RunUsage
 
-from ..errors import DeadlineExceeded, ServerDied
+from ..errors import ServerDied
 from ..process import ExitReason, Process, deadline_at
 from ._errors import RunInterrupted
 from ._order import Order, inside
@@ -54,18 +54,19 @@ class Turn(Generic[Deps, Output]):
         self._run: AgentRun[Deps, Output] | None = None
         self._server_ends: ExitReason | None = None
         self._events: asyncio.Queue[AgentStreamEvent | None] | None = asyncio.Queue() if streamed else None
-        self._go: asyncio.Future[list[ModelMessage]] = loop.create_future()
+        self._go: asyncio.Future[Sequence[ModelMessage]] = loop.create_future()
         self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work())
         self.task.add_done_callback(self._done)
 
     # -- what the server does with it
 
-    def start(self, history: list[ModelMessage]) -> bool:
-        """Its turn has come; returns False if it had ended before."""
-        if self._go.done() or self.task.done():
+    def start(self, conversation: Sequence[ModelMessage]) -> bool:
+        """Its turn has come, in this conversation unless it brings its own; returns False if it had ended before."""
+        if self._go.done():
             return False
+        given = self.order.message_history
         self._rest()
-        self._go.set_result(history)
+        self._go.set_result(conversation if given is None else given)
         return True
 
     @property
@@ -88,14 +89,14 @@ class Turn(Generic[Deps, Output]):
         """End the run with `RunCancelled`, which carries what was done until then."""
         self._token.cancel()
 
-    def abandon(self, server_ends: ExitReason | None = None, *, insist: bool = False) -> None:
+    def abandon(self, server_ends: ExitReason | None = None) -> None:
         """End it because nobody wants its answer any more, or because the server ends, with this reason.
 
-        insist: also if it is ending already; otherwise its tools may clean up undisturbed.
+        If it is ending already its tools go on cleaning up undisturbed.
         """
         if server_ends is not None:
             self._server_ends = server_ends
-        if insist or not self.task.cancelling():
+        if not self.task.cancelling():
             self.task.cancel()
 
     def refuse(self, error: Exception) -> None:
@@ -129,14 +130,9 @@ class Turn(Generic[Deps, Output]):
 
     async def _work(self) -> AgentRunResult[Output]:
         inside.set((*self.order.within, self))
-        limit = asyncio.timeout_at(deadline_at.get())
         try:
-            async with limit:
+            async with asyncio.timeout_at(deadline_at.get()):  # the asker has its own, and has heard by then
                 return await self._drive(await self._go)
-        except TimeoutError as error:
-            if limit.expired():
-                raise DeadlineExceeded(self.process.path) from error
-            raise
         except asyncio.CancelledError as error:
             if self._server_ends is not None:
                 raise ServerDied(self.process.path, self._server_ends) from error
@@ -145,7 +141,7 @@ class Turn(Generic[Deps, Output]):
                 raise
             raise RunInterrupted(self.process.path) from error
 
-    async def _drive(self, history: list[ModelMessage]) -> AgentRunResult[Output]:
+    async def _drive(self, history: Sequence[ModelMessage]) -> AgentRunResult[Output]:
         server, order = self.server, self.order
         watch = Watch(
             tools=self.tools,

@@ -198,11 +198,7 @@ class Process:
             for release in self.at_death:
                 release()
             self.at_death = None
-        try:
-            self.report(reason)
-        except Exception as error:  # a log handler may fail, a death may not
-            trouble = f"the end of {self.path} could not be reported"
-            runtime.loop.call_exception_handler({"message": trouble, "exception": error})
+        self.report(reason)
         mailbox, self.mailbox = self.mailbox, None
         self.discard(mailbox if mailbox is not None else deque())
         links, self.links = self.links, None

@@ -28,24 +28,29 @@ def adopt(server: ServerProcess, work: asyncio.Future[Any]) -> None:
 def answer_later(server: ServerProcess, work: asyncio.Future[Any], request: Request) -> None:
     """Answer the request when the work is done, or when the server dies, whichever is first."""
     adopt(server, work)
-    later = _Later(server, request)
+    later = _Later(server, request, work)
     server.at_death = [] if server.at_death is None else server.at_death
     server.at_death.append(later.server_died)
     work.add_done_callback(later.done)
 
 
 class _Later:
-    __slots__ = ("request", "server")
+    __slots__ = ("request", "server", "work")
 
-    def __init__(self, server: ServerProcess, request: Request) -> None:
-        self.server, self.request = server, request
+    def __init__(self, server: ServerProcess, request: Request, work: asyncio.Future[Any]) -> None:
+        self.server, self.request, self.work = server, request, work
 
     def server_died(self) -> None:
+        if self.work.done():  # the answer was there first (rule B19)
+            self._answer(self.work)
         self.request.fail(ServerDied(self.server.path, self.server.reason))
 
     def done(self, work: asyncio.Future[Any]) -> None:
         if self.server.at_death is not None:
             self.server.at_death.remove(self.server_died)
+        self._answer(work)
+
+    def _answer(self, work: asyncio.Future[Any]) -> None:
         if work.cancelled():
             self.request.fail(ServerDied(self.server.path, asyncio.CancelledError()))
         elif (error := work.exception()) is not None:

@@ -13,6 +13,7 @@ from ..errors import InvalidHandler, NotPicklable
 from ..process import ExitReason, Process
 from ..telemetry import UnexpectedMessage
 from ._handler import Handler
+from ._history import describe
 from ._send import SLOT, slot_of
 from ._slot import Slot
 
@@ -52,7 +53,8 @@ class GenServer(Generic[S]):
                 state.value += by
                 return state.value
 
-    Subclasses become frozen dataclasses: their fields are the spec, and a restart calls `init` on it again. A
+    Subclasses become frozen dataclasses by themselves (a decorator of your own is refused by `dataclasses`): their
+    fields are the spec, and a restart calls `init` on it again. A
     started one is a handle: equal to every handle of the same address, shown by type and path only, never pickled.
     State is what `init` returns; it is given to every handler and leaves the process only through answers.
 
@@ -63,14 +65,12 @@ class GenServer(Generic[S]):
 
     trap_exit: ClassVar[bool] = False
     __axon_unchecked__: ClassVar[bool] = False
+    __axon_finishes__: ClassVar[bool] = False  # whether a request under way is finished after its deadline
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        _refuse_bare_defaults(cls)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        # Set on each class itself, so that a user's own @dataclass finds them and does not write its own.
-        for name in ("__eq__", "__hash__", "__repr__"):
-            if name not in cls.__dict__:
-                setattr(cls, name, getattr(GenServer, name))
         for name, value in list(vars(cls).items()):
             found = getattr(value, "__axon_handler__", None)
             if isinstance(found, Handler):
@@ -90,7 +90,7 @@ class GenServer(Generic[S]):
         """Any other message: `Down`, `Exit`, `IdleTimeout`, timers, what others `send`. The default reports it."""
         runtime = slot_of(self).runtime
         if runtime.bus.wants(UnexpectedMessage):
-            runtime.bus.emit(UnexpectedMessage(path=slot_of(self).path, text=repr(message)))
+            runtime.bus.emit(UnexpectedMessage(path=slot_of(self).path, text=describe((None, message, None, None))))
         return None
 
     def handle_continue(self, state: S, continuation: object) -> Awaitable[None] | None:
@@ -110,10 +110,10 @@ class GenServer(Generic[S]):
         return slot_of(self).process
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
+        if not isinstance(other, GenServer):
+            return NotImplemented
         mine = self.__dict__.get(SLOT)
-        return isinstance(other, GenServer) and mine is not None and other.__dict__.get(SLOT) is mine
+        return self is other or (mine is not None and other.__dict__.get(SLOT) is mine)
 
     def __hash__(self) -> int:
         return hash(self.__dict__.get(SLOT) or id(self))
@@ -149,6 +149,17 @@ def bound(spec: G, slot: Slot | None) -> G:
 
 
 # -- what is checked when a server class is made
+
+
+def _refuse_bare_defaults(cls: type[GenServer[Any]]) -> None:
+    """`begin = 7` in a subclass, without its hint, would be no field and be ignored in silence."""
+    own = vars(cls).get("__annotations__", {})
+    for base in cls.__mro__[1:]:
+        for name in getattr(base, "__dataclass_fields__", {}):
+            if name in vars(cls) and name not in own:
+                raise InvalidHandler(
+                    f"{cls.__name__}.{name}", f"is a field of {base.__name__}: a new default needs its hint again"
+                )
 
 
 def _check_shape(cls: type[GenServer[Any]], name: str, found: Handler) -> None:

@@ -130,6 +130,8 @@ def call(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT, raises: tup
 
 def _call(timeout: float | None, raises: tuple[type[Exception], ...], fn: Callable[..., Any]) -> Any:
     handler = _handler(fn, "call", timeout, raises)
+    if inspect.isasyncgenfunction(fn):
+        raise InvalidHandler(fn.__qualname__, "an async generator gives many answers: make it a @stream")
     return _as_method(asking(handler), handler)
 
 

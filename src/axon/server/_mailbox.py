@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..process import Exit, Process, Runtime
@@ -22,7 +23,18 @@ Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | N
 class MailboxProcess(Process):
     """A process that is served item by item; `busy` while it is queued or runs."""
 
-    __slots__ = ("busy", "idle_seconds", "idle_timer", "limit", "obeys", "room", "suspended", "waker")
+    __slots__ = (
+        "busy",
+        "idle_seconds",
+        "idle_timer",
+        "limit",
+        "obeys",
+        "on_stop",
+        "room",
+        "stops",
+        "suspended",
+        "waker",
+    )
     mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str, obeys: Process | None) -> None:
@@ -30,6 +42,8 @@ class MailboxProcess(Process):
         self.obeys: Process | None = obeys  # whose exit signal it follows: who started it with a link
         self.busy: bool = True
         self.suspended: bool = False
+        self.stops: bool = False  # an orderly end is in the mailbox, or under way
+        self.on_stop: Callable[[], None] | None = None  # what to break off when it comes
         self.limit: int | None = None
         self.waker: asyncio.Future[None] | None = None
         self.room: deque[asyncio.Future[None]] | None = None
@@ -43,6 +57,14 @@ class MailboxProcess(Process):
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
         self.enqueue((None, message, None, None))
+        if self.is_parents_exit(message):
+            self.stop_is_queued()
+
+    def stop_is_queued(self) -> None:
+        """Break off what would keep the server from its end."""
+        self.stops = True
+        if self.on_stop is not None:
+            self.on_stop()
 
     def enqueue(self, item: Item) -> None:
         """Put a message at the end of the mailbox, and see that it is served."""
@@ -108,6 +130,9 @@ class MailboxProcess(Process):
         self.idle_timer = self.idle_seconds = None
 
     def _idle(self) -> None:
-        seconds, self.idle_timer, self.idle_seconds = self.idle_seconds, None, None
-        if not self.mailbox and not self.busy:
+        self.idle_timer = None
+        if self.suspended:
+            return  # it is held and not idle: `resume` starts the whole time anew
+        seconds, self.idle_seconds = self.idle_seconds, None
+        if not self.mailbox:
             self.deliver(IdleTimeout(seconds or 0.0))

@@ -165,7 +165,8 @@ class ServerProcess(MailboxProcess):
 
     async def _finish(self, pending: Coroutine[Any, Any, Any]) -> Pending:
         request = None if self.item is None else self.item[3]
-        due = None if request is None or self.phase == "terminating" else request.due
+        whole = self.phase == "terminating" or self.handle.__axon_finishes__
+        due = None if request is None or whole else request.due
         try:
             if due is None:
                 value = await pending
@@ -224,10 +225,10 @@ class ServerProcess(MailboxProcess):
         return self._completed(value)
 
     def _system(self, function: Callable[[ServerProcess], object], request: Request | None) -> Pending:
-        idle = self.idle_seconds if self.idle_timer is not None else None
+        idle = self.idle_seconds
         try:
             answer = function(self)
-        except Exception as error:
+        except BaseException as error:
             if request is not None:
                 request.fail(error)
             return None
@@ -307,7 +308,8 @@ class ServerProcess(MailboxProcess):
             return self._stop(error.reason)
         if item is None or request is None:
             return self._stop(error)
-        late = request.due is not None and self.runtime.loop.time() >= request.due
+        # A timer may fire a rounding error before its time.
+        late = request.due is not None and request.due - self.runtime.loop.time() < 1e-6
         if late and isinstance(error, TimeoutError):
             error = DeadlineExceeded(self.path)
         elif item[0] is None or not isinstance(error, item[0].raises):
@@ -316,7 +318,7 @@ class ServerProcess(MailboxProcess):
             request.leave()
         self.item = None
         request.fail(error)
-        return None if self.stopping is None else self._stop(self.stopping)
+        return self._completed(None)  # it may have asked for a stop or an idle time
 
     # -- starting and ending
 
@@ -331,6 +333,8 @@ class ServerProcess(MailboxProcess):
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
         self.phase, self.final, self.terminated_with = "terminating", reason, reason
         self.cancel_idle()
+        if self.item is not None and self.item[3] is not None:
+            self.item[3].leave()  # its deadline is not that of terminate
         return self._invoke(self.handle.terminate, self.state, reason)
 
     def stop_soon(self, reason: ExitReason) -> None:
@@ -340,6 +344,7 @@ class ServerProcess(MailboxProcess):
             return process._stop(reason)
 
         self.enqueue((None, stop, {}, None))
+        self.stop_is_queued()
 
     def _end(self, reason: ExitReason) -> None:
         if self.parting is not None:
@@ -356,6 +361,8 @@ class ServerProcess(MailboxProcess):
             return
         if self.slot.process is self:
             self.slot.process = None
+            if self.slot.home is None and self.parent is not None:
+                self.slot.label = self.path  # the handle's name for it stays
         if self.phase == "init":
             if self.outcome is None:
                 self.outcome = StartFailed(self.path, reason)
@@ -379,6 +386,8 @@ class ServerProcess(MailboxProcess):
         waiting: list[Any] = list(mailbox)
         if self.item is not None and self.item[3] is not None:
             self.item[3].fail(ServerDied(self.path, reason))
+        if self.parting is not None:  # killed in its terminate; otherwise it has been answered
+            self.parting[0].fail(ServerDied(self.path, reason))
         for item in waiting:
             handler, _, _, request = item
             if request is not None and request.is_call:

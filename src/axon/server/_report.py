@@ -35,5 +35,9 @@ def report_end(server: ServerProcess, reason: ExitReason) -> None:
         bus.emit(
             ProcessExited(path=server.path, reason=reason, terminated=terminated, terminate_reason=terminated_with)
         )
-    if not server.reported and not is_clean(reason):
+    if is_clean(reason):
+        return
+    if not server.reported:
         server.report_crash(reason, "none: it has no supervisor and stays down")
+    elif server.parent is not None and server.parent.reason not in (None, reason):
+        server.report_crash(reason, "none: its supervisor ended before it")

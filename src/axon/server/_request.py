@@ -55,6 +55,8 @@ class Request:
         if self.done:
             return
         self.done = True
+        if isinstance(error, StopIteration):  # what a coroutine makes of it; a future would refuse it
+            error = RuntimeError(f"the server answered with {error!r}")
         if self.future is None:
             self.error = error
         elif not self.future.done():
@@ -102,12 +104,13 @@ class WaitEdge:
 
     __slots__ = ("_before", "_waiter")
 
-    def __init__(self, waiter: Process | None, target: Process) -> None:
+    def __init__(self, waiter: Process | None, target: Process, *, refuse: bool = True) -> None:
         own = waiter is not None and waiter.task is not None and waiter.task is asyncio.current_task()
         self._waiter = waiter if own else None
         self._before: Process | None = None
         if self._waiter is not None:
-            refuse_cycle(self._waiter, target)
+            if refuse:
+                refuse_cycle(self._waiter, target)
             self._before, self._waiter.waits_for = self._waiter.waits_for, target
 
     def __enter__(self) -> None:

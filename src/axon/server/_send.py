@@ -135,7 +135,8 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
     Raises `NoProcess` if nobody is at the address. With an unbounded mailbox it is just the cast.
     """
     handle: GenServer[Any] | None = getattr(method, "__self__", None)
-    if handle is None or getattr(method, "__axon_handler__", None) is None:
+    found: Handler | None = getattr(method, "__axon_handler__", None)
+    if handle is None or found is None or found.kind != "cast":
         raise InvalidOption("method", method, "a @cast method of a started handle")
     slot = slot_of(handle)
     while True:
@@ -148,7 +149,12 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
         process.room = deque() if process.room is None else process.room
         process.room.append(waiter)
         with WaitEdge(running.get(), process):
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    process.make_room()  # the room was given to this one, who does not want it any more
+                raise
 
 
 @asynccontextmanager

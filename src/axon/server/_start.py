@@ -6,7 +6,7 @@ import asyncio
 from typing import Any, TypeVar
 
 from ..errors import Ignored, InvalidOption, NameTaken, NotInProcess, NotStarted, StartFailed
-from ..process import Process, checked_seconds, connect, killed, running, runtime
+from ..process import ExitReason, Process, checked_seconds, connect, killed, running, runtime
 from ._genserver import GenServer, bound, check_at_start, is_server, is_server_class
 from ._process import ServerProcess
 from ._request import WaitEdge
@@ -69,8 +69,11 @@ def launch(
     return process
 
 
-async def started(process: ServerProcess, timeout: float | None = None) -> None:
-    """Wait until `init` is done; raises `StartFailed` or `Ignored` if it did not start."""
+async def started(process: ServerProcess, timeout: float | None = None, *, given_up: ExitReason = killed) -> None:
+    """Wait until `init` is done; raises `StartFailed` or `Ignored` if it did not start.
+
+    A start that is not waited for any more is ended with the reason `given_up`.
+    """
     if process.phase == "init" and process.reason is None:
         process.ack = process.runtime.loop.create_future()
         limit = asyncio.timeout(timeout)
@@ -83,9 +86,11 @@ async def started(process: ServerProcess, timeout: float | None = None) -> None:
                 if isinstance(error, TimeoutError) and limit.expired():
                     late = TimeoutError(f"init took longer than {timeout:g} s")
                     process.outcome = StartFailed(process.path, late)
-                process.request_exit(killed)
+                process.request_exit(given_up)
+                if process.name is not None and process.runtime.names.get(process.name) is process:
+                    del process.runtime.names[process.name]  # free for a retry, however long its end takes
                 if process.outcome is not None:
-                    raise process.outcome from None
+                    raise process.outcome from process.outcome.__cause__
             raise
     if process.outcome is not None:
         raise process.outcome

@@ -46,6 +46,13 @@ class Channel:
         self._task = self.server.runtime.loop.create_task(self._pump(items, self._due), context=self._context)
         self._task.add_done_callback(self._settle)
         adopt(self.server, self._task)
+        self.server.at_death = [*(self.server.at_death or ()), self._server_died]
+
+    def _server_died(self) -> None:
+        """The reader hears of it at once, however long the generator takes to clean up."""
+        if self.ended is None:
+            self.ended = ServerDied(self.server.path, self.server.reason)
+            self._notify()
 
     async def _pump(self, items: AsyncGenerator[Any, None], due: float | None) -> None:
         try:
@@ -56,14 +63,19 @@ class Channel:
                     while len(self._window) >= WINDOW:
                         await self._changed()
         except TimeoutError as error:
-            late = due is not None and asyncio.get_running_loop().time() >= due
-            self.ended = DeadlineExceeded(self.server.path) if late else error
-        except Exception as error:
-            self.ended = error
+            late = due is not None and due - asyncio.get_running_loop().time() < 1e-6
+            error = DeadlineExceeded(self.server.path) if late else error
+            self.ended = error if self.ended is None else self.ended
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # also SystemExit, which would end the event loop
+            self.ended = error if self.ended is None else self.ended
         finally:
             await items.aclose()
 
     def _settle(self, task: asyncio.Task[None]) -> None:
+        if self.server.at_death is not None:
+            self.server.at_death.remove(self._server_died)
         if self.ended is None:
             if task.cancelled():
                 reason = self.server.reason
@@ -86,9 +98,11 @@ class Channel:
             self._begin()
         while not self._window and self.ended is None:
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(timeout) if self._due is None else asyncio.timeout_at(self._due):
                     await self._changed()
             except TimeoutError:
+                if self._due is not None:
+                    raise DeadlineExceeded(self.server.path) from None
                 raise CallTimeout(self.server.path, timeout or 0.0) from None
         if self._window:
             item = self._window.popleft()

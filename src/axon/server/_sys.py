@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from ..errors import CallTimeout, InvalidOption, NoProcess, ServerDied
 from ..process import (
@@ -22,10 +22,13 @@ from ..process import (
     runtime,
     wait_down,
 )
+from ._genserver import GenServer
 from ._history import Statistics, recent_messages
 from ._process import ServerProcess
 from ._request import WaitEdge
 from ._send import ask_system
+
+S = TypeVar("S")
 
 
 def server_of(target: Target) -> ServerProcess:
@@ -36,6 +39,10 @@ def server_of(target: Target) -> ServerProcess:
     return process
 
 
+@overload
+async def get_state(target: GenServer[S]) -> S: ...
+@overload
+async def get_state(target: Target) -> object: ...
 async def get_state(target: Target) -> object:
     """The server's state object, taken between two callbacks: for tests and for looking, never to change it.
 

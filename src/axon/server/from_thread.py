@@ -9,16 +9,17 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..errors import InvalidOption, NoProcess, WrongLoop
 from ._genserver import is_server
+from ._handler import Handler, Kind
 from ._send import runtime_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _loop_of(method: object) -> asyncio.AbstractEventLoop:
-    handle = getattr(method, "__self__", None)
-    if not is_server(handle) or getattr(method, "__axon_handler__", None) is None:
-        raise InvalidOption("method", method, "a @call or @cast method of a started handle")
+def _loop_of(method: object, kind: Kind) -> asyncio.AbstractEventLoop:
+    handle, handler = getattr(method, "__self__", None), getattr(method, "__axon_handler__", None)
+    if not is_server(handle) or not isinstance(handler, Handler) or handler.kind != kind:
+        raise InvalidOption("method", method, f"a @{kind} method of a started handle")
     loop = runtime_of(handle).loop
     if _get_running_loop() is loop:
         raise WrongLoop(f"{handle!r} is in this very event loop: await its method, from_thread would block it")
@@ -32,10 +33,10 @@ def call(method: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **keywor
 
     Raises what the awaited call would raise, and `WrongLoop` inside the server's own event loop.
     """
-    loop = _loop_of(method)
+    loop = _loop_of(method, "call")
     return asyncio.run_coroutine_threadsafe(method(*args, **keywords), loop).result()
 
 
 def cast(method: Callable[P, None], /, *args: P.args, **keywords: P.kwargs) -> None:
     """Make a cast from a thread, and return at once."""
-    _loop_of(method).call_soon_threadsafe(lambda: method(*args, **keywords))
+    _loop_of(method, "cast").call_soon_threadsafe(lambda: method(*args, **keywords))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from ..errors import SupervisorDied
-from ..process import Runtime, running, runtime, shutdown, wait_down
+from ..errors import StartFailed, SupervisorDied
+from ..process import Reason, Runtime, running, runtime, shutdown, wait_down
 from ..server import GenServer, ServerProcess, Slot, bound, launch, started
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Block:
     def __init__(self, home: Runtime, process: ServerProcess, task: asyncio.Task[Any]) -> None:
         self.process = process
         self._home = home
-        self._task = task
+        self.task = task
+        self._cancelled_before = task.cancelling()
         self._cancelled = False
         self._interrupt: KeyboardInterrupt | None = None
         self._watch = home.loop.create_task(self._wait())
@@ -34,7 +36,7 @@ class Block:
     def _cancel(self) -> None:
         if not self._cancelled:
             self._cancelled = True
-            self._task.cancel()
+            self.task.cancel()
 
     def _interrupted(self, error: KeyboardInterrupt) -> None:
         self._interrupt = error
@@ -55,14 +57,15 @@ class Block:
             except asyncio.CancelledError as cancelled:
                 again = cancelled  # the tree is stopping; it is left only when it is down
         process.slot.end("its block was left")
-        ours = False
-        if self._cancelled:
-            ours = self._task.uncancel() == 0
+        ours = self._cancelled and self.task.uncancel() <= self._cancelled_before
         if self._interrupt is not None:
             raise self._interrupt
         if by_itself and (ours or not isinstance(error, asyncio.CancelledError)):
             gave_up = process.slot.gave_up
-            raise SupervisorDied(process.path, process.reason, _why(gave_up)) from _cause(process, gave_up)
+            died = SupervisorDied(process.path, process.reason, _why(gave_up))
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                died.add_note(f"the body of the block raised meanwhile: {error!r}")
+            raise died from _root_cause(process.reason, process.slot)
         if again is not None:
             raise again
 
@@ -76,11 +79,16 @@ def _why(gave_up: SupervisorGaveUp | None) -> str:
     )
 
 
-def _cause(process: ServerProcess, gave_up: SupervisorGaveUp | None) -> BaseException | None:
-    for reason in (process.reason, None if gave_up is None else gave_up.reason):
+def _root_cause(reason: object, slot: Slot | None) -> BaseException | None:
+    """The exception at the bottom: that of the child that failed last, over as many levels as gave up."""
+    while True:
+        if isinstance(reason, Reason) and isinstance(reason.term, StartFailed):
+            return reason.term.__cause__ or reason.term
         if isinstance(reason, BaseException):
             return reason
-    return None
+        if slot is None or slot.gave_up is None:
+            return None
+        reason, slot = slot.gave_up.reason, (slot.children or {}).get(slot.gave_up.child)
 
 
 async def enter(supervisor: G, name: str | None) -> G:
@@ -90,17 +98,24 @@ async def enter(supervisor: G, name: str | None) -> G:
     slot = Slot(home, name or type(supervisor).__name__)
     handle = bound(supervisor, slot)
     process = launch(handle, slot, running.get(), linked=False, name=name)
-    await started(process)
+    try:
+        await started(process, given_up=shutdown)
+    except asyncio.CancelledError:
+        while process.reason is None:  # those that had started are stopped in order
+            with suppress(asyncio.CancelledError):
+                await wait_down(process)
+        raise
     # A spec is frozen, and several tasks may enter the same one: the innermost block of each is last.
-    home.blocks.setdefault((id(supervisor), task), []).append(Block(home, process, task))
+    home.blocks.setdefault(id(supervisor), []).append(Block(home, process, task))
     return handle
 
 
 async def leave(supervisor: GenServer[Any], error: BaseException | None) -> None:
-    """End the innermost block of this task over this spec."""
-    home, key = runtime(), (id(supervisor), asyncio.current_task())
-    entered = home.blocks[key]
-    block = cast("Block", entered.pop())
+    """End the innermost block over this spec: that of the running task, or the last one if a task leaves for another."""
+    home, task = runtime(), asyncio.current_task()
+    entered = cast("list[Block]", home.blocks[id(supervisor)])
+    block = next((block for block in reversed(entered) if block.task is task), entered[-1])
+    entered.remove(block)
     if not entered:
-        del home.blocks[key]
+        del home.blocks[id(supervisor)]
     await block.leave(error)

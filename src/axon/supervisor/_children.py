@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import Ignored, NameTaken, StartFailed
-from ..process import ExitReason, checked, is_clean, kill, killed, normal, shutdown, wait_down
+from ..process import KILL_GRACE, ExitReason, checked, is_clean, kill, killed, normal, shutdown, wait_down
 from ..server import GenServer, ServerProcess, Slot, WaitEdge, launch, started
 from ._spec import ChildSpec
 
@@ -66,6 +66,8 @@ class Children:
                 limit=spec.mailbox,
                 reported=True,
             )
+            if process.phase == "init":
+                await _started_unless_stopped(process, supervisor, spec)
             await started(process)
         except StartFailed as error:
             child.failure = checked(error.reason)
@@ -140,6 +142,28 @@ class Children:
                 child.slot.end("its supervisor ended, and it was not one of its initial children")
 
 
+async def _started_unless_stopped(
+    process: ServerProcess, supervisor: ServerProcess, spec: ChildSpec[GenServer[Any]]
+) -> None:
+    """Wait for a child's `init`, but break it off when the supervisor is to end: no child hangs a supervisor's stop.
+
+    (In OTP the supervisor waits for ever.) A stop that was queued before the start leaves it the kill grace.
+    """
+    how = shutdown if spec.type == "supervisor" else killed  # a supervisor stops the children it has, in order
+
+    def break_off() -> None:
+        process.request_exit(how)
+
+    timer = supervisor.runtime.timers.after(KILL_GRACE, break_off) if supervisor.stops else None
+    supervisor.on_stop = break_off
+    try:
+        await started(process)
+    finally:
+        supervisor.on_stop = None
+        if timer is not None:
+            supervisor.runtime.timers.cancel(timer)
+
+
 async def end(
     process: ServerProcess, supervisor: ServerProcess, how: float | Literal["brutal_kill", "infinity"]
 ) -> ExitReason:
@@ -150,7 +174,8 @@ async def end(
     """
     if process.reason is not None:
         return process.reason
-    with WaitEdge(supervisor, process):
+    # A child that waits for its supervisor is ended all the same: that breaks the cycle.
+    with WaitEdge(supervisor, process, refuse=False):
         if how != "brutal_kill":
             process.receive_exit(supervisor, shutdown)
             try:

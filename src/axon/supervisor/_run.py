@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
-from ..errors import InvalidOption, UsageError
-from ..process import wait_down
+from ..errors import InvalidOption, SupervisorDied, UsageError
+from ..process import shutdown, wait_down
 from ._supervisor import Supervisor
 
 Program: TypeAlias = "Supervisor | Callable[[], Coroutine[Any, Any, int | None]]"
@@ -61,10 +61,13 @@ async def _until_signal(program: Program) -> int:
 
 
 async def _tree(supervisor: Supervisor) -> int:
-    async with supervisor as running:
-        await wait_down(running)
-        await asyncio.Event().wait()  # the block raises what there is to say
-    return 0
+    try:
+        async with supervisor as running:
+            await wait_down(running)
+    except SupervisorDied as died:
+        if died.why or died.reason != shutdown:
+            raise
+    return 0  # its significant children have done their work
 
 
 async def _main(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:

@@ -40,6 +40,24 @@ class ChildSpec(Generic[G_co]):
     mailbox: int | None = None
     type: Literal["worker", "supervisor"] = "worker"
 
+    def __post_init__(self) -> None:
+        checked_spec(self.server, "server")
+        checked_name(self.id, "id")
+        checked_name(self.name)
+        checked_limit(self.mailbox)
+        if self.restart not in get_args(Restart):
+            raise InvalidOption("restart", self.restart, "'permanent', 'transient' or 'temporary'")
+        how = self.shutdown
+        timed = isinstance(how, int | float) and not isinstance(how, bool) and how >= 0
+        if not timed and how not in ("brutal_kill", "infinity"):
+            raise InvalidOption("shutdown", how, "seconds >= 0, 'brutal_kill' or 'infinity'")
+        if not isinstance(self.significant, bool):
+            raise InvalidOption("significant", self.significant, "True or False")
+        if self.significant and self.restart == "permanent":
+            raise InvalidOption("significant", True, "False for a permanent child, whose end ends nothing")
+        if self.backoff is not None and not callable(self.backoff):
+            raise InvalidOption("backoff", self.backoff, "None or a tenacity wait strategy")
+
 
 def child(
     server: G,
@@ -64,30 +82,18 @@ def child(
     """
     from ._supervisor import Supervisor
 
-    checked_spec(server, "server")
     is_supervisor = isinstance(server, Supervisor)
-    if restart not in get_args(Restart):
-        raise InvalidOption("restart", restart, "'permanent', 'transient' or 'temporary'")
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
-    timed = isinstance(shutdown, int | float) and not isinstance(shutdown, bool) and shutdown >= 0
-    if not timed and shutdown not in ("brutal_kill", "infinity"):
-        raise InvalidOption("shutdown", shutdown, "seconds >= 0, 'brutal_kill' or 'infinity'")
-    if not isinstance(significant, bool):
-        raise InvalidOption("significant", significant, "True or False")
-    if significant and restart == "permanent":
-        raise InvalidOption("significant", significant, "False for a permanent child, whose end ends nothing")
-    if backoff is not None and not callable(backoff):
-        raise InvalidOption("backoff", backoff, "None or a tenacity wait strategy")
     return ChildSpec(
         server=server,
-        id=checked_name(type(server).__name__ if id is None else id, "id") or "",
-        name=checked_name(name),
+        id=type(server).__name__ if id is None else id,
+        name=name,
         restart=restart,
         shutdown=shutdown,
         significant=significant,
         backoff=backoff,
-        mailbox=checked_limit(mailbox),
+        mailbox=mailbox,
         type="supervisor" if is_supervisor else "worker",
     )
 

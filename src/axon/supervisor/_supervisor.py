@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -81,6 +82,7 @@ class Supervisor(GenServer[Children]):
     name: str | None = field(default=None, kw_only=True)
 
     trap_exit: ClassVar[bool] = True
+    __axon_finishes__: ClassVar[bool] = True  # half a restart would be no restart
 
     def __post_init__(self) -> None:
         for option, value, choices in (
@@ -224,7 +226,11 @@ class Supervisor(GenServer[Children]):
         for spec in map(as_child, self.children):
             state.by_id[spec.id] = _new_child(me.slot, spec, static=True)
         for child in list(state.by_id.values()):
-            failure = await state.start(child, me)
+            try:
+                failure = await state.start(child, me)
+            except asyncio.CancelledError:  # nobody waits for this start any more
+                await state.stop_all(state.by_id.values(), me, "none: its supervisor is stopping", False)
+                raise
             if isinstance(failure, StartFailed):
                 await state.stop_all(state.by_id.values(), me, "none: its supervisor failed to start", False)
                 raise Stop(shutdown(StartFailed(child.spec.id, failure.reason)))
@@ -237,7 +243,7 @@ class Supervisor(GenServer[Children]):
         match message:
             case Exit(ServerProcess() as process, reason):
                 child = state.by_process.get(process)
-                if child is not None:
+                if child is not None and process.reason is not None:
                     await self._exited(state, child, process, reason)
             case _TryAgain(child, counted):
                 if child.due is not message:

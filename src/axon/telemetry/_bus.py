@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -33,7 +35,11 @@ class Bus:
             except Exception as error:
                 self.detach(listener)
                 self.emit(ListenerFailed(path=event.path, listener=repr(listener), error=error))
-        _log.write(event)
+        try:
+            _log.write(event)
+        except Exception:  # a filter or formatter of the program: no reason for a process to end
+            if logging.raiseExceptions:
+                traceback.print_exc()
 
     def attach(self, listener: Callable[[Event], None], kinds: tuple[type[Event], ...]) -> None:
         for kind in kinds:

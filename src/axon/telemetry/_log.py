@@ -69,7 +69,7 @@ def write(event: Event) -> None:
 
 
 def _structlog() -> structlog.stdlib.BoundLogger:
-    import structlog  # costs 40 ms, so only when there is something to say
+    import structlog  # costs 40 ms and more, once: so only when there is something to say
 
     wrapped: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         LOGGER,
