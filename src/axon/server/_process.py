@@ -62,8 +62,7 @@ class ServerProcess(MailboxProcess):
         "terminated_with",
         "work",
     )
-    # Said again, so that every checker infers the same for what this class assigns, too.
-    busy: bool
+    busy: bool  # said again, so that every checker infers the same for what this class assigns, too
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
 
@@ -308,8 +307,7 @@ class ServerProcess(MailboxProcess):
             return self._stop(error.reason)
         if item is None or request is None:
             return self._stop(error)
-        # A timer may fire a rounding error before its time.
-        late = request.due is not None and request.due - self.runtime.loop.time() < 1e-6
+        late = request.due is not None and request.due - self.runtime.loop.time() < 1e-6  # timers round
         if late and isinstance(error, TimeoutError):
             error = DeadlineExceeded(self.path)
         elif item[0] is None or not isinstance(error, item[0].raises):

@@ -86,9 +86,10 @@ def _root_cause(reason: object, slot: Slot | None) -> BaseException | None:
             return reason.term.__cause__ or reason.term
         if isinstance(reason, BaseException):
             return reason
-        if slot is None or slot.gave_up is None:
+        event: SupervisorGaveUp | None = None if slot is None else slot.gave_up
+        if slot is None or event is None:
             return None
-        reason, slot = slot.gave_up.reason, (slot.children or {}).get(slot.gave_up.child)
+        reason, slot = event.reason, (slot.children or {}).get(event.child)
 
 
 async def enter(supervisor: G, name: str | None) -> G:
