@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model import Member, Model, Told
+from signals_model import Member, Model, Told
 from subjects import KINDS, Kind, Subject, quiet, subject
 
 import axon

@@ -178,6 +178,7 @@ async def test_a_busy_mailbox_does_not_starve_the_others() -> None:
     process, server = spawn(forever), await axon.start(Forever())
     for _ in range(10):
         await asyncio.sleep(0)
+    assert (process.reason, axon.whereis(server) is None) == (None, False)  # nothing had to break them off
     axon.exit(process, kill)
     axon.exit(server, kill)
     await quiet()

@@ -167,6 +167,8 @@ async def test_cancelled_timers_do_not_pile_up() -> None:
         assert len(runtime().timers._heap) < 200
         assert target.process.timers is not None
         assert len(target.process.timers) == 1
+        await asyncio.sleep(7200)
+        assert target.process.timers == set()
 
 
 SECONDS = st.integers(0, 100_000).map(lambda ms: ms / 1000)

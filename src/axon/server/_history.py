@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import reprlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from ._mailbox import Item
+    from ._handler import Handler
 
 RECENT = 8
 """Messages a server remembers."""
+
+Recent: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None]"
+"""What it remembers of one: handler, arguments, keywords."""
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
@@ -18,7 +21,7 @@ _short.maxstring = _short.maxother = 80
 
 def describe(item: Any) -> str:
     """A message as text: `increment(3, by=2)`, or the representation of a foreign message; long values are cut."""
-    handler, args, keywords, _ = item
+    handler, args, keywords = item[:3]
     if handler is None:
         return _short.repr(args)
     shown = [_short.repr(value) for value in args]
@@ -26,7 +29,7 @@ def describe(item: Any) -> str:
     return f"{handler.name}({', '.join(shown)})"
 
 
-def recent_messages(recent: list[Item | None] | None, handled: int) -> tuple[str, ...]:
+def recent_messages(recent: list[Recent | None] | None, handled: int) -> tuple[str, ...]:
     """The messages handled last, as text, newest last."""
     if recent is None:
         return ()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, disconnect, is_clean, normal, shutdown
 from ._deferred import answer_later, isfuture
-from ._history import RECENT, describe, recent_messages
+from ._history import RECENT, Recent, describe, recent_messages
 from ._mailbox import Item, MailboxProcess
 from ._report import report_end, report_start
 from ._request import Request
@@ -85,7 +85,7 @@ class ServerProcess(MailboxProcess):
         self.continuations: list[object] | None = None
         self.work: set[asyncio.Future[Any]] | None = None
         self.handled: int = 0
-        self.recent: list[Item | None] | None = None
+        self.recent: list[Recent | None] | None = None
 
     # -- the two ways of running
 
@@ -207,8 +207,8 @@ class ServerProcess(MailboxProcess):
             request.enter()
         self.item = item
         if self.recent is None:
-            self.recent = cast("list[Item | None]", [None] * RECENT)
-        self.recent[self.handled % RECENT] = item
+            self.recent = cast("list[Recent | None]", [None] * RECENT)
+        self.recent[self.handled % RECENT] = item[:3]  # without the request, which would keep the answer alive
         self.handled += 1
         if handler is None:
             if self.is_parents_exit(args):

@@ -54,7 +54,7 @@ class Channel:
             self.ended = ServerDied(self.server.path, self.server.reason)
             self._notify()
 
-    async def _pump(self, items: AsyncGenerator[Any, None], due: float | None) -> None:
+    async def _pump(self, items: AsyncIterator[Any], due: float | None) -> None:
         try:
             async with asyncio.timeout_at(due):
                 async for item in items:
@@ -71,7 +71,8 @@ class Channel:
         except BaseException as error:  # also SystemExit, which would end the event loop
             self.ended = error if self.ended is None else self.ended
         finally:
-            await items.aclose()
+            if isinstance(items, AsyncGenerator | Stream):  # not every iterator can be closed
+                await items.aclose()
 
     def _settle(self, task: asyncio.Task[None]) -> None:
         if self.server.at_death is not None:

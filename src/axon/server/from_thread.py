@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio.events import _get_running_loop
 from collections.abc import Callable, Coroutine
+from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
 
 from ..errors import InvalidOption, NoProcess, WrongLoop
@@ -18,7 +19,8 @@ R = TypeVar("R")
 
 def _loop_of(method: object, kind: Kind) -> asyncio.AbstractEventLoop:
     handle, handler = getattr(method, "__self__", None), getattr(method, "__axon_handler__", None)
-    if not is_server(handle) or not isinstance(handler, Handler) or handler.kind != kind:
+    fits = handler.kind == kind if isinstance(handler, Handler) else kind == "call" and iscoroutinefunction(method)
+    if not is_server(handle) or not fits:
         raise InvalidOption("method", method, f"a @{kind} method of a started handle")
     loop = runtime_of(handle).loop
     if _get_running_loop() is loop:

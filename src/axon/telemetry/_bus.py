@@ -6,7 +6,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import InvalidOption
 from . import _log
@@ -15,13 +15,23 @@ from ._events import Event, ListenerFailed
 E = TypeVar("E", bound=Event)
 
 
+class _Attachment:
+    """One call of `attach`."""
+
+    __slots__ = ("kinds", "listener")
+
+    def __init__(self, listener: Callable[[Any], None], kinds: tuple[type[Event], ...]) -> None:
+        self.listener = listener
+        self.kinds = kinds
+
+
 class Bus:
-    """The listeners of one event loop. Reach it with `attach` and `detach`."""
+    """The listeners of one event loop. Reach it with `attach`."""
 
     __slots__ = ("_listeners",)
 
     def __init__(self) -> None:
-        self._listeners: dict[type[Event], list[Callable[[Event], None]]] = {}
+        self._listeners: dict[type[Event], list[_Attachment]] = {}
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether anybody listens to this kind: ask before an event is built."""
@@ -29,29 +39,31 @@ class Bus:
 
     def emit(self, event: Event) -> None:
         """Hand the event to its listeners; one that raises is detached and never disturbs the emitter."""
-        for listener in tuple(self._listeners.get(type(event), ())):
+        for attached in tuple(self._listeners.get(type(event), ())):
             try:
-                listener(event)
+                attached.listener(event)
             except Exception as error:
-                self.detach(listener)
-                self.emit(ListenerFailed(path=event.path, listener=repr(listener), error=error))
+                self.detach(attached)
+                self.emit(ListenerFailed(path=event.path, listener=repr(attached.listener), error=error))
         try:
             _log.write(event)
         except Exception:  # a filter or formatter of the program: no reason for a process to end
             if logging.raiseExceptions:
                 traceback.print_exc()
 
-    def attach(self, listener: Callable[[Event], None], kinds: tuple[type[Event], ...]) -> None:
-        for kind in kinds:
-            self._listeners.setdefault(kind, []).append(listener)
+    def attach(self, attached: _Attachment) -> None:
+        """Hand over events of its kinds from now on."""
+        for kind in attached.kinds:
+            self._listeners.setdefault(kind, []).append(attached)
 
-    def detach(self, listener: Callable[[Event], None]) -> None:
-        for kind, listeners in list(self._listeners.items()):
-            kept = [known for known in listeners if known is not listener]
+    def detach(self, attached: _Attachment) -> None:
+        """Hand over no more; a second time changes nothing."""
+        for kind in attached.kinds:
+            kept = [known for known in self._listeners.get(kind, ()) if known is not attached]
             if kept:
                 self._listeners[kind] = kept
             else:
-                del self._listeners[kind]
+                self._listeners.pop(kind, None)
 
 
 _ATTRIBUTE = "_axon_bus"
@@ -73,12 +85,9 @@ def attach(listener: Callable[[E], None], *kinds: type[E]) -> Callable[[], None]
     The listener runs in the emitter's turn, so it must be quick and must not block. One that raises is detached
     and reported as `ListenerFailed`. https://hexdocs.pm/telemetry
     """
-    if not kinds:
-        raise InvalidOption("kinds", kinds, "one or more event classes of axon.telemetry")
-    home = bus()
-
-    def only(event: Event) -> None:
-        listener(event)  # type: ignore[arg-type]  # the bus hands over only the kinds asked for
-
-    home.attach(only, kinds)
-    return lambda: home.detach(only)
+    for kind in kinds or (None,):
+        if not isinstance(kind, type) or not issubclass(kind, Event) or kind is Event:
+            raise InvalidOption("kinds", kind, "one or more event classes of axon.telemetry")
+    home, attached = bus(), _Attachment(listener, kinds)
+    home.attach(attached)
+    return lambda: home.detach(attached)

@@ -74,7 +74,7 @@ def _structlog() -> structlog.stdlib.BoundLogger:
     wrapped: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         LOGGER,
         wrapper_class=structlog.stdlib.BoundLogger,
-        processors=[_reasons_as_text, structlog.stdlib.render_to_log_kwargs],
+        processors=[_reasons_as_text, _for_any_formatter],
         cache_logger_on_first_use=False,
     )
     return wrapped
@@ -85,6 +85,21 @@ def _reasons_as_text(logger: object, method: str, fields: MutableMapping[str, An
     for key, value in fields.items():
         if key != "exc_info" and not isinstance(value, str | int | float | tuple):
             fields[key] = repr(value)
+    return fields
+
+
+def _for_any_formatter(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A record that plain logging prints as one telling line, with the fields as its attributes for those that want
+    them; `axon_event` is the title alone.
+    """
+    title, cause = fields.pop("event"), fields.pop("exc_info", None)
+    line = " ".join([title, *(f"{key}={value}" for key, value in fields.items())])
+    return {"msg": line, "exc_info": cause, "extra": {**fields, "axon_event": title}}
+
+
+def _title_again(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """For our own renderers, which show the fields by themselves."""
+    fields["event"] = fields.pop("axon_event", fields["event"])
     return fields
 
 
@@ -99,7 +114,8 @@ def configure_logging(level: int | str = logging.INFO, *, json: bool = False) ->
         structlog.processors.JSONRenderer()
         if json
         else structlog.dev.ConsoleRenderer(
-            exception_formatter=structlog.dev.plain_traceback  # the rich one shows locals: state, keys, prompts
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the rich one shows locals: state, keys, prompts
         )
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -109,6 +125,7 @@ def configure_logging(level: int | str = logging.INFO, *, json: bool = False) ->
                 structlog.stdlib.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso"),
                 structlog.stdlib.ExtraAdder(),
+                _title_again,
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,

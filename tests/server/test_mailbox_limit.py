@@ -1,0 +1,179 @@
+"""A bounded mailbox: what happens at the limit, and what passes all the same."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from servers import Async, Plain, Start, both_kinds, note, nothing, now, reason_of, seen, settle, sleeping
+
+import axon
+from axon import child
+from axon.process import runtime
+from axon.telemetry import DeadLetter, attach
+
+
+async def filled(start: Start, kind: type[Plain], limit: int, seconds: float = 1) -> tuple[Plain, asyncio.Task[object]]:
+    """A server that is busy for `seconds`, and whose mailbox is at its limit."""
+    server = await start(kind(), name="bounded", mailbox=limit)
+    busy = asyncio.create_task(server.do(sleeping(seconds)))
+    await settle()
+    for number in range(limit):
+        server.tell(note(number))
+    return server, busy
+
+
+@both_kinds
+async def test_at_the_limit_a_call_raises_with_its_message(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 2)
+    with pytest.raises(axon.MailboxFull, match="mailbox=2") as caught:
+        await server.echo("important")
+    assert caught.value.limit == 2
+    assert caught.value.message == "echo('important')"
+    assert caught.value.target == "bounded"
+    await busy
+    assert await seen(server) == [0, 1]
+    assert await server.echo("again") == "again"
+
+
+@both_kinds
+async def test_at_the_limit_a_cast_is_dead_lettered_and_counted_and_never_raises(
+    start: Start, kind: type[Plain]
+) -> None:
+    letters: list[DeadLetter] = []
+    attach(letters.append, DeadLetter)
+    server, busy = await filled(start, kind, 2)
+    server.tell(nothing)
+    server.tell(nothing)
+    await busy
+    assert [(letter.path, letter.why) for letter in letters] == [("bounded", "mailbox full")] * 2
+    assert runtime().dead_letters == 2
+    assert await seen(server) == [0, 1]
+
+
+@both_kinds
+async def test_only_what_waits_counts_and_not_what_is_handled(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind(), mailbox=1)
+    busy = asyncio.create_task(server.do(sleeping(1)))
+    await settle()
+    waiting = asyncio.create_task(server.echo("waits"))
+    await settle()
+    assert axon.statistics(server).queued == 1
+    await busy
+    assert await waiting == "waits"
+
+
+@both_kinds
+async def test_system_messages_and_signals_are_never_refused(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 1)
+    looking = asyncio.create_task(axon.get_state(server))
+    axon.send(server, "plain message")
+    stopping = asyncio.create_task(axon.stop(server))
+    await asyncio.wait([busy, looking])
+    assert looking.result() == [0, "plain message"]
+    await stopping
+
+
+async def test_an_exit_signal_passes_too(start: Start) -> None:
+    server, busy = await filled(start, Async, 1, seconds=100)
+    axon.exit(server, axon.shutdown)
+    assert await reason_of(server) == axon.shutdown
+    await asyncio.wait([busy])
+
+
+# -- offer
+
+
+@both_kinds
+async def test_offer_waits_for_room(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 2)
+    await axon.offer(server.tell, note("offered"))
+    assert now() == pytest.approx(1, abs=0.01)
+    await busy
+    assert await seen(server) == [0, 1, "offered"]
+
+
+@both_kinds
+async def test_offer_is_just_the_cast_while_there_is_room_or_no_limit(start: Start, kind: type[Plain]) -> None:
+    for limit in (None, 1):
+        server = await start(kind(), mailbox=limit)
+        await axon.offer(server.tell, note("offered"))
+        assert await seen(server) == ["offered"]
+    assert now() == 0
+
+
+async def test_those_who_offer_get_room_in_the_order_they_came(start: Start) -> None:
+    server, busy = await filled(start, Async, 1)
+    offers = [asyncio.create_task(axon.offer(server.tell, note(name))) for name in "abc"]
+    await asyncio.wait(offers)
+    await busy
+    assert await seen(server) == [0, "a", "b", "c"]
+
+
+@both_kinds
+async def test_a_thousand_offers_never_exceed_the_limit(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind(), mailbox=3)
+
+    async def offer_all(name: str) -> None:
+        for number in range(100):
+            await axon.offer(server.tell, note((name, number)))
+            assert axon.statistics(server).queued <= 3
+
+    await asyncio.gather(*(offer_all(name) for name in "abc"))
+    taken = [item for item in await seen(server) if isinstance(item, tuple)]
+    for name in "abc":
+        assert [item for item in taken if item[0] == name] == [(name, number) for number in range(100)]
+    assert runtime().dead_letters == 0
+
+
+async def test_room_for_somebody_who_gave_up_goes_to_the_next(start: Start) -> None:
+    server, busy = await filled(start, Async, 1)
+    first = asyncio.create_task(axon.offer(server.tell, note("first")))
+    second = asyncio.create_task(axon.offer(server.tell, note("second")))
+    await settle()
+    busy.add_done_callback(lambda _: asyncio.get_running_loop().call_soon(first.cancel))
+    await busy
+    await asyncio.wait([first, second], timeout=10)
+    assert second.done()
+    await asyncio.wait([first, second])
+    assert "second" in await seen(server)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_room_is_never_lost_whenever_somebody_gives_up(start: Start, turns: int) -> None:
+    server, busy = await filled(start, Async, 1)
+    offers = [asyncio.create_task(axon.offer(server.tell, note(name))) for name in ("first", "second")]
+    await busy
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    offers[0].cancel()
+    _, waiting = await asyncio.wait(offers, timeout=10)
+    assert not waiting
+    assert "second" in await seen(server)
+
+
+async def test_who_waits_for_room_hears_of_the_death(start: Start) -> None:
+    server, busy = await filled(start, Async, 1, seconds=100)
+    offering = asyncio.create_task(axon.offer(server.tell, note(1)))
+    await settle()
+    axon.exit(server, axon.kill)
+    await asyncio.wait([offering, busy])
+    assert isinstance(offering.exception(), axon.NoProcess)
+
+
+async def test_only_a_cast_can_be_offered(start: Start) -> None:
+    server = await start(Plain())
+    for wrong in (server.echo, print, lambda: None):
+        with pytest.raises(axon.InvalidOption) as caught:
+            await axon.offer(wrong)  # type: ignore[arg-type]
+        assert caught.value.option == "method"
+    with pytest.raises(axon.NotStarted):
+        await axon.offer(Plain().tell, nothing)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "10"])
+async def test_a_wrong_limit_is_refused(start: Start, wrong: int) -> None:
+    for use in (lambda: child(Plain(), mailbox=wrong), None):
+        with pytest.raises(axon.InvalidOption) as caught:
+            use() if use is not None else await start(Plain(), mailbox=wrong)
+        assert (caught.value.option, caught.value.value) == ("mailbox", wrong)
