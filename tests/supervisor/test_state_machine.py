@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 from model import AutoShutdown, Restart, Strategy, Sup, SupervisorPlan, Tree, Worker, WorkerPlan
 from parts import Begin, Boom, Log, Loose, Part, at, branch, breaks, settle, shown
@@ -74,7 +74,9 @@ Treatment: TypeAlias = Die | Kill | Start | Ask | Wait
 
 RESTARTS: st.SearchStrategy[Restart] = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 BACKOFFS = st.sampled_from([None, None, None, 0.3, 2.0])
-IDS = st.sampled_from("abcd")
+IDS = st.sampled_from("abcdef")
+RARELY = st.sampled_from([False, False, False, True])
+SOME_ATTEMPTS = st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(2, 5), min_size=1, max_size=3))
 WORKERS = st.builds(
     WorkerPlan,
     id=IDS,
@@ -82,11 +84,13 @@ WORKERS = st.builds(
     significant=st.booleans(),
     backoff=BACKOFFS,
     traps=st.booleans(),
-    brutal=st.sampled_from([False, False, True]),
-    breaks=st.sampled_from([False, False, True]),
-    fails=st.frozensets(st.sampled_from([2, 3, 4, 5, 2, 3, 4, 5, 1]), max_size=3),
-    ignores=st.frozensets(st.sampled_from([1, 2, 3, 4]), max_size=1),
+    brutal=RARELY,
+    breaks=RARELY,
+    fails=SOME_ATTEMPTS,
+    ignores=st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 4), max_size=1)),
 )
+DOOMED = st.builds(WorkerPlan, id=st.just("f"), restart=RESTARTS, fails=st.just(frozenset({1, 2})))
+"""Does not start at first, and takes the start of its tree along."""
 
 
 def legal(child: WorkerPlan | SupervisorPlan, auto_shutdown: AutoShutdown) -> WorkerPlan | SupervisorPlan:
@@ -100,7 +104,10 @@ def supervisors(draw: st.DrawFn, depth: int) -> SupervisorPlan:
     strategies: list[Strategy] = ["one_for_one", "one_for_all", "rest_for_one"]
     ends: list[AutoShutdown] = ["never", "never", "any_significant", "all_significant"]
     kinds = WORKERS if depth == 0 else st.one_of(WORKERS, WORKERS, supervisors(depth - 1))
-    children = draw(st.lists(kinds, min_size=1, max_size=4, unique_by=lambda plan: plan.id))
+    drawn = draw(st.lists(kinds, min_size=2, max_size=4))
+    children = [replace(each, id=id) for each, id in zip(drawn, "abcd", strict=False)]
+    if draw(st.integers(0, 19)) == 19:
+        children[-1] = draw(DOOMED)
     auto_shutdown = draw(st.sampled_from(ends))
     return SupervisorPlan(
         id=draw(IDS),
@@ -108,7 +115,7 @@ def supervisors(draw: st.DrawFn, depth: int) -> SupervisorPlan:
         significant=draw(st.booleans()),
         backoff=draw(BACKOFFS),
         strategy=draw(st.sampled_from(strategies)),
-        max_restarts=draw(st.integers(0, 3)),
+        max_restarts=draw(st.sampled_from([3, 2, 1, 0, 10])),
         max_seconds=PERIOD,
         auto_shutdown=auto_shutdown,
         children=tuple(legal(each, auto_shutdown) for each in children),
@@ -120,7 +127,7 @@ TREATMENTS: st.SearchStrategy[Treatment] = st.one_of(
     st.builds(Die, SMALL, st.tuples(SMALL), st.sampled_from(["Boom", *REASONS])),
     st.builds(Die, SMALL, st.lists(SMALL, min_size=2, max_size=3), st.sampled_from(["Boom", *REASONS])),
     st.builds(Ask, SMALL, st.sampled_from(["terminate_child", "restart_child", "delete_child"]), SMALL),
-    st.builds(Start, SMALL, st.one_of(WORKERS, supervisors(0))),
+    st.builds(Start, SMALL, st.one_of(WORKERS, WORKERS, DOOMED, supervisors(0))),
     st.builds(Wait, st.sampled_from([0.1, 0.7, 2.3, 6.1])),
     st.builds(Kill, SMALL),
 )
@@ -213,6 +220,10 @@ class World:
             await asyncio.sleep(treatment.seconds)
             return
         living = list(model.supervisors())
+        if isinstance(treatment, Die):
+            living = list(dict.fromkeys(worker.home for worker in model.workers())) or living
+        elif isinstance(treatment, Kill):
+            living = living[1:] or living  # the root only if there is no other
         sup = living[treatment.supervisor % len(living)]
         real = branch(self.root, *self.ids(sup))
         if isinstance(treatment, Die):
@@ -269,13 +280,15 @@ class World:
 async def live(plan: SupervisorPlan, treatments: Sequence[Treatment]) -> None:
     world = World(plan)
     if not await world.start():
-        return
+        return event("did not start")
     for treatment in treatments:
         if axon.whereis("root") is None:
             return
+        event(type(treatment).__name__)
         note(f"{asyncio.get_running_loop().time():.3f} {treatment}")
         await world.treat(treatment)
         await world.compare(in_order=not isinstance(treatment, Kill))
+    event("lived to the end")
     if axon.whereis("root") is not None:
         await axon.stop(world.root)
         world.model.stop("normal")
@@ -293,7 +306,7 @@ def _no_log() -> Iterator[None]:
 
 
 @settings(settings.get_profile("supervisor"))
-@given(plan=supervisors(2).map(lambda plan: replace(plan, id="root")), treatments=st.lists(TREATMENTS, max_size=12))
+@given(plan=supervisors(2).map(lambda plan: replace(plan, id="root")), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
 def test_a_tree_does_what_the_rules_say(plan: SupervisorPlan, treatments: list[Treatment]) -> None:
     with asyncio.Runner(loop_factory=virtual_clock) as runner:
         runner.run(live(plan, treatments))

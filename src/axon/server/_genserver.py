@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Awaitable
+from types import UnionType
 from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, dataclass_transform
 
 from ..errors import InvalidHandler, NotPicklable
@@ -228,10 +229,13 @@ def _fits(wanted: Any, given: Any) -> bool:
     kept, taken = typing.get_origin(wanted) or wanted, typing.get_origin(given) or given
     if kept == taken or taken in (Any, object):
         return True
-    if isinstance(kept, type) and isinstance(taken, type):
-        return issubclass(kept, taken)
     # Type variables, unions, protocols and forward references are the type checker's business.
-    return not (isinstance(kept, type) and isinstance(taken, type))
+    if UnionType in (kept, taken) or not (isinstance(kept, type) and isinstance(taken, type)):
+        return True
+    try:
+        return issubclass(kept, taken)
+    except TypeError:
+        return True
 
 
 def _name(hint: Any) -> str:

@@ -1,0 +1,145 @@
+"""The door for threads: calls that block their thread, casts that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from servers import Async, Boom, Plain, Start, State, both_kinds, note, raising, seen, sleeping
+
+import axon
+from axon import Supervisor, from_thread
+
+pytestmark = pytest.mark.real_clock
+
+
+@both_kinds
+async def test_a_thread_may_call_and_gets_the_answer(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind())
+    assert await asyncio.to_thread(from_thread.call, server.echo, 42) == 42
+
+
+@both_kinds
+async def test_and_what_an_awaited_call_would_raise(start: Start, kind: type[Plain]) -> None:
+    server, boom = await start(kind()), Boom()
+    with pytest.raises(axon.ServerDied) as caught:
+        await asyncio.to_thread(from_thread.call, server.do, raising(boom))
+    assert caught.value.reason is boom
+    with pytest.raises(axon.NoProcess):
+        await asyncio.to_thread(from_thread.call, server.echo, 1)
+
+
+@both_kinds
+async def test_messages_of_one_thread_stay_in_order(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind())
+
+    def send_all() -> None:
+        for number in range(20):
+            from_thread.cast(server.tell, note(("cast", number)))
+            from_thread.call(server.do, note(("call", number)))
+
+    await asyncio.to_thread(send_all)
+    assert await seen(server) == [(way, number) for number in range(20) for way in ("cast", "call")]
+
+
+async def test_many_threads_at_once(start: Start) -> None:
+    server = await start(Async())
+
+    def send_all(name: str) -> None:
+        for number in range(20):
+            from_thread.call(server.do, note((name, number)))
+
+    with ThreadPoolExecutor(4) as pool:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(pool, send_all, name) for name in "abcd"))
+    noted = [item for item in await seen(server) if isinstance(item, tuple)]
+    assert len(noted) == 80
+    for name in "abcd":
+        assert [item for item in noted if item[0] == name] == [(name, number) for number in range(20)]
+
+
+async def test_a_thread_that_no_loop_started(start: Start) -> None:
+    server, answers = await start(Plain()), list[object]()
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def work() -> None:
+        answers.append(from_thread.call(server.echo, 1))
+        loop.call_soon_threadsafe(done.set)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    await done.wait()
+    thread.join()
+    assert answers == [1]
+
+
+async def test_a_deadline_reaches_through_a_thread(start: Start) -> None:
+    server = await start(Async())
+    async with axon.deadline(0.005):
+        with pytest.raises(axon.DeadlineExceeded):
+            await asyncio.to_thread(from_thread.call, server.do, sleeping(10))
+
+
+async def test_the_door_is_closed_inside_the_loop(start: Start) -> None:
+    server = await start(Plain())
+    for use in (
+        lambda: from_thread.call(server.echo, 1),
+        lambda: from_thread.cast(server.tell, note(1)),
+    ):
+        with pytest.raises(axon.WrongLoop, match="await"):
+            use()  # type: ignore[no-untyped-call]
+    assert await seen(server) == []
+
+
+async def test_only_requests_of_started_handles_pass(start: Start) -> None:
+    server = await start(Plain())
+
+    def use_all() -> None:
+        with pytest.raises(axon.InvalidOption):
+            from_thread.call(server.tell, note(1))  # type: ignore[arg-type]
+        with pytest.raises(axon.InvalidOption):
+            from_thread.cast(server.echo, 1)  # type: ignore[arg-type]
+        for wrong in (print, lambda: None, server.handle_info, asyncio.sleep):
+            with pytest.raises(axon.InvalidOption) as caught:
+                from_thread.call(wrong)  # type: ignore[arg-type]
+            assert (caught.value.option, caught.value.value) == ("method", wrong)
+        with pytest.raises(axon.NotStarted):
+            from_thread.call(Plain().echo, 1)
+        with pytest.raises(axon.NotStarted):
+            from_thread.cast(Plain().tell, note(1))
+
+    await asyncio.to_thread(use_all)
+    assert await seen(server) == []
+
+
+async def test_a_supervisors_methods_pass_too() -> None:
+    async with Supervisor([]) as sup:
+        server = await asyncio.to_thread(from_thread.call, sup.start_child, Plain())
+        assert await asyncio.to_thread(from_thread.call, server.echo, 1) == 1
+        await asyncio.to_thread(from_thread.call, sup.terminate_child, "Plain")
+
+
+def test_a_server_whose_loop_is_closed_is_gone() -> None:
+    async def main() -> Plain:
+        return await axon.start(Plain())
+
+    server = asyncio.run(main())
+    with pytest.raises(axon.NoProcess, match="closed"):
+        from_thread.call(server.echo, 1)
+    with pytest.raises(axon.NoProcess, match="closed"):
+        from_thread.cast(server.tell, note(1))
+
+
+async def test_a_handler_that_calls_itself_through_a_thread_waits_out_its_patience(start: Start) -> None:
+    server = await start(Async())
+
+    async def through_a_thread(state: State) -> str:
+        async with axon.deadline(0.005):
+            with pytest.raises(axon.DeadlineExceeded):
+                await asyncio.to_thread(from_thread.call, server.echo, 1)
+        return "a thread makes no wait edge"
+
+    assert await server.do(through_a_thread) == "a thread makes no wait edge"
