@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ The lamp burned whale oil until 1903, when it was replaced by kerosene.
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "lighthouse.txt").write_text(TEXT)
     (tmp_path / "harbour").mkdir()
     (tmp_path / "harbour" / "fish.md").write_text("# Fish\n\nHerring is landed at the east pier before sunrise.\n")

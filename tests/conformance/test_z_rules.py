@@ -293,9 +293,7 @@ async def test_z10_the_fields_of_a_spec_are_shared_by_its_incarnations() -> None
             assert await patient.ping() == "pong"
     assert notes.seen.count("init") == 3
     with pytest.raises(ValueError, match="mutable default"):
-
-        class Careless(GenServer[None]):
-            kept: list[int] = []  # noqa: RUF012
+        type("Careless", (GenServer,), {"__annotations__": {"kept": list[int]}, "kept": []})
 
 
 async def test_z11_nobody_sees_a_dead_process_alive() -> None:
@@ -315,6 +313,35 @@ async def test_z11_nobody_sees_a_dead_process_alive() -> None:
     assert (axon.whereis("patient"), axon.whereis(patient)) == (None, None)
     await axon.wait_down(watcher)
     assert found == [True, None, None]
+
+
+async def test_z_a_deadline_does_not_leak_into_what_is_started_under_it() -> None:
+    """It bounds the requests of its block, and not for ever those of a server that happened to start in it."""
+
+    class Starts(GenServer[axon.Process]):
+        patient: Patient
+
+        def init(self) -> axon.Process:
+            return spawn(self.work)
+
+        async def work(self) -> None:
+            await asyncio.sleep(60)
+            answers.append(await self.patient.ping())
+
+        async def handle_info(self, state: axon.Process, message: object) -> None:
+            answers.append(await self.patient.ping())
+
+    answers: list[str] = []
+    patient = await axon.start(Patient(Notes()))
+    async with axon.deadline(1):
+        starts = await axon.start(Starts(patient))
+        worker = await axon.get_state(starts)
+        axon.send_after(30, starts, "later")
+    assert isinstance(worker, axon.Process)
+    await axon.wait_down(worker)
+    assert answers == ["pong", "pong"]
+    for server in (starts, patient):
+        await axon.stop(server)
 
 
 seen_by = ContextVar("seen_by", default="nobody")

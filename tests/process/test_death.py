@@ -11,7 +11,7 @@ from subjects import KINDS, Kind, quiet, subject
 import axon
 from axon import Down, Exit, ExitReason, kill, killed, normal, shutdown
 from axon.process import receive, runtime, spawn
-from axon.telemetry import ProcessCrashed, ProcessExited, attach
+from axon.telemetry import ListenerFailed, ProcessCrashed, ProcessExited, attach
 
 BOOM = RuntimeError("boom")
 
@@ -126,6 +126,20 @@ async def test_a_report_that_fails_does_not_stop_a_death(capsys: pytest.CaptureF
             assert "the disk is full" in capsys.readouterr().err
     finally:
         logging.getLogger("axon").removeFilter(broken)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_listener_may_pass_on_what_it_hears_of_a_death(kind: Kind) -> None:
+    """It speaks in nobody's name, although it runs in the turn of the one that dies, whose messages are refused."""
+    failed: list[ListenerFailed] = []
+    async with subject() as alarm, subject(kind) as target:
+        detach = attach(lambda event: axon.send(alarm.process, event.reason), ProcessCrashed)
+        detach_too = attach(failed.append, ListenerFailed)
+        target.end(BOOM)
+        await quiet()
+        assert (alarm.seen, failed) == ([BOOM], [])
+        detach()
+        detach_too()
 
 
 async def test_nothing_is_left_in_the_runtime() -> None:

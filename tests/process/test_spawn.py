@@ -43,14 +43,29 @@ async def test_a_process_starts_after_the_step_that_spawned_it() -> None:
     assert steps == ["parent", "child"]
 
 
+async def test_the_programs_task_factory_does_not_make_processes() -> None:
+    """An eager one would run them in the step that spawns them, before their links are made."""
+    asked: list[object] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, body: Any, **options: Any) -> asyncio.Task[Any]:
+        asked.append(body)
+        return asyncio.Task(body, loop=loop, **options)
+
+    asyncio.get_running_loop().set_task_factory(factory)
+    await axon.wait_down(spawn(ends_with, None))
+    assert asked == []
+    await asyncio.create_task(asyncio.sleep(0))
+    assert len(asked) == 1
+
+
 async def test_arguments_are_passed_on() -> None:
     seen: list[object] = []
 
-    async def child(a: int, *, b: str) -> None:
-        seen.append((a, b))
+    async def child(a: int, *, fn: str, linked: str) -> None:
+        seen.append((a, fn, linked))
 
-    await axon.wait_down(spawn(child, 1, b="two"))
-    assert seen == [(1, "two")]
+    await axon.wait_down(spawn(child, 1, fn="two", linked="three"))
+    assert seen == [(1, "two", "three")]
 
 
 async def test_a_linked_child_takes_its_parent_along_and_a_plain_one_does_not() -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import structlog  # noqa: F401  # the first log record imports it, and that reads files, which tests refuse on the loop
 from servers import G, Start
 
 import axon
@@ -17,9 +16,7 @@ from axon import GenServer
 async def start() -> AsyncIterator[Start]:
     started: list[GenServer[Any]] = []
 
-    async def begin(
-        spec: G, *, name: str | None = None, timeout: float | None = None, mailbox: int | None = None
-    ) -> G:
+    async def begin(spec: G, *, name: str | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
         server = await axon.start(spec, name=name, timeout=timeout, mailbox=mailbox)
         started.append(server)
         return server

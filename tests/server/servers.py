@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import traceback
 from collections.abc import Callable
 from dataclasses import field
 from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
@@ -71,7 +72,7 @@ class Plain(GenServer[State]):
         return state
 
     @call(timeout=None)
-    def do(self, state: State, action: Action = nothing) -> Any:
+    def do(self, state: State, action: Action = nothing) -> object:
         return action(state)
 
     @call
@@ -102,7 +103,7 @@ class Async(Plain):
         return state
 
     @call(timeout=None)
-    async def do(self, state: State, action: Action = nothing) -> Any:
+    async def do(self, state: State, action: Action = nothing) -> object:
         return await _run(action, state)
 
     @call
@@ -144,7 +145,7 @@ both_trapping_kinds = pytest.mark.parametrize("kind", [TrappingPlain, TrappingAs
 
 
 def now() -> float:
-    """Seconds of virtual time since the test began."""
+    """The time of the loop in seconds; on virtual time since the test began."""
     return asyncio.get_running_loop().time()
 
 
@@ -158,6 +159,22 @@ async def seen(server: Plain) -> list[object]:
     state = await axon.get_state(server)
     assert isinstance(state, list)
     return list[object](state)
+
+
+async def start_child(parent: Plain, spec: G, *, name: str | None = None) -> G:
+    """Have `parent` start a server that is linked to it."""
+    started: list[G] = []
+
+    async def begin(state: State) -> None:
+        started.append(await axon.start_link(spec, name=name))
+
+    await parent.do(begin)
+    return started[0]
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """The functions that the error came through, the outermost first."""
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
 async def reason_of(target: axon.process.Target) -> ExitReason:

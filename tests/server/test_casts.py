@@ -75,6 +75,15 @@ async def test_at_a_crash_queued_casts_go_to_the_dead_letters(
 
 
 @both_kinds
+async def test_b32_what_comes_back_from_a_cast_or_an_info_is_ignored(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind())
+    server.tell(lambda _: "a value")
+    axon.send(server, len)
+    await server.do(lambda _: axon.continue_with(len))
+    assert await server.echo(1) == 1
+
+
+@both_kinds
 async def test_b31_a_failing_cast_ends_the_server(start: Start, kind: type[Plain]) -> None:
     boom, spec = Boom(), kind()
     server = await start(spec)

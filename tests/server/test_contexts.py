@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, note, now, seen, settle
+from servers import Async, Plain, Start, State, both_kinds, note, now, seen, settle, start_child
 
 import axon
 from axon import ExitReason, GenServer, call, stream
@@ -109,7 +109,7 @@ async def test_ancestors_are_those_who_started_it(start: Start, kind: type[Plain
         return [process.path for process in axon.ancestors()]
 
     parent = await start(kind(), name="parent")
-    child = await parent.do(lambda _: axon.start(kind(), name="child"))
+    child = await start_child(parent, kind(), name="child")
     assert await child.do(paths) == ["parent"]
     assert await parent.do(paths) == []
     await axon.stop(child)

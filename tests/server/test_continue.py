@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from servers import Async, Boom, Plain, Start, State, both_kinds, note, now, raising, reason_of, seen, settle, sleeping
@@ -104,7 +105,37 @@ async def test_a_server_that_continues_without_a_handle_continue_crashes_and_say
         raise reason
 
 
-async def test_only_a_callback_may_say_the_verbs(start: Start) -> None:
-    for verb in (lambda: axon.continue_with(1), axon.stop_self, lambda: axon.idle_after(1)):
-        with pytest.raises(axon.NotInProcess):
-            verb()
+VERBS: dict[str, Callable[[], None]] = {
+    "continue_with": lambda: axon.continue_with(1),
+    "stop_self": axon.stop_self,
+    "idle_after": lambda: axon.idle_after(1),
+}
+
+
+@both_kinds
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_task_that_a_callback_started_cannot_say_the_verbs_of_a_callback(
+    start: Start, kind: type[Plain], verb: Callable[[], None], busy: bool
+) -> None:
+    async def work() -> None:
+        await asyncio.sleep(1)
+        verb()
+
+    server = await start(kind())
+    working = asyncio.create_task(server.do(lambda _: asyncio.get_running_loop().create_task(work())))
+    await settle()
+    if busy:
+        await server.do(sleeping(2))
+    with pytest.raises(axon.InvalidOption, match="in a callback"):
+        await working
+    assert await server.echo(1) == 1
+
+
+async def test_a_plain_coroutine_cannot_say_the_verbs_of_a_callback() -> None:
+    with pytest.raises(axon.NotInProcess):
+        axon.continue_with(1)
+    with pytest.raises(axon.NotInProcess):
+        axon.stop_self()
+    with pytest.raises(axon.NotInProcess):
+        axon.idle_after(1)

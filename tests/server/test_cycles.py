@@ -88,9 +88,15 @@ async def test_a_cycle_need_not_lead_through_the_first_caller(start: Start) -> N
     assert caught.value.cycle == ("c", "b", "c")
 
 
-@pytest.mark.parametrize(
-    "ask", [axon.stop, axon.get_state, axon.suspend, lambda me: axon.replace_state(me, lambda state: state)]
-)
+async def replace_nothing(server: Plain) -> None:
+    await axon.replace_state(server, lambda state: state)
+
+
+async def look_at(server: Plain) -> None:
+    await axon.get_state(server)
+
+
+@pytest.mark.parametrize("ask", [axon.stop, axon.suspend, look_at, replace_nothing])
 @both_kinds
 async def test_b15_other_requests_to_oneself_are_refused_too(
     start: Start, kind: type[Plain], ask: Callable[[Plain], Any]
@@ -164,9 +170,9 @@ async def test_one_after_the_other_is_no_cycle(start: Start) -> None:
 
 async def test_casts_may_go_in_circles(start: Start) -> None:
     a, b = await start(Node()), await start(Node())
-    a.tell(b, a, b, a)
+    a.tell(b, a, b)
     await settle()
-    assert (axon.statistics(a).handled, axon.statistics(b).handled) == (3, 2)
+    assert [axon.statistics(node).handled for node in (a, b)] == [2, 2]
 
 
 async def test_plain_coroutines_may_wait_for_each_others_servers(start: Start) -> None:
@@ -175,4 +181,4 @@ async def test_plain_coroutines_may_wait_for_each_others_servers(start: Start) -
     async def back_and_forth() -> str:
         return await a.ask(b)
 
-    assert await asyncio.gather(back_and_forth(), b.ask()) == ["the end", "the end"]
+    assert list(await asyncio.gather(back_and_forth(), b.ask())) == ["the end", "the end"]

@@ -175,11 +175,14 @@ async def test_it_does_not_stay_behind_in_the_server(start: Start) -> None:
 
 @both_kinds
 async def test_a_cast_carries_it_too(start: Start, kind: type[Plain]) -> None:
+    def note_deadline(state: State) -> None:
+        state.append(deadline_at.get())
+
     server = await start(kind())
     async with axon.deadline(3):
-        server.tell(lambda state: state.append(deadline_at.get()))
-    server.tell(lambda state: state.append(deadline_at.get()))
-    axon.send(server, lambda state: state.append(deadline_at.get()))
+        server.tell(note_deadline)
+    server.tell(note_deadline)
+    axon.send(server, note_deadline)
     assert await seen(server) == [3, None, None]
 
 
@@ -302,6 +305,6 @@ async def test_a_later_answer_is_bounded_too(start: Start) -> None:
     server = await start(Plain())
     with pytest.raises(axon.DeadlineExceeded):
         async with axon.deadline(20):
-            await server.do(lambda _: axon.Reply())
+            await server.do(lambda _: axon.Reply[int]())
     assert now() == 20
     await server.do(nothing)

@@ -78,7 +78,7 @@ def test_a_handler_that_takes_no_state() -> None:
     with pytest.raises(InvalidHandler) as caught:
 
         class Wrong(GenServer[Count]):  # pyright: ignore[reportUnusedClass]
-            @call  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUntypedFunctionDecorator]
+            @call  # type: ignore[arg-type]
             def get(self) -> int:
                 return 1
 
@@ -89,7 +89,7 @@ def test_a_cast_that_promises_an_answer() -> None:
     with pytest.raises(InvalidHandler) as caught:
 
         class Wrong(GenServer[Count]):  # pyright: ignore[reportUnusedClass]
-            @cast  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            @cast  # type: ignore[arg-type]
             def get(self, state: Count) -> int:
                 return state.value
 
@@ -145,7 +145,7 @@ def test_a_handler_may_take_less_than_the_server_keeps() -> None:
         def union(self, state: Count | str | None) -> None: ...
 
         @call
-        def untyped(self, state) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001  # pyright: ignore
+        def untyped(self, state) -> None: ...  # type: ignore[no-untyped-def]
 
 
 def test_a_state_may_be_a_union() -> None:

@@ -76,6 +76,7 @@ async def test_a_server_may_watch_others(start: Start, kind: type[Plain]) -> Non
     watcher, server = await start(kind()), await start(kind())
     process = axon.whereis(server)
     monitor = await watcher.do(lambda _: axon.monitor(server))
+    assert isinstance(monitor, axon.Monitor)
     axon.exit(server, axon.kill)
     await settle()
     assert await seen(watcher) == [Down(monitor, process, axon.killed)]

@@ -10,10 +10,10 @@ from servers import (
     Boom,
     Plain,
     Start,
-    TrappingAsync,
     TrappingPlain,
     both_kinds,
     both_trapping_kinds,
+    frames_of,
     note,
     now,
     raising,
@@ -78,16 +78,13 @@ async def test_b6_an_error_in_init_is_the_reason_and_the_cause_with_its_tracebac
         await start(kind(begin=raising(boom)))
     assert caught.value.reason is boom
     assert caught.value.__cause__ is boom
-    names = [entry.name for entry in pytest.ExceptionInfo.from_exception(boom).traceback]
-    assert "init" in names
-    assert names[-1] == "fail"
+    assert "init" in frames_of(boom)
+    assert frames_of(boom)[-1] == "fail"
 
 
 @both_kinds
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
-async def test_b6_whatever_init_raises_is_the_reason(
-    start: Start, kind: type[Plain], error: BaseException
-) -> None:
+async def test_b6_whatever_init_raises_is_the_reason(start: Start, kind: type[Plain], error: BaseException) -> None:
     with pytest.raises(axon.StartFailed) as caught:
         await start(kind(begin=raising(error)))
     assert caught.value.reason is error
@@ -128,7 +125,7 @@ async def test_b8_also_when_init_swallows_its_cancellation(start: Start) -> None
                 continue
 
     with pytest.raises(axon.StartFailed):
-        await start(Async(begin=lambda state: stubborn(state)), name="main", timeout=2)
+        await start(Async(begin=stubborn), name="main", timeout=2)
     assert axon.whereis("main") is None, "an immediate retry finds the name free"
     await asyncio.sleep(2)
 
@@ -155,7 +152,7 @@ async def test_b9_a_name_in_use_fails_the_start_before_init(start: Start, kind: 
     first = await start(kind(), name="main")
     began: list[object] = []
     with pytest.raises(axon.NameTaken) as caught:
-        await start(kind(begin=lambda state: began.append(state)), name="main")
+        await start(kind(begin=began.append), name="main")
     assert (caught.value.name, caught.value.holder) == ("main", "main")
     assert began == []
     assert axon.lookup(Plain, "main") == first

@@ -170,7 +170,7 @@ def check_outcomes(run: Run, allowed: tuple[type[Exception], ...]) -> None:
             assert outcome is message
 
 
-EXAMPLES = int(os.environ.get("AXON_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("AXON_EXAMPLES", "30"))
 property_of = settings(max_examples=EXAMPLES, deadline=None)
 
 

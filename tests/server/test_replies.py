@@ -248,7 +248,7 @@ async def test_a_task_that_somebody_cancels_is_an_error_for_its_asker_and_not_fo
     await settle()
     state = await axon.get_state(kitchen)
     assert isinstance(state, list)
-    state[0].cancel()  # pyright: ignore[reportUnknownMemberType]
+    state[0].cancel()
     await asyncio.wait([order])
     assert now() < 1
     assert isinstance(order.exception(), axon.CallError)

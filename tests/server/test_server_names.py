@@ -45,12 +45,12 @@ async def test_b53_the_name_is_free_when_a_watcher_hears_of_the_death(
     server, watcher = await start(kind(), name="main"), await start(Plain())
     found: list[object] = []
 
-    def watch(state: State) -> None:
-        axon.monitor("main")
+    def look(state: State) -> None:
+        found.append(axon.whereis("main"))
 
-    await watcher.do(watch)
+    await watcher.do(lambda _: axon.monitor("main"))
     axon.exit(server, reason)
-    axon.send(watcher, lambda _: found.append(axon.whereis("main")))
+    axon.send(watcher, look)
     assert await reason_of(server) == axon.noproc
     await axon.get_state(watcher)
     assert found == [None]
@@ -108,3 +108,16 @@ async def test_messages_to_a_name_reach_who_holds_it_when_they_are_sent(start: S
     axon.send("main", "to the second")
     await asyncio.sleep(0)
     assert await axon.get_state(second) == ["to the second"]
+
+
+def test_each_event_loop_has_names_of_its_own() -> None:
+    async def main(*others: Plain) -> Plain:
+        assert axon.whereis("main") is None
+        server = await axon.start(Plain(), name="main")
+        for other in others:
+            with pytest.raises(axon.WrongLoop):
+                other.tell(raising(Boom()))
+        return server
+
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        second.run(main(first.run(main())))

@@ -31,7 +31,7 @@ async def test_b51_handled_messages_are_counted_and_the_last_eight_shown(start: 
 @both_kinds
 async def test_b51_what_waits_and_what_is_under_way(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
-    later = asyncio.create_task(server.do(lambda _: Reply()))
+    later = asyncio.create_task(server.do(lambda _: Reply[int]()))
     await settle()
     busy = asyncio.create_task(server.do(sleeping(1)))
     await settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from servers import Boom, Plain, Start, State, both_kinds, note, now, raising, settle, sleeping
@@ -40,10 +41,13 @@ async def test_b43_stop_by_name(start: Start, kind: type[Plain]) -> None:
 
 @both_kinds
 async def test_b43_what_is_in_the_mailbox_comes_first(start: Start, kind: type[Plain]) -> None:
+    def write(number: int, state: State) -> None:
+        handled.append(number)
+
     handled: list[int] = []
     server = await start(kind())
     for number in range(100):
-        server.tell(lambda _, number=number: handled.append(number))
+        server.tell(partial(write, number))
     await axon.stop(server)
     assert handled == list(range(100))
 

@@ -11,7 +11,7 @@ import pytest
 from servers import Async, Boom, Plain, Start, State, now, settle
 
 import axon
-from axon import GenServer, InvalidHandler, call, cast, stream
+from axon import GenServer, InvalidHandler, call, cast, handler, stream
 from axon.server import Stream
 
 
@@ -356,8 +356,8 @@ async def test_an_error_that_is_no_exception_ends_the_stream_and_neither_the_ser
         try:
             async for _ in source.failing(3, error):
                 pass
-        except BaseException as error:
-            return error
+        except BaseException as raised:
+            return raised
         return None
 
     assert await read() is not None
@@ -424,5 +424,5 @@ def test_and_an_async_generator_can_only_be_a_stream() -> None:
 @pytest.mark.parametrize("wrong", [-1, "1", True])
 def test_a_wrong_timeout_is_refused(wrong: float) -> None:
     with pytest.raises(axon.InvalidOption) as caught:
-        stream(timeout=wrong)(Source.items)  # type: ignore[arg-type]
+        stream(timeout=wrong)(handler(Source.items))
     assert (caught.value.option, caught.value.value) == ("@stream(timeout=)", wrong)

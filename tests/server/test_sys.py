@@ -6,7 +6,21 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from servers import Boom, Plain, Start, State, both_kinds, both_trapping_kinds, note, now, reason_of, seen, settle, sleeping
+from servers import (
+    Boom,
+    Plain,
+    Start,
+    State,
+    both_kinds,
+    both_trapping_kinds,
+    note,
+    now,
+    reason_of,
+    seen,
+    settle,
+    sleeping,
+    start_child,
+)
 
 import axon
 
@@ -131,7 +145,7 @@ async def test_b50_a_suspended_server_follows_its_parents_exit_before_what_is_qu
     handled: list[str] = []
     spec = kind()
     parent = await start(Plain())
-    child = await parent.do(lambda _: axon.start_link(spec))
+    child = await start_child(parent, spec)
     await axon.suspend(child)
     child.tell(lambda _: handled.append("queued"))
     await asyncio.sleep(1)

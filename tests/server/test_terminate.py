@@ -23,6 +23,7 @@ from servers import (
     seen,
     settle,
     sleeping,
+    start_child,
 )
 
 import axon
@@ -87,7 +88,7 @@ async def test_b33_a_trapping_server_ends_in_order_when_its_parent_does_for_any_
 ) -> None:
     spec = kind()
     parent = await start(Plain())
-    child = await parent.do(lambda _: axon.start_link(spec))
+    child = await start_child(parent, spec)
     parent.tell(raising(Stop(reason)))
     assert await reason_of(child) == reason
     assert spec.ends == [reason]
@@ -97,7 +98,7 @@ async def test_b33_a_trapping_server_ends_in_order_when_its_parent_does_for_any_
 async def test_b33_also_of_a_killed_parent(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     parent = await start(Plain())
-    child = await parent.do(lambda _: axon.start_link(spec))
+    child = await start_child(parent, spec)
     axon.exit(parent, kill)
     assert await reason_of(child) == killed
     assert spec.ends == [killed]
@@ -155,7 +156,7 @@ async def test_b36_a_server_that_does_not_trap_outlives_a_parent_that_ends_norma
     start: Start, kind: type[Plain]
 ) -> None:
     parent = await start(Plain())
-    child = await parent.do(lambda _: axon.start_link(kind()))
+    child = await start_child(parent, kind())
     await axon.stop(parent)
     await settle()
     assert await child.echo(1) == 1
@@ -211,7 +212,7 @@ async def test_b38_what_was_queued_before_the_parents_exit_is_handled_first_and_
     handled: list[str] = []
     spec = kind()
     parent = await start(Plain())
-    child = await parent.do(lambda _: axon.start_link(spec))
+    child = await start_child(parent, spec)
     busy = asyncio.create_task(child.do(sleeping(1)))
     await settle()
     child.tell(lambda _: handled.append("before"))

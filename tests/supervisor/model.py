@@ -332,6 +332,7 @@ class Tree:
 
     def _restart_group(self, sup: Sup, child: Child) -> None:
         """A36–A41, A58."""
+        child.due = None  # if one before it fails it is stopped, not restarting
         position = sup.children.index(child)
         first = {"one_for_one": position, "one_for_all": 0, "rest_for_one": position}[sup.plan.strategy]
         members = [child] if sup.plan.strategy == "one_for_one" else sup.children[first:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias, TypedDict
@@ -11,10 +13,11 @@ from typing_extensions import Unpack
 
 import axon
 from axon import ChildSpec, ExitReason, GenServer, Ignore, Stop, Supervisor, call, cast, child
+from axon.process import runtime
 from axon.supervisor import Backoff, Restart, Shutdown, Status
 
-Begin: TypeAlias = Callable[[int], "Coroutine[Any, Any, None] | None"]
-"""What a part does in `init`, by the number of the attempt; 1 is the first."""
+Begin: TypeAlias = Callable[[int], "Coroutine[Any, Any, object] | None"]
+"""What a part does in `init`, by the number of the attempt; 1 is the first. A function or a coroutine function."""
 Finish: TypeAlias = Callable[[ExitReason], "Coroutine[Any, Any, None] | None"]
 """What a part does in `terminate`."""
 
@@ -53,11 +56,14 @@ class Part(GenServer[int]):
         self.log.starts[self.label] += 1
         number = self.log.starts[self.label]
         self.log.append(f"start {self.label}")
-        pending = None if self.begin is None else self.begin(number)
-        return number if pending is None else self._ready(pending, number)
+        if inspect.iscoroutinefunction(self.begin):
+            return self._ready(self.begin, number)
+        if self.begin is not None:
+            self.begin(number)
+        return number
 
-    async def _ready(self, pending: Coroutine[Any, Any, None], number: int) -> int:
-        await pending
+    async def _ready(self, begin: Callable[[int], Coroutine[Any, Any, object]], number: int) -> int:
+        await begin(number)
         return number
 
     def handle_info(self, state: int, message: object) -> None:
@@ -184,8 +190,9 @@ def ignores_on(*numbers: int) -> Begin:
 def takes(seconds: float, *, on: int | None = None) -> Begin:
     """Need so long to start (always, or at this attempt only)."""
 
-    def begin(number: int) -> Coroutine[Any, Any, None] | None:
-        return asyncio.sleep(seconds) if on in (None, number) else None
+    async def begin(number: int) -> None:
+        if on in (None, number):
+            await asyncio.sleep(seconds)
 
     return begin
 
@@ -198,3 +205,24 @@ def lasts(seconds: float) -> Finish:
 def breaks(_: ExitReason) -> None:
     """Fail while ending."""
     raise Boom("in terminate")
+
+
+class Stubborn:
+    """Code that swallows every cancellation, until it is told to end."""
+
+    def __init__(self) -> None:
+        self.released = False
+
+    async def hang(self, *_: object) -> None:
+        for _ in range(1_000):  # a thousand hours are for ever
+            if self.released:
+                return
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3_600)
+
+    async def release(self) -> None:
+        """Let the zombies of this test go."""
+        self.released = True
+        for task in list(runtime().zombies.values()):
+            task.cancel()
+        await settle()

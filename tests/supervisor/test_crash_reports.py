@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from parts import Boom, Log, Loose, Part, at, branch, breaks, crash, end, fails_from, fails_on, for_ever, lasts, part
-from parts import settle
+from parts import settle, takes
 from tenacity import wait_fixed
 
 import axon
@@ -175,7 +175,7 @@ async def test_a_crash_that_its_supervisor_did_not_live_to_see(reports: Reports)
     inner = child(Supervisor([part("a", Log()), part("b", Log())]), id="inner", restart="temporary")
     async with Supervisor([inner]) as sup:
         middle, a = branch(sup, "inner"), at(sup, "inner", "a")
-        starting = asyncio.create_task(middle.start_child(part("slow", Log(), begin=lambda _: asyncio.sleep(9))))
+        starting = asyncio.create_task(middle.start_child(part("slow", Log(), begin=takes(9))))
         await settle()
         await crash(a, cause)
         axon.exit(middle, kill)

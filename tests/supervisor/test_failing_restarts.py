@@ -150,6 +150,26 @@ async def test_a59_a_retry_is_ignored_if_a_sibling_brought_the_child_back() -> N
         assert [await at(sup, label).number() for label in "ab"] == [2, 2]
 
 
+async def test_a59_a_retry_in_the_mailbox_is_ignored_if_an_earlier_sibling_brought_the_child_back() -> None:
+    log = Log()
+    children = [part("a", log), part("b", log, begin=fails_on(2))]
+    async with Supervisor(children, strategy="rest_for_one", max_restarts=2) as sup:
+        axon.exit(at(sup, "b"), kill)  # its restart fails, and the message that tries again queues up behind ...
+        axon.exit(at(sup, "a"), kill)  # ... this exit, which restarts both
+        await settle()
+        assert [await at(sup, label).number() for label in "ab"] == [2, 3]
+
+
+async def test_a59_a_retry_in_the_mailbox_is_ignored_if_the_child_was_terminated_before() -> None:
+    log = Log()
+    async with Supervisor([part("a", log, begin=fails_on(2))], max_restarts=1) as sup:
+        axon.exit(at(sup, "a"), kill)
+        await sup.terminate_child("a")
+        await settle()
+        assert await statuses(sup) == {"a": "stopped"}
+        assert log.starts == {"a": 2}
+
+
 async def test_a60_a_child_that_crashes_right_after_its_init_has_started() -> None:
     log = Log()
 
@@ -174,22 +194,15 @@ async def test_a61_ignore_at_a_restart_keeps_the_child_without_a_process() -> No
 
 async def test_a_child_that_was_killed_in_its_init_failed_to_start() -> None:
     log = Log()
-    killer = axon.process.runtime()
 
-    def killed_at_second(number: int):
-        if number != 2:
-            return None
-        process = axon.current()
-        return suicide(process)
+    async def killed_at_the_second(number: int) -> None:
+        if number == 2:
+            axon.exit(axon.current(), kill)
+            await asyncio.sleep(1)
 
-    async def suicide(process: axon.Process) -> None:
-        axon.exit(process, kill)
-        await asyncio.sleep(1)
-
-    async with Supervisor([part("a", log, begin=killed_at_second)]) as sup:
+    async with Supervisor([part("a", log, begin=killed_at_the_second)]) as sup:
         await crash(at(sup, "a"))
         assert await at(sup, "a").number() == 3
-        assert killer.zombies == {}
 
 
 async def test_giving_up_names_the_failure_of_the_last_attempt() -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import pytest
-from parts import Log, Loose, Part, at, branch, crash, for_ever, lasts, now, part, settle, statuses, takes
+from parts import Log, Loose, Part, Stubborn, at, branch, crash, for_ever, lasts, now, part, settle, statuses, takes
 
 import axon
 from axon import Supervisor, child, killed
@@ -14,28 +13,6 @@ from axon.process import KILL_GRACE, runtime
 from axon.telemetry import ZombieDeclared
 
 AGES = 10**6
-
-
-class Stubborn:
-    """Code that swallows every cancellation, until it is told to end."""
-
-    def __init__(self) -> None:
-        self.released = False
-
-    async def hang(self, *_: object) -> None:
-        for _ in range(1_000):  # a thousand hours are for ever
-            if self.released:
-                return
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(3_600)
-
-    async def release(self) -> None:
-        """Let the zombies of this test go."""
-        self.released = True
-        for task in list(runtime().zombies.values()):
-            task.cancel()
-        await settle()
-        assert runtime().zombies == {}
 
 
 @pytest.fixture

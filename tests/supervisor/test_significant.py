@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from parts import Boom, Log, at, branch, crash, end, part, settle, statuses
+from tenacity import wait_fixed
 
 import axon
 from axon import InvalidOption, Supervisor, child, normal, shutdown
@@ -60,6 +61,20 @@ async def test_a68_all_significant_the_last_end_counts() -> None:
     await end(at(sup, "one"))
     assert (await down).reason == shutdown
     assert log[-1] == "stop other shutdown"
+
+
+async def test_a68_one_that_waits_for_its_restart_has_not_ended() -> None:
+    log = Log()
+    jobs = [
+        part("one", log, restart="transient", significant=True, backoff=wait_fixed(10)),
+        part("two", log, restart="transient", significant=True),
+    ]
+    async with Supervisor(jobs, auto_shutdown="all_significant") as sup:
+        await crash(at(sup, "one"))
+        await end(at(sup, "two"))
+        assert await statuses(sup) == {"one": "restarting", "two": "stopped"}
+        await asyncio.sleep(10)
+        assert await at(sup, "one").number() == 2
 
 
 async def test_a68_all_at_once() -> None:

@@ -14,11 +14,11 @@ from axon import NameTaken, NoProcess, StartFailed, Supervisor, child, shutdown
 async def test_a1_the_next_child_starts_when_the_one_before_it_is_ready() -> None:
     log = Log()
 
-    async def slow() -> None:
+    async def slow(number: int) -> None:
         await asyncio.sleep(1)
         log.append("ready a")
 
-    tree = Supervisor([part("a", log, begin=lambda _: slow()), part("b", log)])
+    tree = Supervisor([part("a", log, begin=slow), part("b", log)])
     async with tree:
         assert log == ["start a", "ready a", "start b"]
 

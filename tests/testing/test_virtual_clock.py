@@ -211,6 +211,32 @@ async def test_waiting_for_a_thread_counts_for_one_timer_only() -> None:
     assert ticks == [0.01]
 
 
+async def test_a_timer_armed_while_a_thread_works_does_not_fire_early() -> None:
+    loop, late = asyncio.get_running_loop(), list[float]()
+
+    def arm() -> None:
+        armed = time.monotonic()
+        loop.call_later(0.02, lambda: late.append(time.monotonic() - armed))
+
+    def work() -> None:
+        time.sleep(0.03)
+        loop.call_soon_threadsafe(arm)
+        time.sleep(0.06)
+
+    loop.call_later(1000, lambda: None)
+    await asyncio.to_thread(work)
+    assert late[0] >= 0.02
+
+
+async def test_a_wait_may_be_longer_than_the_operating_system_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("axon.testing._clock.LONGEST_SELECT", 0.002)
+    began = time.monotonic()
+    asyncio.get_running_loop().call_later(0.01, lambda: waited.append(time.monotonic() - began))
+    waited: list[float] = []
+    await asyncio.to_thread(time.sleep, 0.03)
+    assert waited[0] >= 0.01
+
+
 async def test_a_thread_may_wait_for_the_loop() -> None:
     """Time goes on, at the real pace, while a thread works: it may be waiting for time to pass."""
 
@@ -247,8 +273,10 @@ async def test_a_child_process_takes_no_time() -> None:
         shell = await asyncio.create_subprocess_shell("exit 3")
         assert await shell.wait() == 3
     assert now() == 0
-    await asyncio.sleep(3)
-    assert now() == 3
+    began = time.monotonic()
+    await asyncio.sleep(60)
+    assert now() == 60
+    assert time.monotonic() - began < 60
 
 
 async def test_sockets_within_the_loop() -> None:
@@ -267,7 +295,13 @@ async def test_without_timers_it_waits_for_the_outside_world() -> None:
     """A plain thread that calls back is heard when nothing else is due."""
     called = asyncio.Event()
     loop = asyncio.get_running_loop()
-    thread = threading.Thread(target=lambda: loop.call_soon_threadsafe(called.set))
+    loop.call_later(math.inf, lambda: None)
+
+    def work() -> None:
+        time.sleep(0.01)
+        loop.call_soon_threadsafe(called.set)
+
+    thread = threading.Thread(target=work)
     thread.start()
     await called.wait()
     thread.join()

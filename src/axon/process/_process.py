@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..errors import InvalidOption, NoProcess, NotPicklable, ProcessDead, WrongLoop
@@ -198,9 +198,7 @@ class Process:
             for release in self.at_death:
                 release()
             self.at_death = None
-        self.report(reason)
-        mailbox, self.mailbox = self.mailbox, None
-        self.discard(mailbox if mailbox is not None else deque())
+        copy_context().run(self._tell, reason)
         links, self.links = self.links, None
         for peer in links or ():
             runtime.signal(_break_link, self, peer, reason)
@@ -215,6 +213,12 @@ class Process:
             runtime.timers.cancel(timer)
         if isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
+
+    def _tell(self, reason: ExitReason) -> None:
+        running.set(None)  # a listener that passes the news on does so in nobody's name: the dead send nothing
+        self.report(reason)
+        mailbox, self.mailbox = self.mailbox, None
+        self.discard(mailbox if mailbox is not None else deque())
 
 
 def _break_link(dead: Process, peer: Process, reason: ExitReason) -> None:

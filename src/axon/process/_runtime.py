@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..telemetry import Bus, DeadLetter, bus
 from ._timers import TimerHeap
@@ -66,6 +66,12 @@ class Runtime:
             return True
         self._in_place_left = IN_PLACE
         return False
+
+    def start_task(self, body: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+        """A task that takes its first step in a later turn, whatever task factory the program has set: an eager one
+        would run it here, before anybody knows of it.
+        """
+        return asyncio.Task(body, loop=self.loop, context=context)
 
     def wake(self, runnable: Runnable) -> None:
         """Queue something that has mail; one loop callback serves all that are queued."""

@@ -33,7 +33,7 @@ class TaskProcess(Process):
         self._waiter: asyncio.Future[None] | None = None
         self._started = False
         self._burst = BURST
-        self.task = runtime.loop.create_task(self._main(body), context=self.context)
+        self.task = runtime.start_task(self._main(body), self.context)
         # A task that is cancelled before its first step never enters its body (rule Z4), so this one looks after it.
         self.task.add_done_callback(lambda task: self._never_started(body))
 
@@ -120,7 +120,7 @@ def _time_out(waiter: asyncio.Future[None]) -> None:
 
 
 def _spawn(
-    fn: Callable[P, Coroutine[Any, Any, object]], linked: bool, *args: P.args, **kwargs: P.kwargs
+    fn: Callable[P, Coroutine[Any, Any, object]], linked: bool, /, *args: P.args, **kwargs: P.kwargs
 ) -> TaskProcess:
     home = runtime()
     parent = running.get()
@@ -138,7 +138,7 @@ def _spawn(
     return process
 
 
-def spawn(fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs) -> Process:
+def spawn(fn: Callable[P, Coroutine[Any, Any, object]], /, *args: P.args, **kwargs: P.kwargs) -> Process:
     """Run `fn(*args, **kwargs)` as a new process, in a fresh context; it takes its messages with `receive`.
 
     The process ends `normal` when the function returns, and with the exception when it raises. For a server with
@@ -147,13 +147,13 @@ def spawn(fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs:
     return _spawn(fn, False, *args, **kwargs)
 
 
-def spawn_link(fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs) -> Process:
+def spawn_link(fn: Callable[P, Coroutine[Any, Any, object]], /, *args: P.args, **kwargs: P.kwargs) -> Process:
     """As `spawn`, linked to the calling process in the same step."""
     return _spawn(fn, True, *args, **kwargs)
 
 
 def spawn_monitor(
-    fn: Callable[P, Coroutine[Any, Any, object]], *args: P.args, **kwargs: P.kwargs
+    fn: Callable[P, Coroutine[Any, Any, object]], /, *args: P.args, **kwargs: P.kwargs
 ) -> tuple[Process, Monitor]:
     """As `spawn`, monitored by the calling process in the same step."""
     acting("spawn_monitor")

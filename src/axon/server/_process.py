@@ -128,7 +128,7 @@ class ServerProcess(MailboxProcess):
         self.runtime.wake(self)
 
     def _attach_task(self, pending: Coroutine[Any, Any, Any]) -> None:
-        self.task = self.runtime.loop.create_task(self._drive(pending), context=self.context)
+        self.task = self.runtime.start_task(self._drive(pending), self.context)
         self.task.add_done_callback(lambda _: self._task_ended(pending))
 
     def _task_ended(self, first: Coroutine[Any, Any, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,9 @@ def _server(function: str) -> ServerProcess:
     from ._process import ServerProcess
 
     me = acting(function)
-    if not isinstance(me, ServerProcess):
-        raise InvalidOption(function, me, "used in a callback of a GenServer")
-    return me
+    if isinstance(me, ServerProcess) and me.in_callback and me.task in (None, asyncio.current_task()):
+        return me
+    raise InvalidOption(function, me, "used in a callback of a GenServer, and not in a task that it started")
 
 
 def stop_self(reason: ExitReason = normal) -> None:
