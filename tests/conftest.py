@@ -13,7 +13,6 @@ from blockbuster import blockbuster_ctx
 from axon.process import runtime
 from axon.testing import virtual_clock
 
-
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
 importlib.import_module("structlog")
 

@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "semantics.md").read_text()
 NAMED = re.compile(r"`(test_\w+)`")
@@ -31,5 +33,6 @@ def test_every_promise_names_its_test() -> None:
     assert len(promises()) > 80
 
 
+@pytest.mark.slow
 def test_every_test_that_is_named_exists() -> None:
     assert sorted(set(NAMED.findall(TEXT)) - existing()) == []

@@ -79,6 +79,7 @@ async def test_receive_with_match_leaves_the_others_in_place() -> None:
     assert seen == ["b", "d", "a", "c"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.integers(0, 5), max_size=6))
 def test_receive_with_match_agrees_with_a_list(mail: list[int], wanted: list[int]) -> None:
     """Whatever is waiting and whatever is asked for: the first that matches, else a timeout."""
@@ -160,6 +161,7 @@ async def test_a_cancelled_receive_loses_no_message() -> None:
     assert seen == ["nothing yet", "hello"]
 
 
+@pytest.mark.slow
 async def test_a_busy_mailbox_does_not_starve_the_others() -> None:
     """A process that answers itself for ever still lets everybody else have a turn."""
 
@@ -176,7 +178,7 @@ async def test_a_busy_mailbox_does_not_starve_the_others() -> None:
             axon.send(axon.current(), message)
 
     process, server = spawn(forever), await axon.start(Forever())
-    for _ in range(10):
+    for _ in range(3):
         await asyncio.sleep(0)
     assert (process.reason, axon.whereis(server) is None) == (None, False)  # nothing had to break them off
     axon.exit(process, kill)

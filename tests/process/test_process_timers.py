@@ -174,6 +174,7 @@ async def test_cancelled_timers_do_not_pile_up() -> None:
 SECONDS = st.integers(0, 100_000).map(lambda ms: ms / 1000)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(SECONDS, st.none() | SECONDS), max_size=30))
 def test_timers_agree_with_a_sorted_list(plan: list[tuple[float, float | None]]) -> None:
     """Whatever is armed and cancelled, and when: what is due before its cancellation comes, in order of time."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, note, now, seen, settle
+from servers import Async, Plain, Start, State, both_kinds, note, seen, settle
 
 import axon
 from axon import GenServer, cast
@@ -112,9 +113,9 @@ async def test_a_server_that_never_idles_does_not_hold_the_loop(start: Start, ki
     ticker = await start(kind([]))
     ticker.tick()
     for _ in range(10):
-        before = now()
+        before = time.process_time()
         await asyncio.sleep(0)
-        assert now() - before < 0.1, "a slice is 1 ms"
+        assert time.process_time() - before < 0.1, "a slice is 1 ms"
     assert len(ticker.ticks) > 100
 
 

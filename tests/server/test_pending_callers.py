@@ -144,3 +144,22 @@ async def test_what_was_streamed_before_the_death_arrives_before_the_error(start
     _release(server)
     await check_all_told(askers, BOOM)
     assert items == [1]
+
+
+@pytest.mark.parametrize("kind", [Plain, Async])
+async def test_z4_a_handler_that_is_killed_before_its_first_step_leaves_its_caller_no_less_informed(
+    start: Start, kind: type[Plain]
+) -> None:
+    begun: list[str] = []
+
+    async def work(state: State) -> None:
+        begun.append("work")
+
+    server = await start(kind())
+    asking = asyncio.create_task(server.do(work))
+    await asyncio.sleep(0)
+    axon.exit(server, axon.kill)
+    with pytest.raises(axon.ServerDied) as caught:
+        await asking
+    assert caught.value.reason == killed
+    assert begun == []

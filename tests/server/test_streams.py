@@ -305,6 +305,22 @@ async def test_so_does_the_end_of_the_process_that_reads(source: Source, start: 
     assert len(source.ended) == 1
 
 
+async def test_a_reader_keeps_nothing_of_the_streams_it_has_read(source: Source, start: Start) -> None:
+    async def read_many(state: State) -> int:
+        for _ in range(10):
+            assert [item async for item in source.items(3)] == [0, 1, 2]
+            async with source.items(3) as items:
+                await anext(items)
+        return len(axon.current().at_death or ())
+
+    reader = await start(Async())
+    assert await reader.do(read_many) == 0
+    await settle()
+    process = axon.whereis(source)
+    assert process is not None
+    assert not process.at_death
+
+
 async def test_so_does_cancelling_the_task_that_reads(source: Source) -> None:
     async def read() -> None:
         async for _ in source.items(gap=1):

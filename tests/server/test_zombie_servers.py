@@ -77,3 +77,24 @@ async def test_what_it_does_afterwards_is_refused_or_ignored(start: Start, way: 
     reply.set_result("from the living")
     assert await asking == "from the living"
     assert await seen(other) == []
+
+
+async def test_what_it_asks_is_refused(start: Start) -> None:
+    refused: list[BaseException] = []
+
+    async def ask_after(state: State) -> None:
+        await deaf_until(5)(state)
+        for ask in (other.echo(1), axon.get_state(other), axon.stop(other), axon.start(Plain())):
+            try:
+                await ask
+            except BaseException as error:
+                refused.append(error)
+
+    server, other = await start(Async()), await start(Plain())
+    working = asyncio.create_task(server.do(ask_after))
+    await settle()
+    axon.exit(server, axon.kill)
+    await asyncio.sleep(10)
+    assert isinstance(working.exception(), axon.ServerDied)
+    assert [type(error) for error in refused] == [axon.ProcessDead] * 4
+    assert axon.statistics(other).handled == 0

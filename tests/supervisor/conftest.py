@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-import structlog  # noqa: F401  # the first event imports it, which is a blocking call
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(

@@ -304,7 +304,7 @@ class Tree:
     def _exited(self, sup: Sup, message: Exited) -> None:
         child = next((child for child in sup.children if child.process is message.process), None)
         if child is None:
-            return
+            return None
         child.process = None
         plan = child.plan
         if plan.restart == "permanent" or (plan.restart == "transient" and not is_clean(message.reason)):

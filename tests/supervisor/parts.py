@@ -39,7 +39,7 @@ class Log(list[str]):
         return lines
 
 
-def shown(reason: ExitReason) -> str:
+def shown(reason: object) -> str:
     return type(reason).__name__ if isinstance(reason, BaseException) else repr(reason)
 
 
@@ -214,7 +214,7 @@ class Stubborn:
         self.released = False
 
     async def hang(self, *_: object) -> None:
-        for _ in range(1_000):  # a thousand hours are for ever
+        for _hour in range(1_000):  # a thousand hours are for ever
             if self.released:
                 return
             with contextlib.suppress(asyncio.CancelledError):

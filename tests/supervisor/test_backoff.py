@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,13 @@ from tenacity import (
 
 import axon
 from axon import InvalidOption, NoProcess, Supervisor, SupervisorDied, kill
+from axon.supervisor import Strategy
 
 Wait = Callable[[RetryCallState], float]
+
+
+def a_tenth_of_the_attempts(state: RetryCallState) -> float:
+    return state.attempt_number / 10
 
 
 async def started_at(log: Log, wait: Wait, *, failures: int, seconds: float) -> list[float]:
@@ -47,18 +53,18 @@ async def started_at(log: Log, wait: Wait, *, failures: int, seconds: float) -> 
         (wait_incrementing(start=1, increment=2), [0, 1, 4, 9, 16]),
         (wait_chain(wait_fixed(1), wait_fixed(3)), [0, 1, 4, 7, 10]),
         (wait_fixed(1) + wait_fixed(0.5), [0, 1.5, 3, 4.5, 6]),
-        (lambda state: state.attempt_number / 10, [0, 0.1, 0.3, 0.6, 1.0]),
+        (a_tenth_of_the_attempts, [0, 0.1, 0.3, 0.6, 1.0]),
         (wait_fixed(0), [0, 0, 0, 0, 0]),
     ],
 )
-async def test_the_waits_are_those_of_the_strategy(wait, expected) -> None:
+async def test_the_waits_are_those_of_the_strategy(wait: Wait, expected: list[float]) -> None:
     assert await started_at(Log(), wait, failures=4, seconds=100) == expected
 
 
 @pytest.mark.parametrize("wait", [wait_random(1, 3), wait_exponential_jitter(initial=1, max=3, jitter=1)])
-async def test_a_jitter_stays_within_its_bounds(wait) -> None:
+async def test_a_jitter_stays_within_its_bounds(wait: Wait) -> None:
     times = await started_at(Log(), wait, failures=6, seconds=100)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(gaps) == 6
     assert all(0.999 <= gap <= 4.001 for gap in gaps)
 
@@ -91,7 +97,7 @@ async def test_the_siblings_do_not_wait_along() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
-async def test_a_group_is_stopped_only_when_the_restart_is_due(strategy) -> None:
+async def test_a_group_is_stopped_only_when_the_restart_is_due(strategy: Strategy) -> None:
     log = Log()
     children = [part("a", log, backoff=wait_fixed(60)), part("b", log)]
     async with Supervisor(children, strategy=strategy) as sup:
@@ -181,8 +187,10 @@ async def test_after_a_stable_time_the_waits_begin_anew() -> None:
 
 
 @pytest.mark.parametrize("answer", [-1, "soon", None, float("nan")])
-async def test_a_strategy_that_answers_nonsense_ends_the_supervisor_by_name(answer) -> None:
-    wrong: Any = lambda _: answer  # noqa: E731
+async def test_a_strategy_that_answers_nonsense_ends_the_supervisor_by_name(answer: object) -> None:
+    def wrong(_: RetryCallState) -> Any:
+        return answer
+
     with pytest.raises(SupervisorDied) as died:
         async with Supervisor([part("a", Log(), backoff=wrong)]) as sup:
             await crash(at(sup, "a"))

@@ -149,6 +149,17 @@ async def test_the_cause_is_told_when_a_tree_did_not_start_again() -> None:
     assert repr(error) == "Boom('attempt 2')"
 
 
+async def test_the_cause_is_not_that_of_an_earlier_incarnation() -> None:
+    inner = child(Supervisor([part("a", Log())], max_restarts=0), id="inner")
+    with pytest.raises(SupervisorDied) as died:
+        async with Supervisor([inner], max_restarts=1) as sup:
+            await crash(at(sup, "inner", "a"), Boom("long ago"))
+            axon.exit(branch(sup, "inner"), axon.kill)
+            await for_ever()
+    assert died.value.__cause__ is None
+    assert died.value.why.endswith("the child 'inner' failed last, with killed")
+
+
 async def test_a_killed_supervisor_cancels_the_body_too() -> None:
     log = Log()
     with pytest.raises(SupervisorDied) as died:
@@ -220,10 +231,12 @@ async def test_an_inner_block_is_stopped_before_the_outer_one() -> None:
 async def test_when_the_outer_supervisor_dies_the_inner_block_is_left_in_order() -> None:
     log = Log()
     with pytest.raises(SupervisorDied) as died:
-        async with Supervisor([part("a", log)], max_restarts=0, name="outer") as outer:
-            async with Supervisor([part("b", log, finish=lasts(1))], name="inner"):
-                at(outer, "a").crash(Boom())
-                await for_ever()
+        async with (
+            Supervisor([part("a", log)], max_restarts=0, name="outer") as outer,
+            Supervisor([part("b", log, finish=lasts(1))], name="inner"),
+        ):
+            at(outer, "a").crash(Boom())
+            await for_ever()
     assert died.value.path == "outer"
     assert log[-1] == "stop b shutdown"
     assert now() >= 1
@@ -242,11 +255,13 @@ async def test_when_the_inner_supervisor_dies_the_outer_block_may_go_on() -> Non
 
 async def test_when_both_die_the_outer_one_is_told() -> None:
     with pytest.raises(SupervisorDied) as died:
-        async with Supervisor([part("a", Log())], max_restarts=0, name="outer") as outer:
-            async with Supervisor([part("b", Log())], max_restarts=0, name="inner") as inner:
-                at(outer, "a").crash(Boom())
-                at(inner, "b").crash(Boom())
-                await for_ever()
+        async with (
+            Supervisor([part("a", Log())], max_restarts=0, name="outer") as outer,
+            Supervisor([part("b", Log())], max_restarts=0, name="inner") as inner,
+        ):
+            at(outer, "a").crash(Boom())
+            at(inner, "b").crash(Boom())
+            await for_ever()
     assert died.value.path == "outer"
 
 
@@ -361,7 +376,7 @@ async def test_one_spec_may_be_entered_often_and_at_once() -> None:
             await asyncio.sleep(1)
             return await at(sup, "a").number()
 
-    assert await asyncio.gather(program(), program()) == [1, 2]
+    assert list(await asyncio.gather(program(), program())) == [1, 2]
     assert await program() == 3
     async with tree as outer, tree as inner:
         assert outer != inner
@@ -424,6 +439,34 @@ async def test_a_cancellation_while_entering_leaves_nothing_running() -> None:
     assert axon.registered() == []
     assert log[-1] in ("stop a shutdown", "stop a killed")
     assert now() == 2
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_cancellation_just_as_the_start_is_done_leaves_nothing_running(turns: int) -> None:
+    log = Log()
+
+    async def program() -> None:
+        async with Supervisor([part("a", log, begin=takes(1))], name="app"):
+            await for_ever()
+
+    task = asyncio.create_task(program())
+    await asyncio.sleep(0.5)
+    canceller = asyncio.create_task(cancel_at(1, turns, task))
+    await asyncio.wait([task], timeout=10)
+    hangs = not task.done()
+    if hangs:  # let the test go on
+        axon.exit("app", axon.kill)
+    await asyncio.gather(task, canceller, return_exceptions=True)
+    assert not hangs
+    assert task.cancelled()
+    assert axon.registered() == []
+
+
+async def cancel_at(seconds: float, turns: int, task: asyncio.Task[None]) -> None:
+    await asyncio.sleep(seconds - now())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
 
 
 async def test_a_name_of_a_block_that_is_taken() -> None:

@@ -49,7 +49,7 @@ async def test_a71_get_child_spec_returns_it_with_the_defaults_filled_in() -> No
         ("name", 7),
     ],
 )
-def test_a72_a_bad_option_is_shown_with_its_value(option, value) -> None:
+def test_a72_a_bad_option_is_shown_with_its_value(option: str, value: object) -> None:
     options: dict[str, Any] = {option: value}
     with pytest.raises(InvalidOption) as refused:
         child(Part("a", Log()), **options)
@@ -59,7 +59,7 @@ def test_a72_a_bad_option_is_shown_with_its_value(option, value) -> None:
 
 
 @pytest.mark.parametrize(("option", "value"), [("restart", "always"), ("shutdown", -1), ("significant", "yes")])
-def test_a72_also_in_a_spec_that_was_made_from_another(option, value) -> None:
+def test_a72_also_in_a_spec_that_was_made_from_another(option: str, value: object) -> None:
     changes: dict[str, Any] = {option: value}
     with pytest.raises(InvalidOption) as refused:
         dataclasses.replace(part("a", Log()), **changes)
@@ -67,7 +67,7 @@ def test_a72_also_in_a_spec_that_was_made_from_another(option, value) -> None:
 
 
 @pytest.mark.parametrize("given", [None, 3, "Part", object(), lambda: None, [Part("a", Log())]])
-def test_a72_what_is_no_server_is_refused(given) -> None:
+def test_a72_what_is_no_server_is_refused(given: Any) -> None:
     with pytest.raises(InvalidOption):
         Supervisor([given])
     with pytest.raises(InvalidOption):
@@ -139,7 +139,7 @@ def test_a73_the_default_id_is_the_class_so_two_of_a_class_need_ids() -> None:
         ("children", None),
     ],
 )
-def test_a74_a_bad_flag_is_shown_with_its_value(option, value) -> None:
+def test_a74_a_bad_flag_is_shown_with_its_value(option: str, value: object) -> None:
     flags: dict[str, Any] = {option: value}
     with pytest.raises(InvalidOption) as refused:
         Supervisor(**flags)

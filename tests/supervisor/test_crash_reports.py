@@ -5,12 +5,29 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, Loose, Part, at, branch, breaks, crash, end, fails_from, fails_on, for_ever, lasts, part
-from parts import settle, takes
+from parts import (
+    Boom,
+    Log,
+    Loose,
+    Part,
+    at,
+    branch,
+    breaks,
+    crash,
+    end,
+    fails_from,
+    fails_on,
+    for_ever,
+    lasts,
+    part,
+    settle,
+    takes,
+)
 from tenacity import wait_fixed
 
 import axon
-from axon import Supervisor, SupervisorDied, child, kill, killed, normal, shutdown
+from axon import ExitReason, Supervisor, SupervisorDied, child, kill, killed, normal, shutdown
+from axon.supervisor import Restart, Strategy
 from axon.telemetry import ChildRestarted, ProcessCrashed, ProcessStartFailed, SupervisorGaveUp, attach
 
 
@@ -97,7 +114,7 @@ async def test_each_restart_is_told_with_how_many_there_were(reports: Reports) -
 
 @pytest.mark.parametrize("reason", [normal, shutdown, shutdown("done")])
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
-async def test_a92_an_orderly_end_is_not_a_crash(reports: Reports, restart, reason) -> None:
+async def test_a92_an_orderly_end_is_not_a_crash(reports: Reports, restart: Restart, reason: ExitReason) -> None:
     async with Supervisor([part("a", Log(), restart=restart)]) as sup:
         await end(at(sup, "a"), reason)
     assert reports.take() == []
@@ -111,7 +128,7 @@ async def test_neither_is_being_stopped(reports: Reports) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one", "one_for_one"])
-async def test_siblings_that_died_together_are_reported_once_each(reports: Reports, strategy) -> None:
+async def test_siblings_that_died_together_are_reported_once_each(reports: Reports, strategy: Strategy) -> None:
     children = [part(label, Log()) for label in "abc"]
     async with Supervisor(children, strategy=strategy) as sup:
         for label in "abc":

@@ -40,7 +40,7 @@ async def test_a63_a_temporary_one_is_gone() -> None:
 
 
 @pytest.mark.parametrize(("outer_allows", "inner_allows"), [(0, 0), (1, 1), (2, 1), (1, 2), (3, 0)])
-async def test_a64_budgets_multiply(outer_allows, inner_allows) -> None:
+async def test_a64_budgets_multiply(outer_allows: int, inner_allows: int) -> None:
     log = Log()
     inner = child(Supervisor([part("a", log)], max_restarts=inner_allows), id="inner")
     crashes = 0

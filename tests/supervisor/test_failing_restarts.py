@@ -9,7 +9,7 @@ from parts import Boom, Log, at, crash, fails_from, fails_on, ignores_on, part, 
 from tenacity import wait_fixed
 
 import axon
-from axon import ChildAlreadyPresent, ChildRestarting, Supervisor, SupervisorDied, kill, shutdown
+from axon import ChildAlreadyPresent, ChildRestarting, ExitReason, Supervisor, SupervisorDied, kill, shutdown
 
 
 async def test_a54_every_attempt_counts() -> None:
@@ -30,7 +30,7 @@ async def test_a54_an_attempt_that_succeeds_ends_it() -> None:
 
 
 @pytest.mark.parametrize("reason", [axon.normal, shutdown])
-async def test_a54_a_restart_is_tried_again_whatever_init_failed_with(reason) -> None:
+async def test_a54_a_restart_is_tried_again_whatever_init_failed_with(reason: ExitReason) -> None:
     log = Log()
     children = [part("a", log, restart="transient", begin=fails_on(2, reason=reason))]
     async with Supervisor(children) as sup:

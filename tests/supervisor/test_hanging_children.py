@@ -10,6 +10,7 @@ from parts import Log, Loose, Part, Stubborn, at, branch, crash, for_ever, lasts
 import axon
 from axon import Supervisor, child, killed
 from axon.process import KILL_GRACE, runtime
+from axon.supervisor import Shutdown
 from axon.telemetry import ZombieDeclared
 
 AGES = 10**6
@@ -67,7 +68,7 @@ async def test_a_zombie_in_terminate(stubborn: Stubborn) -> None:
 
 
 @pytest.mark.parametrize("shutdown", ["brutal_kill", 0])
-async def test_a_zombie_under_brutal_kill(stubborn: Stubborn, shutdown) -> None:
+async def test_a_zombie_under_brutal_kill(stubborn: Stubborn, shutdown: Shutdown) -> None:
     async with Supervisor([part("a", Log(), shutdown=shutdown)]) as sup:
         at(sup, "a").do(stubborn.hang)
         await settle()

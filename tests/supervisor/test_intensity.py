@@ -30,7 +30,7 @@ async def survives(gaps: list[float], max_restarts: int, max_seconds: float) -> 
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2, 3])
-async def test_a46_so_many_restarts_are_allowed_and_the_next_one_is_not(allowed) -> None:
+async def test_a46_so_many_restarts_are_allowed_and_the_next_one_is_not(allowed: int) -> None:
     log = Log()
     sup = await axon.start(Supervisor([part("a", log)], max_restarts=allowed))
     down = asyncio.create_task(axon.wait_down(sup))
@@ -58,7 +58,7 @@ async def test_a47_without_any_allowed_the_first_failure_ends_the_supervisor() -
         ([0.5, 1.75, 1.75, 1.75], True),
     ],
 )
-async def test_a48_the_window_includes_its_end(gaps, lives) -> None:
+async def test_a48_the_window_includes_its_end(gaps: list[float], lives: bool) -> None:
     assert await survives(gaps, max_restarts=2, max_seconds=2) is lives
 
 

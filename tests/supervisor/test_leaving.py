@@ -20,11 +20,11 @@ from axon import telemetry as t
 from axon.process import KILL_GRACE, runtime
 from axon.testing import virtual_clock
 
-Nature: TypeAlias = Literal["quick", "slow", "hanging", "breaking", "loose", "brutal", "busy", "stubborn"]
+Nature: TypeAlias = Literal["quick", "starting", "slow", "hanging", "breaking", "loose", "brutal", "busy", "stubborn"]
 Trouble: TypeAlias = Literal["crash", "ask", "start", "kill", "pause"]
 Exit: TypeAlias = Literal["return", "error", "cancel", "cancel again", "timeout"]
 
-NATURES: list[Nature] = ["quick", "slow", "hanging", "breaking", "loose", "brutal", "busy", "stubborn"]
+NATURES: list[Nature] = ["quick", "starting", "slow", "hanging", "breaking", "loose", "brutal", "busy", "stubborn"]
 TROUBLES: list[Trouble] = ["crash", "ask", "start", "kill", "pause"]
 EXITS: list[Exit] = ["return", "error", "cancel", "cancel again", "timeout"]
 LIMIT = 0.5
@@ -52,6 +52,11 @@ BRANCHES: st.SearchStrategy[Branch] = st.recursive(
 )
 
 
+async def some_turns(number: int) -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 class World:
     """A tree with its workers by path, and what became of them."""
 
@@ -70,9 +75,12 @@ class World:
         if isinstance(given, Branch):
             return child(self.tree(given, path), id=id)
         self.workers[path] = given
-        finish = {"slow": lasts(0.2), "hanging": for_ever, "breaking": breaks, "stubborn": self.stubborn.hang}.get(given)
+        finish = {"slow": lasts(0.2), "hanging": for_ever, "breaking": breaks, "stubborn": self.stubborn.hang}.get(
+            given
+        )
         kind = Loose if given == "loose" else Part
-        return child(kind(path, self.log, None, finish), id=id, shutdown="brutal_kill" if given == "brutal" else LIMIT)
+        begin = some_turns if given == "starting" else None
+        return child(kind(path, self.log, begin, finish), id=id, shutdown="brutal_kill" if given == "brutal" else LIMIT)
 
     def handle(self, root: Supervisor, path: str) -> Part:
         return at(root, *path.split("/")[1:])
@@ -110,6 +118,17 @@ class World:
                 raise Boom
 
 
+async def end_of(program: asyncio.Task[None]) -> BaseException | None:
+    """How the program ended; one that hangs is broken off."""
+    await asyncio.wait([program], timeout=1_000)
+    hangs = not program.done()
+    if hangs and axon.whereis("root") is not None:
+        axon.exit("root", axon.kill)
+    [ended] = await asyncio.gather(program, return_exceptions=True)
+    assert not hangs
+    return ended
+
+
 async def leave(branch: Branch, troubles: Sequence[tuple[Trouble, int]], way: Exit) -> None:
     world, loop = World(), asyncio.get_running_loop()
     program = asyncio.create_task(world.live(branch, troubles, way))
@@ -117,7 +136,7 @@ async def leave(branch: Branch, troubles: Sequence[tuple[Trouble, int]], way: Ex
         loop.call_later(1, program.cancel)
     if way == "cancel again":
         loop.call_later(1.1, program.cancel)
-    [ended] = await asyncio.gather(program, return_exceptions=True)
+    ended = await end_of(program)
     assert loop.time() < 1.1 + (len(world.workers) + len(troubles)) * (LIMIT + KILL_GRACE)  # nothing hangs
     zombies = runtime().zombies
     await asyncio.gather(*world.asking, return_exceptions=True)
@@ -158,3 +177,23 @@ def test_leaving_a_tree_at_rest(branch: Branch, way: Exit) -> None:
 def test_leaving_a_tree_in_trouble(branch: Branch, way: Exit, troubles: list[tuple[Trouble, int]]) -> None:
     with asyncio.Runner(loop_factory=virtual_clock) as runner:
         runner.run(leave(branch, troubles, way))
+
+
+async def break_off(branch: Branch, turns: int) -> None:
+    world = World()
+    program = asyncio.create_task(world.live(branch, (), "cancel"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    program.cancel()
+    assert isinstance(await end_of(program), asyncio.CancelledError)
+    zombies = runtime().zombies
+    assert Counter(world.started) == Counter(world.exited)
+    assert asyncio.all_tasks() == {asyncio.current_task(), *zombies.values()}
+    await world.stubborn.release()
+
+
+@settings(settings.get_profile("supervisor"))
+@given(branch=BRANCHES, turns=st.integers(0, 30))
+def test_cancelling_at_any_turn_of_the_start(branch: Branch, turns: int) -> None:
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(break_off(branch, turns))

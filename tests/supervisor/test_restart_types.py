@@ -6,14 +6,15 @@ import pytest
 from parts import Boom, Log, Part, at, crash, end, part, settle, statuses
 
 import axon
-from axon import ChildNotFound, NoProcess, Supervisor, killed, noproc, normal, shutdown
+from axon import ChildNotFound, ExitReason, NoProcess, Supervisor, killed, noproc, normal, shutdown
+from axon.supervisor import Restart, Strategy
 
 CLEAN = [normal, shutdown, shutdown("x")]
 FAILED = [killed, noproc, Boom()]
 
 
 @pytest.mark.parametrize("reason", CLEAN + FAILED, ids=repr)
-async def test_a29_a_permanent_child_is_restarted_after_every_exit(reason) -> None:
+async def test_a29_a_permanent_child_is_restarted_after_every_exit(reason: ExitReason) -> None:
     log = Log()
     async with Supervisor([part("a", log, restart="permanent")]) as sup:
         await end(at(sup, "a"), reason)
@@ -21,7 +22,7 @@ async def test_a29_a_permanent_child_is_restarted_after_every_exit(reason) -> No
 
 
 @pytest.mark.parametrize("reason", FAILED, ids=repr)
-async def test_a30_a_transient_child_is_restarted_after_a_failure(reason) -> None:
+async def test_a30_a_transient_child_is_restarted_after_a_failure(reason: ExitReason) -> None:
     log = Log()
     async with Supervisor([part("a", log, restart="transient")]) as sup:
         await end(at(sup, "a"), reason)
@@ -37,7 +38,7 @@ async def test_a30_killed_from_outside_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize("reason", CLEAN, ids=repr)
-async def test_a30_a32_a_transient_child_that_ended_in_order_stays_as_a_spec(reason) -> None:
+async def test_a30_a32_a_transient_child_that_ended_in_order_stays_as_a_spec(reason: ExitReason) -> None:
     log = Log()
     async with Supervisor([part("a", log, restart="transient"), part("b", log)]) as sup:
         await end(at(sup, "a"), reason)
@@ -48,7 +49,7 @@ async def test_a30_a32_a_transient_child_that_ended_in_order_stays_as_a_spec(rea
 
 
 @pytest.mark.parametrize("reason", CLEAN + FAILED, ids=repr)
-async def test_a31_a_temporary_child_is_gone_with_its_spec_whatever_the_reason(reason) -> None:
+async def test_a31_a_temporary_child_is_gone_with_its_spec_whatever_the_reason(reason: ExitReason) -> None:
     log = Log()
     async with Supervisor([part("a", log, restart="temporary"), part("b", log)]) as sup:
         await end(at(sup, "a"), reason)
@@ -60,7 +61,9 @@ async def test_a31_a_temporary_child_is_gone_with_its_spec_whatever_the_reason(r
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 @pytest.mark.parametrize(("restart", "reason"), [("transient", normal), ("temporary", normal), ("temporary", Boom())])
-async def test_a33_an_exit_that_restarts_nobody_costs_no_budget_and_touches_nobody(strategy, restart, reason) -> None:
+async def test_a33_an_exit_that_restarts_nobody_costs_no_budget_and_touches_nobody(
+    strategy: Strategy, restart: Restart, reason: ExitReason
+) -> None:
     log = Log()
     children = [part("a", log), part("b", log, restart=restart), part("c", log)]
     async with Supervisor(children, strategy=strategy, max_restarts=0) as sup:

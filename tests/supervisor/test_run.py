@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize(("answer", "status"), [(None, 0), (0, 0), (3, 3)])
-def test_the_status_is_what_main_returned(answer, status) -> None:
+def test_the_status_is_what_main_returned(answer: int | None, status: int) -> None:
     async def main() -> int | None:
         await asyncio.sleep(0)
         return answer
@@ -103,7 +103,7 @@ def test_it_is_refused_outside_the_main_thread() -> None:
 
 
 @pytest.mark.parametrize("program", [None, 3, "app"])
-def test_what_is_no_program_is_refused(program) -> None:
+def test_what_is_no_program_is_refused(program: Any) -> None:
     with pytest.raises(InvalidOption, match="program"):
         axon.run(program)
 

@@ -9,7 +9,8 @@ from parts import Boom, Log, at, branch, crash, end, part, settle, statuses
 from tenacity import wait_fixed
 
 import axon
-from axon import InvalidOption, Supervisor, child, normal, shutdown
+from axon import ExitReason, InvalidOption, Supervisor, child, normal, shutdown
+from axon.supervisor import AutoShutdown, Restart
 
 
 async def test_a65_never_is_the_default() -> None:
@@ -20,7 +21,9 @@ async def test_a65_never_is_the_default() -> None:
     ("restart", "reason"),
     [("transient", normal), ("transient", shutdown("x")), ("temporary", normal), ("temporary", Boom())],
 )
-async def test_a66_any_significant_the_first_end_stops_the_others_in_reverse(restart, reason) -> None:
+async def test_a66_any_significant_the_first_end_stops_the_others_in_reverse(
+    restart: Restart, reason: ExitReason
+) -> None:
     log = Log()
     children = [part("a", log), part("job", log, restart=restart, significant=True), part("c", log)]
     sup = await axon.start(Supervisor(children, auto_shutdown="any_significant"))
@@ -116,8 +119,8 @@ async def test_a69_nor_does_a_siblings_restart_trigger() -> None:
 
 
 @pytest.mark.parametrize("auto_shutdown", ["any_significant", "all_significant"])
-async def test_a70_a_permanent_child_cannot_be_significant(auto_shutdown) -> None:
-    with pytest.raises(InvalidOption, match="significant must be .*, got: True"):
+async def test_a70_a_permanent_child_cannot_be_significant(auto_shutdown: AutoShutdown) -> None:
+    with pytest.raises(InvalidOption, match=r"significant must be .*, got: True"):
         part("a", Log(), significant=True)
 
 

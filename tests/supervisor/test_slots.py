@@ -117,6 +117,18 @@ async def test_also_when_it_is_its_supervisor_that_waits() -> None:
         assert (await absence(a)).restart_in == pytest.approx(6)
 
 
+async def test_but_one_that_was_deleted_does_not_come_back_with_its_supervisor() -> None:
+    children = [part("a", Log()), part("b", Log())]
+    async with Supervisor([child(Supervisor(children, max_restarts=0), id="inner", backoff=wait_fixed(10))]) as sup:
+        deleted, middle = at(sup, "inner", "b"), branch(sup, "inner")
+        await middle.terminate_child("b")
+        await middle.delete_child("b")
+        await crash(at(sup, "inner", "a"))
+        nobody = await absence(deleted)
+        assert nobody.restart_in is None
+        assert str(nobody) == "no process at Supervisor/inner/b: it was deleted"
+
+
 async def test_a_restart_under_way_is_due_now() -> None:
     seen: list[NoProcess] = []
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, Part, at, crash, fails_on, ignores_on, now, part, settle, shown, statuses, takes
+from parts import Begin, Boom, Log, Part, at, crash, fails_on, ignores_on, now, part, settle, shown, statuses, takes
 
 import axon
 from axon import NameTaken, NoProcess, StartFailed, Supervisor, child, shutdown
+from axon.supervisor import Restart
 
 
 async def test_a1_the_next_child_starts_when_the_one_before_it_is_ready() -> None:
@@ -40,7 +41,9 @@ async def test_a2_the_supervisor_is_there_when_every_init_is_done() -> None:
         (fails_on(1, reason=asyncio.CancelledError()), "CancelledError"),
     ],
 )
-async def test_a3_if_one_child_fails_those_before_it_are_stopped_and_no_later_one_starts(begin, reason) -> None:
+async def test_a3_if_one_child_fails_those_before_it_are_stopped_and_no_later_one_starts(
+    begin: Begin, reason: str
+) -> None:
     log = Log()
     tree = Supervisor([part("a", log), part("b", log), part("c", log, begin=begin), part("d", log)], name="app")
     with pytest.raises(StartFailed) as failed:
@@ -72,7 +75,7 @@ async def test_a4_a_failure_at_the_start_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize("restart", ["permanent", "transient"])
-async def test_a5_a_child_that_ignores_stays_without_a_process_and_later_ones_start(restart) -> None:
+async def test_a5_a_child_that_ignores_stays_without_a_process_and_later_ones_start(restart: Restart) -> None:
     log = Log()
     children = [part("a", log), part("b", log, begin=ignores_on(1), restart=restart), part("c", log)]
     async with Supervisor(children) as sup:

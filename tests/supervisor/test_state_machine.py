@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import event, given, note, settings
@@ -122,11 +122,12 @@ def supervisors(draw: st.DrawFn, depth: int) -> SupervisorPlan:
     )
 
 
-ROOTS = st.builds(
-    lambda plan, allowed: replace(plan, id="root", max_restarts=allowed),
-    supervisors(2),
-    st.sampled_from([20, 5, 3, 1]),  # or there is soon no tree to look at
-)
+@st.composite
+def roots(draw: st.DrawFn) -> SupervisorPlan:
+    allowed = draw(st.sampled_from([20, 5, 3, 1]))  # or there is soon no tree to look at
+    return replace(draw(supervisors(2)), id="root", max_restarts=allowed)
+
+
 SMALL = st.integers(0, 5)
 TREATMENTS: st.SearchStrategy[Treatment] = st.one_of(
     st.builds(Die, SMALL, st.tuples(SMALL), st.sampled_from(["Boom", *REASONS])),
@@ -160,12 +161,15 @@ def tree(plan: SupervisorPlan, path: str, log: Log) -> Supervisor:
     )
 
 
-def spec(plan: WorkerPlan | SupervisorPlan, path: str, log: Log) -> ChildSpec[GenServer[object]]:
-    seconds, server = plan.backoff, None
-    if isinstance(plan, WorkerPlan):
+def spec(plan: WorkerPlan | SupervisorPlan, path: str, log: Log) -> ChildSpec[GenServer[Any]]:
+    seconds = plan.backoff
+    server: GenServer[Any]
+    if isinstance(plan, SupervisorPlan):
+        server = tree(plan, path, log)
+    else:
         server = (Part if plan.traps else Loose)(path, log, begins(plan), breaks if plan.breaks else None)
     return child(
-        tree(plan, path, log) if isinstance(plan, SupervisorPlan) else server,
+        server,
         id=plan.id,
         restart=plan.restart,
         significant=plan.significant,
@@ -311,7 +315,7 @@ def _no_log() -> Iterator[None]:
 
 
 @settings(settings.get_profile("supervisor"))
-@given(plan=ROOTS, treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
+@given(plan=roots(), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
 def test_a_tree_does_what_the_rules_say(plan: SupervisorPlan, treatments: list[Treatment]) -> None:
     with asyncio.Runner(loop_factory=virtual_clock) as runner:
         runner.run(live(plan, treatments))

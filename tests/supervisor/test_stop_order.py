@@ -5,10 +5,28 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, Loose, Part, at, branch, breaks, crash, end, for_ever, lasts, now, part, settle, statuses
+from parts import (
+    Boom,
+    Finish,
+    Log,
+    Loose,
+    Part,
+    at,
+    branch,
+    breaks,
+    crash,
+    end,
+    for_ever,
+    lasts,
+    now,
+    part,
+    settle,
+    statuses,
+    takes,
+)
 
 import axon
-from axon import NoProcess, ServerDied, Supervisor, child, killed, normal, shutdown
+from axon import ExitReason, NoProcess, ServerDied, Supervisor, child, killed, normal, shutdown
 
 
 async def reason_of(target: axon.process.Target) -> axon.ExitReason:
@@ -18,7 +36,7 @@ async def reason_of(target: axon.process.Target) -> axon.ExitReason:
 async def test_a14_children_stop_in_reverse_each_after_the_one_before_it_is_gone() -> None:
     log = Log()
 
-    def slowly(label: str):
+    def slowly(label: str) -> Finish:
         async def finish(_: axon.ExitReason) -> None:
             await asyncio.sleep(1)
             log.append(f"gone {label} at {now():g}")
@@ -148,7 +166,7 @@ async def test_a22_a_child_that_ends_badly_during_the_stop_does_not_change_its_s
 
 
 @pytest.mark.parametrize("reason", [normal, shutdown, shutdown("x"), Boom()])
-async def test_a23_a_supervisor_follows_its_parent_whatever_the_reason(reason) -> None:
+async def test_a23_a_supervisor_follows_its_parent_whatever_the_reason(reason: ExitReason) -> None:
     log = Log()
     handle = asyncio.get_running_loop().create_future()
 
@@ -165,7 +183,7 @@ async def test_a23_a_supervisor_follows_its_parent_whatever_the_reason(reason) -
 
 
 @pytest.mark.parametrize("reason", [normal, shutdown, Boom(), killed])
-async def test_a24_a_signal_of_a_stranger_is_dropped(reason) -> None:
+async def test_a24_a_signal_of_a_stranger_is_dropped(reason: ExitReason) -> None:
     log = Log()
     async with Supervisor([part("a", log)]) as sup:
         axon.exit(sup, reason)  # from a plain coroutine
@@ -193,7 +211,7 @@ async def test_a25_a_killed_supervisor_leaves_no_orphan() -> None:
     tree = Supervisor([part("trapping", log), part("loose", log, Loose), inner])
     async with Supervisor([child(tree, id="target", restart="temporary")]) as outer:
         sup = branch(outer, "target")
-        targets = [at(sup, "trapping"), at(sup, "loose"), branch(sup, "deep")]
+        targets: list[axon.process.Target] = [at(sup, "trapping"), at(sup, "loose"), branch(sup, "deep")]
         downs = [asyncio.create_task(reason_of(target)) for target in targets]
         await settle()
         log.clear()
@@ -204,8 +222,22 @@ async def test_a25_a_killed_supervisor_leaves_no_orphan() -> None:
         assert log.index("stop e shutdown") < log.index("stop d shutdown")
 
 
+async def test_a25_also_one_that_is_killed_while_it_starts() -> None:
+    log = Log()
+    starting = asyncio.create_task(
+        axon.start(Supervisor([part("a", log), part("b", log, begin=takes(60))]), name="app")
+    )
+    await settle()
+    axon.exit("app", axon.kill)
+    with pytest.raises(axon.StartFailed) as failed:
+        await starting
+    await settle()
+    assert failed.value.reason == killed
+    assert log == ["start a", "start b", "stop a killed"]
+
+
 @pytest.mark.parametrize("reason", [normal, shutdown, shutdown("done"), Boom()])
-async def test_a26_stop_returns_when_the_tree_is_gone_with_the_reason_asked_for(reason) -> None:
+async def test_a26_stop_returns_when_the_tree_is_gone_with_the_reason_asked_for(reason: ExitReason) -> None:
     log = Log()
     sup = await axon.start(Supervisor([part("a", log, finish=lasts(1)), part("b", log, finish=lasts(1))]))
     log.clear()

@@ -7,6 +7,7 @@ from parts import Boom, Log, at, crash, end, ignores_on, part, settle, statuses
 
 import axon
 from axon import Supervisor, SupervisorDied, kill
+from axon.supervisor import Strategy
 
 
 async def test_a36_one_for_one_leaves_the_siblings_alone() -> None:
@@ -38,7 +39,7 @@ async def test_a38_rest_for_one_does_so_from_the_dead_one_on() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
-async def test_a39_a_group_restart_counts_once(strategy) -> None:
+async def test_a39_a_group_restart_counts_once(strategy: Strategy) -> None:
     log = Log()
     async with Supervisor([part(label, log) for label in "abc"], strategy=strategy, max_restarts=1) as sup:
         await crash(at(sup, "a"))
@@ -46,7 +47,7 @@ async def test_a39_a_group_restart_counts_once(strategy) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
-async def test_a40_a_temporary_sibling_stopped_by_a_group_restart_is_gone(strategy) -> None:
+async def test_a40_a_temporary_sibling_stopped_by_a_group_restart_is_gone(strategy: Strategy) -> None:
     log = Log()
     children = [part("a", log), part("b", log, restart="temporary"), part("c", log)]
     async with Supervisor(children, strategy=strategy, max_restarts=1) as sup:
@@ -57,7 +58,7 @@ async def test_a40_a_temporary_sibling_stopped_by_a_group_restart_is_gone(strate
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
-async def test_a41_a_group_restart_brings_back_those_who_did_not_run(strategy) -> None:
+async def test_a41_a_group_restart_brings_back_those_who_did_not_run(strategy: Strategy) -> None:
     log = Log()
     children = [
         part("a", log, restart="transient"),
@@ -77,7 +78,7 @@ async def test_a41_a_group_restart_brings_back_those_who_did_not_run(strategy) -
 
 
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
-async def test_a42_of_several_dead_the_first_restarts_all_and_counts_once(strategy) -> None:
+async def test_a42_of_several_dead_the_first_restarts_all_and_counts_once(strategy: Strategy) -> None:
     log = Log()
     async with Supervisor([part(label, log) for label in "abc"], strategy=strategy, max_restarts=1) as sup:
         for label in "abc":

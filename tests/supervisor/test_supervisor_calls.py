@@ -5,8 +5,24 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, Part, at, branch, crash, end, fails_from, fails_on, ignores_on, lasts, now, part, settle
-from parts import statuses, takes
+from parts import (
+    Boom,
+    Log,
+    Part,
+    at,
+    branch,
+    crash,
+    end,
+    fails_from,
+    fails_on,
+    ignores_on,
+    lasts,
+    now,
+    part,
+    settle,
+    statuses,
+    takes,
+)
 
 import axon
 from axon import (
@@ -23,6 +39,7 @@ from axon import (
     WrongServer,
     child,
 )
+from axon.supervisor import Restart
 
 # -- start_child
 
@@ -51,7 +68,7 @@ async def test_a78_so_is_the_id_of_a_stopped_one() -> None:
 
 
 @pytest.mark.parametrize("restart", ["permanent", "transient"])
-async def test_a78_a_child_that_ignores_is_kept_without_a_process(restart) -> None:
+async def test_a78_a_child_that_ignores_is_kept_without_a_process(restart: Restart) -> None:
     async with Supervisor() as sup:
         handle = await sup.start_child(part("a", Log(), begin=ignores_on(1), restart=restart))
         assert await statuses(sup) == {"a": "stopped"}
@@ -192,7 +209,7 @@ async def test_a80_a_failing_start_is_an_error_and_the_spec_stays() -> None:
 
 
 @pytest.mark.parametrize("operation", ["restart_child", "delete_child"])
-async def test_a80_a81_a_running_child_is_refused(operation) -> None:
+async def test_a80_a81_a_running_child_is_refused(operation: str) -> None:
     async with Supervisor([part("a", Log())]) as sup:
         with pytest.raises(ChildRunning, match=r"child 'a' is running; terminate_child\(\) it first"):
             await getattr(sup, operation)("a")
@@ -209,7 +226,7 @@ async def test_a81_delete_child_drops_the_spec_of_a_stopped_one() -> None:
 
 
 @pytest.mark.parametrize("operation", ["terminate_child", "restart_child", "delete_child", "get_child_spec"])
-async def test_an_unknown_child_is_not_found(operation) -> None:
+async def test_an_unknown_child_is_not_found(operation: str) -> None:
     async with Supervisor([part("a", Log())], name="app") as sup:
         with pytest.raises(ChildNotFound, match="app: child 'b' is not known here") as refused:
             await getattr(sup, operation)("b")
@@ -274,7 +291,7 @@ async def test_a89_the_calls_wait_without_limit() -> None:
 
 
 @pytest.mark.parametrize("operation", ["which_children", "count_children"])
-async def test_a89_asking_a_dead_supervisor_is_an_error(operation) -> None:
+async def test_a89_asking_a_dead_supervisor_is_an_error(operation: str) -> None:
     async with Supervisor([part("a", Log())]) as sup:
         pass
     with pytest.raises(NoProcess, match="its block was left"):
@@ -291,7 +308,7 @@ async def test_a90_an_unknown_message_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("operation", ["count_children", "start_child"])
-async def test_a91_a_child_that_calls_its_supervisor_from_init_is_refused(operation) -> None:
+async def test_a91_a_child_that_calls_its_supervisor_from_init_is_refused(operation: str) -> None:
     """It would wait for itself: the supervisor is busy in that very init."""
 
     async def ask(number: int) -> None:
@@ -323,6 +340,28 @@ async def test_a_child_that_waits_for_its_supervisor_does_not_stop_it_from_stopp
         log.clear()
         asyncio.get_running_loop().call_later(0.5, at(sup, "b").do, sup.count_children)
     assert [line for line in log if not line.startswith("stop b")] == ["stop c shutdown", "stop a shutdown"]
+
+
+@pytest.mark.timeout(5)
+async def test_others_may_ask_while_the_supervisor_ends_a_child_that_waits_for_it() -> None:
+    """The two wait for each other until the child's time is over; whoever asks meanwhile just waits, too."""
+    answers: list[ChildCounts] = []
+    other = await axon.start(Part("other", Log()))
+
+    async def ask() -> None:
+        answers.append(await sup.count_children())
+
+    async with Supervisor([part("a", Log(), shutdown=3), part("b", Log(), begin=takes(1, on=2))]) as sup:
+        await crash(at(sup, "b"))
+        ending = asyncio.create_task(sup.terminate_child("a"))
+        await settle()
+        at(sup, "a").do(sup.count_children)
+        await asyncio.sleep(2)
+        other.do(ask)
+        await ending
+        await settle()
+    await axon.stop(other)
+    assert answers == [ChildCounts(specs=2, active=1, supervisors=0, workers=2)]
 
 
 async def test_calls_that_were_waiting_when_the_supervisor_gave_up_are_told() -> None:

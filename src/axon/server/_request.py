@@ -123,10 +123,10 @@ class WaitEdge:
 
 def refuse_cycle(waiter: Process, target: Process) -> None:
     """Raise `CallCycle` if `target` waits, over any number of hops, for `waiter`."""
-    path = [waiter.path]
+    hops: dict[Process, None] = {}
     hop: Process | None = target
-    while hop is not None:
-        path.append(hop.path)
+    while hop is not None and hop not in hops:  # a supervisor that ends a child that waits for it makes a ring
+        hops[hop] = None
         if hop is waiter:
-            raise CallCycle(path)
+            raise CallCycle([waiter.path, *(process.path for process in hops)])
         hop = hop.waits_for

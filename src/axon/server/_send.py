@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._history import describe
-from ._request import Request, WaitEdge, call_request
+from ._request import Request, WaitEdge, call_request, refuse_zombie
 from ._stream import Channel
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
 
 async def ask_system(process: ServerProcess, function: Callable[[ServerProcess], object]) -> Any:
     """Have the process run `function(process)` between two callbacks, and return what it returns."""
+    refuse_zombie()
     request = call_request(running.get())
     with WaitEdge(running.get(), process):
         process.enqueue((None, function, {}, request))

@@ -49,11 +49,13 @@ class Slot:
 
     def absent(self) -> NoProcess:
         """The error for a request while nobody is here."""
+        if self.ended is not None:
+            return NoProcess(self.path, self.ended)
         due, above = self.restart_at, self.home
         while due is None and above is not None:  # it comes back together with its supervisor
             due, above = above.restart_at, above.home
         left = None if due is None else max(0.0, due - self.runtime.loop.time())
-        return NoProcess(self.path, self.ended or "it does not run now", left)
+        return NoProcess(self.path, "it does not run now", left)
 
     def end(self, why: str) -> None:
         """Nobody will ever be here again."""

@@ -64,7 +64,7 @@ def launch(
         process.name = name
     if linked and parent is not None:
         connect(parent, process)
-    slot.process = process
+    slot.process, slot.gave_up = process, None
     process.begin()
     return process
 

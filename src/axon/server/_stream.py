@@ -46,7 +46,8 @@ class Channel:
         self._task = self.server.runtime.loop.create_task(self._pump(items, self._due), context=self._context)
         self._task.add_done_callback(self._settle)
         adopt(self.server, self._task)
-        self.server.at_death = [*(self.server.at_death or ()), self._server_died]
+        self.server.at_death = self.server.at_death or []
+        self.server.at_death.append(self._server_died)
 
     def _server_died(self) -> None:
         """The reader hears of it at once, however long the generator takes to clean up."""

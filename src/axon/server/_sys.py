@@ -25,7 +25,7 @@ from ..process import (
 from ._genserver import GenServer
 from ._history import Statistics, recent_messages
 from ._process import ServerProcess
-from ._request import WaitEdge
+from ._request import WaitEdge, refuse_zombie
 from ._send import ask_system
 
 S = TypeVar("S")
@@ -101,6 +101,7 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     https://www.erlang.org/doc/man/gen_server#stop-3
     """
     checked(reason)
+    refuse_zombie()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
     process = find(target, runtime())
     if process is None:

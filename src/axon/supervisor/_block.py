@@ -102,6 +102,8 @@ async def enter(supervisor: G, name: str | None) -> G:
     try:
         await started(process, given_up=shutdown)
     except asyncio.CancelledError:
+        if process.phase == "running":  # the start was done in the very turn of the cancellation
+            process.stop_soon(shutdown)
         while process.reason is None:  # those that had started are stopped in order
             with suppress(asyncio.CancelledError):
                 await wait_down(process)

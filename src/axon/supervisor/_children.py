@@ -66,18 +66,20 @@ class Children:
                 limit=spec.mailbox,
                 reported=True,
             )
+            child.process = process  # at once: a start that is broken off leaves it to `stop`
             if process.phase == "init":
                 await _started_unless_stopped(process, supervisor, spec)
             await started(process)
         except StartFailed as error:
-            child.failure = checked(error.reason)
+            child.process, child.failure = None, checked(error.reason)
             return error
         except NameTaken as error:
             child.failure = error
             return StartFailed(child.slot.path, error)
         except Ignored as error:
+            child.process = None
             return error
-        child.process, child.status, child.started_at = process, "running", supervisor.runtime.loop.time()
+        child.status, child.started_at = "running", supervisor.runtime.loop.time()
         self.by_process[process] = child
         return None
 
@@ -86,9 +88,10 @@ class Children:
         self.cancel_retry(child)
         process, how = child.process, child.spec.shutdown
         if process is not None:
+            has_started = process.phase != "init"
             reason = await end(process, supervisor, how)
             expected = killed if how == "brutal_kill" else shutdown
-            if not is_clean(reason) and reason != expected:
+            if has_started and not is_clean(reason) and reason != expected:
                 process.report_crash(reason, decision)
         self.forget(child)
 
@@ -152,12 +155,13 @@ async def _started_unless_stopped(
     how = shutdown if spec.type == "supervisor" else killed  # a supervisor stops the children it has, in order
 
     def break_off() -> None:
-        process.request_exit(how)
+        if process.phase == "init":
+            process.request_exit(how)
 
     timer = supervisor.runtime.timers.after(KILL_GRACE, break_off) if supervisor.stops else None
     supervisor.on_stop = break_off
     try:
-        await started(process)
+        await started(process, given_up=how)
     finally:
         supervisor.on_stop = None
         if timer is not None:

@@ -19,7 +19,7 @@ from ..errors import (
     StartFailed,
     WrongServer,
 )
-from ..process import Exit, ExitReason, checked_seconds, current, is_clean, shutdown
+from ..process import Exit, ExitReason, checked_seconds, current, is_clean, killed, shutdown
 from ..server import GenServer, ServerProcess, Slot, Stop, bound, call, class_of, slot_of
 from ..telemetry import ChildRestarted, SupervisorGaveUp
 from ._backoff import backoff_delay
@@ -229,6 +229,8 @@ class Supervisor(GenServer[Children]):
             try:
                 failure = await state.start(child, me)
             except asyncio.CancelledError:  # nobody waits for this start any more
+                if me.exit_requested == killed:  # it has no chance to stop them: their links tell them (A25)
+                    raise
                 await state.stop_all(state.by_id.values(), me, "none: its supervisor is stopping", False)
                 raise
             if isinstance(failure, StartFailed):

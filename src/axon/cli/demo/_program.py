@@ -34,7 +34,7 @@ QUESTIONS = (
     "What happens to queued casts when a server crashes?",
     "How many restarts does a supervisor allow by default?",
     "When is a killed process declared dead and listed as a zombie?",
-    "What does a call raise while nobody is at the address of a handle?",
+    "What does the handle of a supervised child raise meanwhile?",
 )
 
 
