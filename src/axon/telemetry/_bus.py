@@ -21,8 +21,8 @@ class _Attachment:
     __slots__ = ("kinds", "listener")
 
     def __init__(self, listener: Callable[[Any], None], kinds: tuple[type[Event], ...]) -> None:
-        self.listener = listener
-        self.kinds = kinds
+        self.listener: Callable[[Any], None] = listener
+        self.kinds: tuple[type[Event], ...] = kinds
 
 
 class Bus:
