@@ -199,13 +199,13 @@ class Tree(Supervisor):
     @call(timeout=None, raises=(axon.AxonError,))
     async def _start_child(self, state: Any, spec: ChildSpec[GenServer[Any]]) -> GenServer[Any]:
         handle: GenServer[Any] = await handler(Supervisor._start_child)(self, state, spec)
-        self.recorder.start_answered(spec.id)
+        self.recorder.start_answered(spec, spec.id)
         return handle
 
     @call(timeout=None, raises=(axon.AxonError,))
     async def restart_child(self, state: Any, id: str) -> None:
         await handler(Supervisor.restart_child)(self, state, id)
-        self.recorder.start_answered(id)
+        self.recorder.start_answered(id, id)
 
     @call(timeout=None)
     def asked(self, state: Any, do: Do) -> object:

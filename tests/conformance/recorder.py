@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +37,10 @@ class Recorder:
         self.known: dict[Process, Known] = {}
         self.latest: dict[str, Known] = {}
         self._last_attempt: dict[str, Known] = {}
-        self.answers: deque[str] = deque()
-        """OTP's answers to requests to start a child, in the order of these: Axon's do not tell an ignored start."""
+        self.answers: dict[int, str] = {}
+        """OTP's answers to requests to start a child, by the identity of what was sent: Axon's do not tell an ignored
+        start, and the askers may wake in any order.
+        """
         self._ignored: set[Process] = set()
         self._up: dict[str, list[Known]] = {}
 
@@ -71,10 +73,10 @@ class Recorder:
         origin = "outside" if sender is None else self.known[sender].path
         self._add("exit_received", me, reason=show(reason), **{"from": origin})
 
-    def start_answered(self, id: str) -> None:
-        """The running supervisor is about to answer the request to start its child `id`."""
-        entry = self._last_attempt[f"{self.known[axon.current()].path}/{id}"]
-        self.answers.append("{ok,undefined}" if entry.process in self._ignored else "{ok,pid}")
+    def start_answered(self, request: object, child: str) -> None:
+        """The running supervisor is about to answer the request to start its child `child`."""
+        entry = self._last_attempt[f"{self.known[axon.current()].path}/{child}"]
+        self.answers[id(request)] = "{ok,undefined}" if entry.process in self._ignored else "{ok,pid}"
 
     def alive(self) -> list[Known]:
         return [entry for entry in self.known.values() if entry.process.reason is None]

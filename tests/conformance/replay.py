@@ -6,7 +6,7 @@ Each line of the input is a scenario: a supervision tree, and steps that disturb
 `{"name": ..., "trace": [event, ...]}`, the same as the line of that name in the golden file if Axon did what OTP 25
 did. `--golden FILE` compares here and prints the first step that differs; `--only TEXT` takes the scenarios whose
 name contains it, `--raw` leaves the events in the order observed, `--async-handlers` runs every worker with `async`
-callbacks. The exit status is 0 if all went well (and, with `--golden`, all is the same).
+callbacks, `--seed N` under the schedule of that seed. The exit status is 0 if all went well (and, with `--golden`, all is the same).
 
 Every scenario has an event loop of its own, on virtual time: it takes the same course on any machine and under any
 load, and a restart period of 60 seconds is never waited for.
@@ -32,11 +32,13 @@ from canon import Event
 from steps import Driver
 
 import axon
-from axon.testing import virtual_clock
+from axon.testing import simulate, virtual_clock
 
 
-def replay(scenario: Mapping[str, Any], *, async_handlers: bool = False, raw: bool = False) -> list[Event]:
-    """The trace of one scenario."""
+def replay(
+    scenario: Mapping[str, Any], *, async_handlers: bool = False, raw: bool = False, seed: int | None = None
+) -> list[Event]:
+    """The trace of one scenario, on the virtual clock or, with a seed, under the schedule that it decides."""
 
     async def run() -> list[Event]:
         driver = Driver(scenario, async_handlers=async_handlers, raw=raw)
@@ -48,6 +50,8 @@ def replay(scenario: Mapping[str, Any], *, async_handlers: bool = False, raw: bo
         assert not left, f"the tree is dead, and these still run: {left}"
         return driver.trace
 
+    if seed is not None:
+        return simulate(run, seed)
     with asyncio.Runner(loop_factory=virtual_clock) as runner:
         return runner.run(run())
 
@@ -93,6 +97,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--raw", action="store_true")
     parser.add_argument("--async-handlers", action="store_true")
+    parser.add_argument("--seed", type=int)
     options = parser.parse_args()
     golden = {} if options.golden is None else {line["name"]: line["trace"] for line in read(options.golden)}
     failed = total = 0
@@ -103,7 +108,9 @@ def main() -> int:
         total += 1
         answer: dict[str, Any] = {"name": name}
         try:
-            answer["trace"] = replay(scenario, async_handlers=options.async_handlers, raw=options.raw)
+            answer["trace"] = replay(
+                scenario, async_handlers=options.async_handlers, raw=options.raw, seed=options.seed
+            )
         except Exception as error:  # a scenario that cannot be run is reported as such, and the others go on
             answer["error"] = f"{type(error).__name__}: {error}"
             failed += 1

@@ -34,6 +34,12 @@ _EXITS: dict[str, tuple[Verb, str]] = {"stop": ("stop", "cast"), "raise": ("rais
 """What a worker is to do, and how it is told, by the scenario's word for it."""
 
 
+class Id(str):
+    """The id of a child, as one object that is no other's."""
+
+    __slots__ = ()
+
+
 class Driver:
     """Runs one scenario; `trace` is what happened, in canonical order unless `raw`."""
 
@@ -195,11 +201,13 @@ class Driver:
                 await tree.delete_child(step["id"])
                 return "ok"
             case "restart_child":
-                await tree.restart_child(step["id"])
-                return self.recorder.answers.popleft()
+                child = Id(step["id"])
+                await tree.restart_child(child)
+                return self.recorder.answers.pop(id(child))
             case "start_child":
-                await tree.start_child(self.builder.child(step["spec"]))
-                return self.recorder.answers.popleft()
+                spec = self.builder.child(step["spec"])
+                await tree.start_child(spec)
+                return self.recorder.answers.pop(id(spec))
             case "which_children":
                 shown = {"running": "pid", "stopped": "undefined", "restarting": "restarting"}
                 return [

@@ -35,6 +35,7 @@ from ._reason import killed as killed
 from ._reason import noproc as noproc
 from ._reason import normal as normal
 from ._reason import shutdown as shutdown
+from ._runtime import Runnable as Runnable
 from ._runtime import Runtime as Runtime
 from ._runtime import runtime as runtime
 from ._spawn import cancel_timer as cancel_timer

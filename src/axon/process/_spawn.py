@@ -18,9 +18,6 @@ from ._timers import Timer, checked_seconds
 
 P = ParamSpec("P")
 
-BURST = 64
-"""Messages `receive` hands out without letting the loop go round."""
-
 
 class TaskProcess(Process):
     """A process that is a coroutine function: it has a task from the start and takes its mail with `receive`."""
@@ -32,7 +29,7 @@ class TaskProcess(Process):
         self.mailbox = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._started = False
-        self._burst = BURST
+        self._burst = runtime.burst
         self.task = runtime.start_task(self._main(body), self.context)
         # A task that is cancelled before its first step never enters its body (rule Z4), so this one looks after it.
         self.task.add_done_callback(lambda task: self._never_started(body))
@@ -78,7 +75,7 @@ class TaskProcess(Process):
         seen = 0
         self._burst -= 1
         if self._burst <= 0:
-            self._burst = BURST
+            self._burst = self.runtime.burst
             await asyncio.sleep(0)
         while True:
             if self.exit_requested is not None and self.reason is None:
@@ -101,7 +98,7 @@ class TaskProcess(Process):
 
     async def _mail(self, deadline: float | None) -> None:
         loop = self.runtime.loop
-        self._burst = BURST
+        self._burst = self.runtime.burst
         self._waiter = waiter = loop.create_future()
         timer: Timer | None = None
         if deadline is not None:

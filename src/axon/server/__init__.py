@@ -14,6 +14,7 @@ from ._handler import stream as stream
 from ._history import Statistics as Statistics
 from ._process import ServerProcess as ServerProcess
 from ._request import Reply as Reply
+from ._request import Request as Request
 from ._request import WaitEdge as WaitEdge
 from ._send import deadline as deadline
 from ._send import offer as offer

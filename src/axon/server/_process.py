@@ -29,9 +29,6 @@ from ._verbs import Ignore, Stop
 if TYPE_CHECKING:
     from ._genserver import GenServer
 
-BURST = 64
-"""Messages a server handles in its turn before the others have theirs."""
-
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
 """What is left of a callback: a coroutine to await, or nothing."""
 
@@ -117,7 +114,7 @@ class ServerProcess(MailboxProcess):
         self.context.run(self._run_burst)
 
     def _run_burst(self) -> None:
-        for _ in range(BURST):
+        for _ in range(self.runtime.burst):
             if self.reason is not None:
                 return None
             pending = self._next()
@@ -137,19 +134,19 @@ class ServerProcess(MailboxProcess):
         self.die(self.exit_requested or asyncio.CancelledError())
 
     async def _drive(self, pending: Pending) -> None:
-        burst = BURST
+        burst = self.runtime.burst
         while self.reason is None:
             if pending is not None:
                 pending = await self._finish(pending)
                 continue
             burst -= 1
             if burst == 0:
-                burst = BURST
+                burst = self.runtime.burst
                 await asyncio.sleep(0)
             pending = self._next()
             if not self.busy:
                 pending = await self._park()
-                burst = BURST
+                burst = self.runtime.burst
 
     async def _park(self) -> Pending:
         self.waker = self.runtime.loop.create_future()

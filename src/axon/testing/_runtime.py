@@ -1,0 +1,31 @@
+"""The runtime of a simulation: what the real one decides for speed, a seed decides here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from ..process import Runnable, Runtime
+from ._choices import Choices
+
+
+class SimulatedRuntime(Runtime):
+    """Each process with mail is a strand of its own; how many messages it handles in its turn, and whether an idle
+    server answers in its caller's turn, is a choice.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, choices: Choices) -> None:
+        self._choices = choices
+        super().__init__(loop)
+
+    # The real runtime sets these once, and looks at them often.
+    in_place: bool = cast("bool", property(lambda self: self._choices.below(2) == 0, lambda self, value: None))
+    burst: int = cast("int", property(lambda self: 1 + self._choices.below(3), lambda self, value: None))
+
+    def take_in_place_turn(self) -> bool:
+        """Whether one more call may be answered before the loop goes round."""
+        return self._choices.below(4) > 0
+
+    def wake(self, runnable: Runnable) -> None:
+        """Queue a process that has mail."""
+        self.loop.call_soon(runnable.run, context=self._context)
