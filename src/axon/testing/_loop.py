@@ -27,6 +27,8 @@ from ._world import World
 
 MOST_STEPS = 1_000_000
 """Steps after which a run is taken for one that never ends."""
+CLEANUP_STEPS = 100_000
+"""Steps that the cleanup may take after a run that was given up."""
 DEMOTION = 1 / 16
 """How often, in a schedule by priority, the one that runs falls behind all others."""
 
@@ -91,11 +93,10 @@ class SimulationLoop(asyncio.BaseEventLoop):
         if self._stopping:
             return
         if self.choices.broken_off is not None and not self._is_over:
-            self.end_choices()
-            raise self.choices.broken_off
+            self._give_up(self.choices.broken_off)
         self.steps += 1
         if self.steps > self._most_steps:
-            raise SimulationRunsOn(f"the run did not end within {self._most_steps} steps (most_steps)")
+            self._give_up(SimulationRunsOn(f"the run did not end within {self._most_steps} steps (most_steps)"))
         handle = self._pick()
         if handle is not None:
             self._perhaps_kill(handle)
@@ -107,11 +108,22 @@ class SimulationLoop(asyncio.BaseEventLoop):
         while timers and timers[0].cancelled():
             heapq.heappop(timers)
         if not timers:
-            raise SimulationStuck(self._who_waits())
+            self._give_up(SimulationStuck(self._who_waits()))
         self.now = max(self.now, timers[0].when())
         late = self.now + max(1e-9, math.ulp(self.now))
         while timers and timers[0].when() < late:
             self._ready.append(heapq.heappop(timers))
+
+    def _give_up(self, error: BaseException) -> NoReturn:
+        """End the run from outside of it. If it was over in this very step, the callback that says so to asyncio is
+        taken out: it would stop the loop while the runner cleans up.
+        """
+        self.end_choices()
+        for handle in [handle for handle in self._ready if strand_of(handle) is None]:
+            if getattr(_callback_of(handle), "__name__", "") == "_run_until_complete_cb":
+                self._ready.remove(handle)
+        self._most_steps = self.steps + CLEANUP_STEPS
+        raise error
 
     def _pick(self) -> asyncio.Handle | None:
         """The next handle to run: the first of each strand is a candidate, in an order that no address decides."""
