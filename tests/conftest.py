@@ -8,7 +8,7 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
-from blockbuster import blockbuster_ctx
+from blockbuster import BlockBuster, blockbuster_ctx
 
 from axon.process import runtime
 from axon.testing import virtual_clock
@@ -26,12 +26,12 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def blocking_calls_are_errors() -> Iterator[None]:
+def blocking_calls_are_errors() -> Iterator[BlockBuster]:
     # The demo reads its folder before its loop starts; tests of it do so wherever they are.
     with blockbuster_ctx("axon", excluded_modules=["axon.cli"]) as blocking:
         for function in blocking.functions.values():  # Hypothesis reads the project's files while it draws
             function.can_block_in("axon/testing/_choices.py", "_draw")
-        yield
+        yield blocking
 
 
 @pytest.fixture(autouse=True)

@@ -72,6 +72,7 @@ from .server import stop as stop
 from .server import stop_self as stop_self
 from .server import stream as stream
 from .server import suspend as suspend
+from .server import watch_loop as watch_loop
 from .supervisor import ChildCounts as ChildCounts
 from .supervisor import ChildInfo as ChildInfo
 from .supervisor import ChildSpec as ChildSpec

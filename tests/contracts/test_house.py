@@ -26,7 +26,7 @@ FACE = """
     cancel_timer cast child continue_with current deadline demonitor errors exit from_thread get_state handler
     idle_after is_clean kill killed link lookup monitor noproc normal offer process read_timer register registered
     replace_state resume run send send_after shutdown start start_link start_timer statistics stop stop_self
-    stream suspend telemetry unlink unregister wait_down whereis
+    stream suspend telemetry unlink unregister wait_down watch_loop whereis
 """
 
 

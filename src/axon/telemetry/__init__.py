@@ -7,6 +7,8 @@ from ._events import ChildRestarted as ChildRestarted
 from ._events import DeadLetter as DeadLetter
 from ._events import Event as Event
 from ._events import ListenerFailed as ListenerFailed
+from ._events import LoopResumed as LoopResumed
+from ._events import LoopStalled as LoopStalled
 from ._events import ProcessCrashed as ProcessCrashed
 from ._events import ProcessExited as ProcessExited
 from ._events import ProcessIgnored as ProcessIgnored

@@ -79,6 +79,26 @@ class ZombieDeclared(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoopStalled(Event):
+    """The event loop has stood still for `seconds`, and still does: `handler` of the process holds it, in `file` at
+    `line`. `stack` shows how it got there, innermost first. Emitted in the thread of `watch_loop`.
+    """
+
+    handler: str | None
+    file: str
+    line: int
+    seconds: float
+    stack: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopResumed(Event):
+    """The event loop goes on, after it had stood still for `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter(Event):
     """A message that nobody took: it was addressed to `path`."""
 
