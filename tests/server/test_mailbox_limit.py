@@ -179,3 +179,24 @@ async def test_a_wrong_limit_is_refused(start: Start, wrong: int) -> None:
         with pytest.raises(axon.InvalidOption) as caught:
             use() if use is not None else await start(Plain(), mailbox=wrong)
         assert (caught.value.option, caught.value.value) == ("mailbox", wrong)
+
+
+@both_kinds
+async def test_at_the_limit_a_plain_message_is_dead_lettered_too(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 2)
+    for number in range(10):
+        axon.send(server, number)
+    assert axon.statistics(server).queued == 2
+    assert runtime().dead_letters == 10
+    await busy
+
+
+@both_kinds
+async def test_an_offer_ends_with_the_deadline_around_it(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 2)
+    with pytest.raises(axon.DeadlineExceeded):
+        async with axon.deadline(0.5):
+            await axon.offer(server.tell, note("offered"))
+    assert now() == 0.5
+    await busy
+    assert await seen(server) == [0, 1]

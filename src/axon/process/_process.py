@@ -111,6 +111,10 @@ class Process:
     def discard(self, mailbox: deque[object]) -> None:
         """Called once at death, with what was left in the mailbox."""
 
+    def is_full(self) -> bool:
+        """Whether the mailbox has a limit and is at it: what others send is refused then."""
+        return False
+
     def last_messages(self) -> tuple[str, ...]:
         """What the process handled last, for the report of a crash."""
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ..errors import CallCycle
@@ -14,7 +15,7 @@ R = TypeVar("R")
 class Request:
     """What travels with a message besides handler and arguments; a cast with nothing to carry has none."""
 
-    __slots__ = ("callers", "done", "due", "error", "future", "is_call", "value")
+    __slots__ = ("callers", "done", "due", "error", "future", "is_call", "later", "value")
 
     def __init__(self, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
         self.is_call = is_call
@@ -24,6 +25,7 @@ class Request:
         self.value: Any = None
         self.error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None  # made only when the caller has to wait
+        self.later: Callable[[], None] | None = None  # told when the caller of a later answer gives up
 
     def enter(self) -> None:
         """What the handler does now is done on behalf of these callers, and until this deadline."""

@@ -46,6 +46,8 @@ def slot_of(handle: GenServer[Any]) -> Slot:
 
 def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
     """Send a cast: it never raises for the receiver's sake."""
+    if keywords or not handler.least <= len(args) <= handler.most:
+        handler.check(args, keywords)
     slot: Slot | None = handle.__dict__.get(SLOT)
     if slot is None or _get_running_loop() is not slot.runtime.loop:
         slot = slot_of(handle)
@@ -67,6 +69,8 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
 
     async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
+        if keywords or not handler.least <= len(args) <= handler.most:
+            handler.check(args, keywords)
         slot: Slot | None = self.__dict__.get(SLOT)
         if slot is None or _get_running_loop() is not slot.runtime.loop:
             slot = slot_of(self)
@@ -117,6 +121,8 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
             future.result().close()  # the stream was opened in the very turn in which its reader gave up
         raise
     finally:
+        if request.later is not None and not request.done:
+            request.later()
         if timer is not None:
             runtime.timers.cancel(timer)
 
@@ -133,7 +139,7 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
 async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwargs) -> None:
     """Cast when there is room: `await axon.offer(feed.push, item)` waits while the mailbox is at its limit.
 
-    Raises `NoProcess` if nobody is at the address. With an unbounded mailbox it is just the cast.
+    Raises `NoProcess` if nobody is at the address, `DeadlineExceeded` if the deadline around it passes first. With an unbounded mailbox it is just the cast.
     """
     handle: GenServer[Any] | None = getattr(method, "__self__", None)
     found: Handler | None = getattr(method, "__axon_handler__", None)
@@ -151,10 +157,13 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
         process.room.append(waiter)
         with WaitEdge(running.get(), process):
             try:
-                await waiter
-            except asyncio.CancelledError:
+                async with asyncio.timeout_at(deadline_at.get()):
+                    await waiter
+            except (asyncio.CancelledError, TimeoutError) as error:
                 if waiter.done() and not waiter.cancelled():
                     process.make_room()  # the room was given to this one, who does not want it any more
+                if isinstance(error, TimeoutError):
+                    raise DeadlineExceeded(process.path) from None
                 raise
 
 

@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from ..errors import CallTimeout, InvalidOption, NoProcess, ServerDied
+from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, NoProcess, ServerDied
 from ..process import (
     ExitReason,
     Target,
     checked,
     checked_seconds,
+    deadline_at,
     find,
     need,
     normal,
@@ -103,6 +104,7 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     checked(reason)
     refuse_zombie()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
+    due = deadline_at.get()
     process = find(target, runtime())
     if process is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
@@ -110,9 +112,9 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     with WaitEdge(running.get(), server):
         server.stop_soon(reason)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
                 down = await wait_down(server)
         except TimeoutError:
-            raise CallTimeout(server.path, limit or 0.0) from None
+            raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None
     if down.reason is not reason and down.reason != reason:
         raise ServerDied(server.path, down.reason)
