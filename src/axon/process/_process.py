@@ -53,7 +53,6 @@ class Process:
         "task",
         "timers",
         "trap_exit",
-        "waits_for",
     )
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str) -> None:
@@ -74,7 +73,6 @@ class Process:
         self.at_death: list[Callable[[], None]] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
-        self.waits_for: Process | None = None
 
     # -- what it looks like
 

@@ -47,6 +47,8 @@ class Runtime:
         self.dead_letters: int = 0
         self.timers: TimerHeap = TimerHeap(loop)
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
+        self.waits: dict[Process, Any] = {}
+        """Who waits, and for whom: an edge of the server room."""
         self.blocks: dict[object, list[object]] = {}
         self._serial = itertools.count(1)
         self._ready: deque[Runnable] = deque()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._history import describe
-from ._request import Request, WaitEdge, call_request, refuse_zombie
+from ._request import Request, call_request, refuse_zombie
 from ._stream import Channel
+from ._waits import WaitEdge
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -87,14 +88,14 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
         if not process.busy and process.task is None and not process.suspended and runtime.in_place:
             process.answer_in_place(item)
             if not request.done:
-                with WaitEdge(caller, process):
+                with WaitEdge(caller, process, handler.timeout, request.due):
                     return await _answer(process, request, handler.timeout)
             if request.error is not None:
                 raise request.error
             return request.value
         if process.is_full():
             raise MailboxFull(process.path, process.limit or 0, describe(item))
-        with WaitEdge(caller, process):
+        with WaitEdge(caller, process, handler.timeout, request.due):
             process.enqueue(item)
             return await _answer(process, request, handler.timeout)
 
@@ -131,7 +132,7 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
     """Have the process run `function(process)` between two callbacks, and return what it returns."""
     refuse_zombie()
     request = call_request(running.get())
-    with WaitEdge(running.get(), process):
+    with WaitEdge(running.get(), process, due=request.due):
         process.enqueue((None, function, {}, request))
         return await _answer(process, request, None)
 
@@ -155,7 +156,7 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
         waiter = slot.runtime.loop.create_future()
         process.room = deque() if process.room is None else process.room
         process.room.append(waiter)
-        with WaitEdge(running.get(), process):
+        with WaitEdge(running.get(), process, due=deadline_at.get()):
             try:
                 async with asyncio.timeout_at(deadline_at.get()):
                     await waiter

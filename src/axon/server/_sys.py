@@ -26,8 +26,9 @@ from ..process import (
 from ._genserver import GenServer
 from ._history import Statistics, recent_messages
 from ._process import ServerProcess
-from ._request import WaitEdge, refuse_zombie
+from ._request import refuse_zombie
 from ._send import ask_system
+from ._waits import WaitEdge
 
 S = TypeVar("S")
 
@@ -109,7 +110,7 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     if process is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
     server = server_of(process)
-    with WaitEdge(running.get(), server):
+    with WaitEdge(running.get(), server, limit, due):
         server.stop_soon(reason)
         try:
             async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
