@@ -54,6 +54,7 @@ from .server import Reply as Reply
 from .server import Statistics as Statistics
 from .server import Stop as Stop
 from .server import Stream as Stream
+from .server import Wait as Wait
 from .server import call as call
 from .server import cast as cast
 from .server import continue_with as continue_with
@@ -72,6 +73,7 @@ from .server import stop as stop
 from .server import stop_self as stop_self
 from .server import stream as stream
 from .server import suspend as suspend
+from .server import waits as waits
 from .server import watch_loop as watch_loop
 from .supervisor import ChildCounts as ChildCounts
 from .supervisor import ChildInfo as ChildInfo

@@ -4,6 +4,7 @@ AxonError
 ├─ UsageError               the program is wrong; nothing was sent or started
 │  ├─ InvalidOption         an option has a value it cannot have          .option .value
 │  ├─ InvalidHandler        a handler's hints do not fit its server       .handler
+│  ├─ WrongArguments        a request does not fit its handler's signature  .handler
 │  ├─ NotStarted            this spec was never started: it has no address
 │  ├─ WrongLoop             a handle was used from another thread or event loop
 │  ├─ NotInProcess          only a process can do this                    .function
@@ -15,6 +16,7 @@ AxonError
 │  ├─ ServerDied            the server died before it answered            .reason
 │  ├─ CallTimeout           the caller's patience ended                   .after
 │  ├─ DeadlineExceeded      the deadline around the request passed
+│  ├─ AnswerCancelled       the work that was to give the answer was cancelled
 │  ├─ CallCycle             the answer would wait for itself              .cycle
 │  └─ MailboxFull           the mailbox is at its limit                   .limit .message
 ├─ StartError               a process did not start                       .child
@@ -31,6 +33,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
+    "AnswerCancelled",
     "AxonError",
     "CallCycle",
     "CallError",
@@ -57,6 +60,7 @@ __all__ = [
     "StartFailed",
     "SupervisorDied",
     "UsageError",
+    "WrongArguments",
     "WrongLoop",
     "WrongServer",
 ]
@@ -88,6 +92,15 @@ class InvalidHandler(UsageError, TypeError):
 
     def __init__(self, handler: str, problem: str) -> None:
         super().__init__(f"{handler}: {problem}")
+        self.handler = handler
+        self.problem = problem
+
+
+class WrongArguments(UsageError, TypeError):
+    """A request does not fit the signature of its handler: raised at the caller, and nothing was sent."""
+
+    def __init__(self, handler: str, problem: str) -> None:
+        super().__init__(f"{handler}(): {problem}")
         self.handler = handler
         self.problem = problem
 
@@ -169,6 +182,13 @@ class DeadlineExceeded(CallError, TimeoutError):
 
     def __init__(self, target: str) -> None:
         super().__init__(target, f"the deadline passed before {target} answered")
+
+
+class AnswerCancelled(CallError):
+    """The server lives, but the task or future that was to give this answer was cancelled."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target, f"{target} was to answer later, and the work for it was cancelled")
 
 
 class CallCycle(CallError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -16,9 +17,11 @@ from pydantic_ai import (
     UnexpectedModelBehavior,
     UserError,
 )
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 import axon
-from axon.agent import AgentServer, RunInterrupted
+from axon.agent import AgentServer, ExitRefused, RunInterrupted
 
 
 class Broken(Exception):
@@ -48,6 +51,27 @@ async def after_a_failure(
 async def test_an_error_of_the_model() -> None:
     error = ModelHTTPError(503, "script", "overloaded")
     assert await after_a_failure(plain, Script([error]), ModelHTTPError) is error
+
+
+async def test_z7_a_tool_that_calls_sys_exit_ends_its_run_and_not_the_program() -> None:
+    """Argument parsers do it."""
+
+    async def convert() -> str:
+        sys.exit(2)
+
+    error = await after_a_failure(agent_with(convert), Script([["look"]]), ExitRefused)
+    assert str(error) == "the tool 'look' tried to end the program with SystemExit(2); only its run has ended"
+    assert isinstance(error.__cause__, SystemExit)
+
+
+async def test_z7_nor_does_a_model_that_calls_it() -> None:
+    def leave(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        sys.exit("no licence")
+
+    agent = await axon.start(AgentServer(plain(), model=FunctionModel(leave)))
+    with pytest.raises(ExitRefused, match="no licence"):
+        await agent.run("hello")
+    await axon.stop(agent)
 
 
 def agent_with(tool: Callable[[], Awaitable[str]]) -> Callable[[], Agent[object, str]]:

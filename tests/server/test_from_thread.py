@@ -103,11 +103,11 @@ async def test_only_requests_of_started_handles_pass(start: Start) -> None:
         for wrong in no_calls:
             with pytest.raises(axon.InvalidOption) as caught:
                 from_thread.call(wrong)
-            assert (caught.value.option, caught.value.value) == ("method", wrong)
+            assert (caught.value.option, caught.value.value) == ("function", wrong)
         for wrong in no_casts:
             with pytest.raises(axon.InvalidOption) as caught:
                 from_thread.cast(wrong)
-            assert (caught.value.option, caught.value.value) == ("method", wrong)
+            assert (caught.value.option, caught.value.value) == ("function", wrong)
         with pytest.raises(axon.NotStarted):
             from_thread.call(Plain().echo, 1)
         with pytest.raises(axon.NotStarted):
@@ -129,9 +129,9 @@ def test_a_server_whose_loop_is_closed_is_gone() -> None:
         return await axon.start(Plain())
 
     server = asyncio.run(main())
-    with pytest.raises(axon.NoProcess, match="closed"):
+    with pytest.raises(axon.NoProcess, match="its event loop does not run"):
         from_thread.call(server.echo, 1)
-    with pytest.raises(axon.NoProcess, match="closed"):
+    with pytest.raises(axon.NoProcess, match="its event loop does not run"):
         from_thread.cast(server.tell, note(1))
 
 
@@ -145,3 +145,64 @@ async def test_a_handler_that_calls_itself_through_a_thread_waits_out_its_patien
         return "a thread makes no wait edge"
 
     assert await server.do(through_a_thread) == "a thread makes no wait edge"
+
+
+async def test_functions_about_a_handle_or_a_process_pass_too(start: Start) -> None:
+    server = await start(Plain())
+    process = axon.whereis(server)
+    assert process is not None
+    await asyncio.to_thread(from_thread.cast, axon.send, server, note(7))
+    assert await asyncio.to_thread(from_thread.call, axon.get_state, server) is not None
+    await asyncio.to_thread(from_thread.call, axon.stop, process)
+    assert axon.whereis(server) is None
+
+
+@pytest.mark.slow
+def test_a_call_whose_loop_ends_meanwhile_ends_too() -> None:
+    """Whether the program's loop is closed in order or only stopped: the thread never waits for ever."""
+    for stop_only in (False, True):
+        loop = asyncio.new_event_loop()
+        server = loop.run_until_complete(axon.start(Async()))
+        failed: list[BaseException] = []
+        thread = threading.Thread(target=_ask_in_vain, args=(server, failed))
+        loop.call_later(0.05, loop.stop)
+        loop.call_soon(thread.start)
+        loop.run_forever()
+        if not stop_only:
+            loop.run_until_complete(_cancel_all())
+        thread.join(5)
+        assert [type(error) for error in failed] == [axon.ServerDied]
+        loop.run_until_complete(_cancel_all())
+        loop.close()
+
+
+def _ask_in_vain(server: Async, failed: list[BaseException]) -> None:
+    try:
+        from_thread.call(server.do, sleeping(60))
+    except BaseException as error:
+        failed.append(error)
+
+
+async def _cancel_all() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        assert task is not None
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_other_functions_in_a_thread_say_which_door_to_take(start: Start) -> None:
+    server = await start(Plain())
+    for use in (axon.whereis, axon.statistics, axon.wait_down, axon.monitor):
+        with (
+            pytest.raises(axon.WrongLoop, match="from_thread")
+            if use is not axon.monitor
+            else pytest.raises(axon.NotInProcess)
+        ):
+            await asyncio.to_thread(_run, use, server)
+
+
+def _run(use: Any, server: Plain) -> None:
+    made = use(server)
+    if asyncio.iscoroutine(made):
+        made.send(None)

@@ -67,10 +67,11 @@ async def test_only_what_waits_counts_and_not_what_is_handled(start: Start, kind
 async def test_system_messages_and_signals_are_never_refused(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 1)
     looking = asyncio.create_task(axon.get_state(server))
-    axon.send(server, "plain message")
+    axon.send_after(0, server, "from a timer")
+    await settle()
     stopping = asyncio.create_task(axon.stop(server))
     await asyncio.wait([busy, looking])
-    assert looking.result() == [0, "plain message"]
+    assert looking.result() == [0]
     await stopping
 
 
@@ -179,3 +180,24 @@ async def test_a_wrong_limit_is_refused(start: Start, wrong: int) -> None:
         with pytest.raises(axon.InvalidOption) as caught:
             use() if use is not None else await start(Plain(), mailbox=wrong)
         assert (caught.value.option, caught.value.value) == ("mailbox", wrong)
+
+
+@both_kinds
+async def test_at_the_limit_a_plain_message_is_dead_lettered_too(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 2)
+    for number in range(10):
+        axon.send(server, number)
+    assert axon.statistics(server).queued == 2
+    assert runtime().dead_letters == 10
+    await busy
+
+
+@both_kinds
+async def test_an_offer_ends_with_the_deadline_around_it(start: Start, kind: type[Plain]) -> None:
+    server, busy = await filled(start, kind, 2)
+    with pytest.raises(axon.DeadlineExceeded):
+        async with axon.deadline(0.5):
+            await axon.offer(server.tell, note("offered"))
+    assert now() == pytest.approx(0.5, abs=0.01)
+    await busy
+    assert await seen(server) == [0, 1]

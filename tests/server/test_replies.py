@@ -324,3 +324,27 @@ async def test_work_is_not_lost_when_another_asker_fails(start: Start) -> None:
     desk.answer("how?", "so")
     desk.answer("why?", "because")
     assert await patient == "because"
+
+
+@both_desks
+async def test_work_that_is_cancelled_is_told_as_that_and_the_server_lives(start: Start, kind: type[Desk]) -> None:
+    desk = await start(kind())
+    asking = asyncio.create_task(desk.ask("why?"))
+    await settle()
+    (await axon.get_state(desk))["why?"].cancel()
+    with pytest.raises(axon.AnswerCancelled, match="was to answer later"):
+        await asking
+    assert axon.whereis(desk) is not None
+
+
+@both_desks
+async def test_a_reply_that_nobody_waits_for_is_not_kept(start: Start, kind: type[Desk]) -> None:
+    desk = await start(kind())
+    for number in range(20):
+        with pytest.raises(axon.DeadlineExceeded):
+            async with axon.deadline(0.1):
+                await desk.ask(str(number))
+    assert axon.statistics(desk).pending == 0
+    desk.answer("3", "at last")  # nobody hears it, and nothing breaks
+    await settle()
+    assert axon.whereis(desk) is not None

@@ -141,3 +141,14 @@ async def test_a_stop_from_another_server_does_not_end_that_one(start: Start) ->
     await server.do(stop_the_other)
     await server.do(note("go on"))
     assert await axon.get_state(server) == ["stopped it", "go on"]
+
+
+@both_kinds
+async def test_a_deadline_replaces_the_patience_of_stop(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind(finish=sleeping(5)))
+    with pytest.raises(axon.DeadlineExceeded):
+        async with axon.deadline(2):
+            await axon.stop(server, timeout=1)
+    assert now() == 2
+    await axon.wait_down(server)
+    assert now() == 5

@@ -442,3 +442,13 @@ def test_a_wrong_timeout_is_refused(wrong: float) -> None:
     with pytest.raises(axon.InvalidOption) as caught:
         stream(timeout=wrong)(handler(Source.items))
     assert (caught.value.option, caught.value.value) == ("@stream(timeout=)", wrong)
+
+
+async def test_a_stream_has_one_reader_at_a_time(source: Source) -> None:
+    stream = source.items(gap=1)
+    first = asyncio.create_task(anext(stream))
+    await settle()
+    with pytest.raises(axon.UsageError, match="read already"):
+        await anext(stream)
+    assert await first == 0
+    await stream.aclose()

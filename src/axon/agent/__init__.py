@@ -4,6 +4,7 @@ Importing this room loads pydantic-ai, which takes a second or two; `import axon
 """
 
 from ._agent import AgentServer as AgentServer
+from ._errors import ExitRefused as ExitRefused
 from ._errors import RunInterrupted as RunInterrupted
 from ._order import Prompt as Prompt
 from ._status import AgentStatus as AgentStatus

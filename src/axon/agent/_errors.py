@@ -15,3 +15,10 @@ class RunInterrupted(AxonError):
     def __init__(self, path: str) -> None:
         super().__init__(f"the run of {path} was cancelled from the inside: a tool, its model or a library did it")
         self.path = path
+
+
+class ExitRefused(AxonError):
+    """Code of a run called `sys.exit` (argument parsers do), which would have ended the program: it ended the run."""
+
+    def __init__(self, where: str, error: SystemExit) -> None:
+        super().__init__(f"{where} tried to end the program with {error!r}; only its run has ended")

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_ai import AgentModelSettings, ModelSettings, RunContext, ToolDefinition
-from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapToolExecuteHandler
+from pydantic_ai import AgentModelSettings, AgentRunResult, ModelSettings, RunContext, ToolDefinition
+from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapRunHandler, WrapToolExecuteHandler
 from pydantic_ai.messages import ToolCallPart
+
+from ._errors import ExitRefused
 
 
 @dataclass(kw_only=True)
@@ -36,10 +38,19 @@ class Watch(AbstractCapability[Any]):
         self.tools[call.tool_call_id] = (call.tool_name, self.clock())
         try:
             return await handler(args)
+        except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
+            raise ExitRefused(f"the tool {call.tool_name!r}", error) from error
         finally:
             self.tools.pop(call.tool_call_id, None)
             if not self.tools:
                 self.on_idle()
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
+        """The run has a task of its own in pydantic-ai."""
+        try:
+            return await handler()
+        except SystemExit as error:
+            raise ExitRefused("the run", error) from error
 
     def get_model_settings(self) -> AgentModelSettings[Any] | None:
         """The default limit of a model request: the settings of the agent, its model and the server come first."""

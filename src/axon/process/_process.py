@@ -53,7 +53,6 @@ class Process:
         "task",
         "timers",
         "trap_exit",
-        "waits_for",
     )
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str) -> None:
@@ -74,7 +73,6 @@ class Process:
         self.at_death: list[Callable[[], None]] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
-        self.waits_for: Process | None = None
 
     # -- what it looks like
 
@@ -110,6 +108,10 @@ class Process:
 
     def discard(self, mailbox: deque[object]) -> None:
         """Called once at death, with what was left in the mailbox."""
+
+    def is_full(self) -> bool:
+        """Whether the mailbox has a limit and is at it: what others send is refused then."""
+        return False
 
     def last_messages(self) -> tuple[str, ...]:
         """What the process handled last, for the report of a crash."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from asyncio.events import _get_running_loop  # the public one raises where there is none
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
 from ._timers import TimerHeap
 
@@ -47,6 +49,8 @@ class Runtime:
         self.dead_letters: int = 0
         self.timers: TimerHeap = TimerHeap(loop)
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
+        self.waits: dict[Process, Any] = {}
+        """Who waits, and for whom: an edge of the server room."""
         self.blocks: dict[object, list[object]] = {}
         self._serial = itertools.count(1)
         self._ready: deque[Runnable] = deque()
@@ -132,7 +136,9 @@ _ATTRIBUTE = "_axon_runtime"
 
 def runtime() -> Runtime:
     """The runtime of the running event loop, made at first use and kept on the loop itself."""
-    loop = asyncio.get_running_loop()
+    loop = _get_running_loop()
+    if loop is None:
+        raise WrongLoop("no event loop runs in this thread; from a thread use axon.from_thread.call or .cast")
     found: Runtime | None = getattr(loop, _ATTRIBUTE, None)
     if found is None:
         found = Runtime(loop)

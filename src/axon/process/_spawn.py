@@ -176,7 +176,7 @@ async def receive(*, timeout: float | None = None, match: Callable[[object], boo
 def send(target: Target, message: object) -> None:
     """Put a message into the mailbox of `target`, and return at once.
 
-    A dead process gets nothing (the message goes to the dead letters); an unknown name raises `NoProcess`.
+    A dead process and one whose mailbox is at its limit get nothing: the message goes to the dead letters. An unknown name raises `NoProcess`.
     https://www.erlang.org/doc/man/erlang#send-2
     """
     home = runtime()
@@ -187,6 +187,8 @@ def send(target: Target, message: object) -> None:
     if process is None:
         path = target.path if isinstance(target, Process) else repr(target)
         home.dead_letter(path, lambda: repr(message), "no process")
+    elif process.is_full():
+        home.dead_letter(process.path, lambda: repr(message), "mailbox full")
     else:
         process.deliver(message)
 

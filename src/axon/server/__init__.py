@@ -16,7 +16,6 @@ from ._loop_watch import watch_loop as watch_loop
 from ._process import ServerProcess as ServerProcess
 from ._request import Reply as Reply
 from ._request import Request as Request
-from ._request import WaitEdge as WaitEdge
 from ._send import deadline as deadline
 from ._send import offer as offer
 from ._send import slot_of as slot_of
@@ -42,3 +41,6 @@ from ._verbs import Stop as Stop
 from ._verbs import continue_with as continue_with
 from ._verbs import idle_after as idle_after
 from ._verbs import stop_self as stop_self
+from ._waits import Wait as Wait
+from ._waits import WaitEdge as WaitEdge
+from ._waits import waits as waits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from ..errors import ServerDied
-from ._request import Request
+from ..errors import AnswerCancelled, ServerDied
+from ._request import Reply, Request
 
 if TYPE_CHECKING:
     from ._process import ServerProcess
@@ -32,6 +32,8 @@ def answer_later(server: ServerProcess, work: asyncio.Future[Any], request: Requ
     server.at_death = [] if server.at_death is None else server.at_death
     server.at_death.append(later.server_died)
     work.add_done_callback(later.done)
+    if isinstance(work, Reply):
+        request.later = later.caller_left
 
 
 class _Later:
@@ -45,6 +47,14 @@ class _Later:
             self._answer(self.work)
         self.request.fail(ServerDied(self.server.path, self.server.reason))
 
+    def caller_left(self) -> None:
+        """Nobody waits for a `Reply` any more; whoever holds it may still resolve it, and here it is not kept."""
+        self.work.remove_done_callback(self.done)
+        if self.server.at_death is not None:
+            self.server.at_death.remove(self.server_died)
+        if self.server.work is not None:
+            self.server.work.discard(self.work)
+
     def done(self, work: asyncio.Future[Any]) -> None:
         if self.server.at_death is not None:
             self.server.at_death.remove(self.server_died)
@@ -52,7 +62,7 @@ class _Later:
 
     def _answer(self, work: asyncio.Future[Any]) -> None:
         if work.cancelled():
-            self.request.fail(ServerDied(self.server.path, asyncio.CancelledError()))
+            self.request.fail(AnswerCancelled(self.server.path))
         elif (error := work.exception()) is not None:
             self.request.fail(error)
         else:

@@ -54,7 +54,7 @@ class GenServer(Generic[S]):
                 state.value += by
                 return state.value
 
-    Subclasses become frozen dataclasses by themselves (a decorator of your own is refused by `dataclasses`): their
+    Subclasses become frozen dataclasses by themselves (one with a decorator of its own is refused): their
     fields are the spec, and a restart calls `init` on it again. A
     started one is a handle: equal to every handle of the same address, shown by type and path only, never pickled.
     State is what `init` returns; it is given to every handler and leaves the process only through answers.
@@ -207,6 +207,12 @@ def check_hints(cls: type[GenServer[Any]], *, at_start: bool) -> None:
 
 def check_at_start(spec: GenServer[Any]) -> None:
     """What could not be checked when the class was made."""
+    made = getattr(type(spec), "__dataclass_params__", None)
+    if made is not None and (made.eq or not made.frozen):
+        raise InvalidHandler(
+            type(spec).__name__,
+            "is decorated with @dataclass: a server becomes a dataclass by itself, without a decorator",
+        )
     if type(spec).__axon_unchecked__:
         for cls in reversed(type(spec).__mro__):
             if is_server_class(cls) and cls.__dict__.get("__axon_unchecked__"):

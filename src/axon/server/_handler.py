@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
-from ..errors import InvalidHandler, InvalidOption
+from ..errors import InvalidHandler, InvalidOption, WrongArguments
 from ..process import checked_seconds
 from ._send import asking, tell
 from ._stream import Stream
@@ -36,7 +37,7 @@ Kind = Literal["call", "cast", "stream"]
 class Handler:
     """One handler of a server class."""
 
-    __slots__ = ("function", "is_async", "kind", "name", "raises", "timeout")
+    __slots__ = ("_shapes", "_signature", "function", "is_async", "kind", "least", "most", "name", "raises", "timeout")
 
     def __init__(
         self,
@@ -51,12 +52,36 @@ class Handler:
         self.timeout = timeout
         self.raises = raises
         self.is_async = inspect.iscoroutinefunction(function)
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[2:]
+        self._signature = signature.replace(parameters=parameters)
+        self._shapes: set[tuple[object, ...]] = set()
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        needed = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+        self.least: int = sys.maxsize if needed else sum(p.default is p.empty for p in positional)
+        """So many arguments, all by position, fit: this is looked at before every request."""
+        self.most: int = sys.maxsize if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+
+    def check(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """Raise `WrongArguments` if they do not fit; what has fitted once is known (0.2 µs instead of 3)."""
+        shape = (len(args), *keywords)
+        if shape in self._shapes:
+            return
+        try:
+            self._signature.bind(*args, **keywords)
+        except TypeError as error:
+            raise WrongArguments(self.function.__qualname__, str(error)) from None
+        self._shapes.add(shape)
 
 
 def _handler(fn: Callable[..., Any], kind: Kind, timeout: float | None, raises: tuple[type[Exception], ...]) -> Handler:
     option = f"@{kind}(timeout=)"
     if not callable(fn):
         raise InvalidOption(f"@{kind}", fn, "put on a method")
+    if not isinstance(raises, tuple):
+        raise InvalidOption(f"@{kind}(raises=)", raises, "a tuple of exception classes")
+    if kind != "stream" and (inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn)):
+        raise InvalidHandler(fn.__qualname__, "a generator gives many answers: make it a @stream")
     for error in raises:
         if not (isinstance(error, type) and issubclass(error, Exception)):
             raise InvalidOption(f"@{kind}(raises=)", error, "a tuple of exception classes")
@@ -130,8 +155,6 @@ def call(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT, raises: tup
 
 def _call(timeout: float | None, raises: tuple[type[Exception], ...], fn: Callable[..., Any]) -> Any:
     handler = _handler(fn, "call", timeout, raises)
-    if inspect.isasyncgenfunction(fn):
-        raise InvalidHandler(fn.__qualname__, "an async generator gives many answers: make it a @stream")
     return _as_method(asking(handler), handler)
 
 
@@ -184,6 +207,7 @@ def stream(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT) -> Any:
         ask = asking(handler)
 
         def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Stream[Any]:
+            handler.check(args, keywords)
             return Stream(lambda: ask(self, *args, **keywords), timeout)
 
         return _as_method(send, handler)

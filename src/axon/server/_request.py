@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ..errors import CallCycle
 from ..process import Process, calling, deadline_at, running
 
 R = TypeVar("R")
@@ -14,7 +14,7 @@ R = TypeVar("R")
 class Request:
     """What travels with a message besides handler and arguments; a cast with nothing to carry has none."""
 
-    __slots__ = ("callers", "done", "due", "error", "future", "is_call", "value")
+    __slots__ = ("callers", "done", "due", "error", "future", "is_call", "later", "value")
 
     def __init__(self, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
         self.is_call = is_call
@@ -24,6 +24,7 @@ class Request:
         self.value: Any = None
         self.error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None  # made only when the caller has to wait
+        self.later: Callable[[], None] | None = None  # told when the caller of a later answer gives up
 
     def enter(self) -> None:
         """What the handler does now is done on behalf of these callers, and until this deadline."""
@@ -94,39 +95,3 @@ def refuse_zombie() -> None:
 def call_request(sender: Process | None) -> Request:
     """What a call carries: its callers are the sender and the sender's callers."""
     return Request(True, deadline_at.get(), () if sender is None else (sender, *calling.get()))
-
-
-class WaitEdge:
-    """`waiter` waits for `target` in its own task: recorded while the block runs, refused if it closes a cycle.
-
-    Only calls awaited in a handler's own task make an edge: a task that the handler started leaves it free.
-    """
-
-    __slots__ = ("_before", "_waiter")
-
-    def __init__(self, waiter: Process | None, target: Process, *, refuse: bool = True) -> None:
-        own = waiter is not None and waiter.task is not None and waiter.task is asyncio.current_task()
-        self._waiter = waiter if own else None
-        self._before: Process | None = None
-        if self._waiter is not None:
-            if refuse:
-                refuse_cycle(self._waiter, target)
-            self._before, self._waiter.waits_for = self._waiter.waits_for, target
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        if self._waiter is not None:
-            self._waiter.waits_for = self._before
-
-
-def refuse_cycle(waiter: Process, target: Process) -> None:
-    """Raise `CallCycle` if `target` waits, over any number of hops, for `waiter`."""
-    hops: dict[Process, None] = {}
-    hop: Process | None = target
-    while hop is not None and hop not in hops:  # a supervisor that ends a child that waits for it makes a ring
-        hops[hop] = None
-        if hop is waiter:
-            raise CallCycle([waiter.path, *(process.path for process in hops)])
-        hop = hop.waits_for

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._history import describe
-from ._request import Request, WaitEdge, call_request, refuse_zombie
+from ._request import Request, call_request, refuse_zombie
 from ._stream import Channel
+from ._waits import WaitEdge
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -46,6 +47,8 @@ def slot_of(handle: GenServer[Any]) -> Slot:
 
 def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
     """Send a cast: it never raises for the receiver's sake."""
+    if keywords or not handler.least <= len(args) <= handler.most:
+        handler.check(args, keywords)
     slot: Slot | None = handle.__dict__.get(SLOT)
     if slot is None or _get_running_loop() is not slot.runtime.loop:
         slot = slot_of(handle)
@@ -67,6 +70,8 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
 
     async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
+        if keywords or not handler.least <= len(args) <= handler.most:
+            handler.check(args, keywords)
         slot: Slot | None = self.__dict__.get(SLOT)
         if slot is None or _get_running_loop() is not slot.runtime.loop:
             slot = slot_of(self)
@@ -83,14 +88,14 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
         if not process.busy and process.task is None and not process.suspended and runtime.in_place:
             process.answer_in_place(item)
             if not request.done:
-                with WaitEdge(caller, process):
+                with WaitEdge(caller, process, handler.timeout, request.due):
                     return await _answer(process, request, handler.timeout)
             if request.error is not None:
                 raise request.error
             return request.value
         if process.is_full():
             raise MailboxFull(process.path, process.limit or 0, describe(item))
-        with WaitEdge(caller, process):
+        with WaitEdge(caller, process, handler.timeout, request.due):
             process.enqueue(item)
             return await _answer(process, request, handler.timeout)
 
@@ -117,6 +122,8 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
             future.result().close()  # the stream was opened in the very turn in which its reader gave up
         raise
     finally:
+        if request.later is not None and not request.done:
+            request.later()
         if timer is not None:
             runtime.timers.cancel(timer)
 
@@ -125,7 +132,7 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
     """Have the process run `function(process)` between two callbacks, and return what it returns."""
     refuse_zombie()
     request = call_request(running.get())
-    with WaitEdge(running.get(), process):
+    with WaitEdge(running.get(), process, due=request.due):
         process.enqueue((None, function, {}, request))
         return await _answer(process, request, None)
 
@@ -133,7 +140,7 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
 async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwargs) -> None:
     """Cast when there is room: `await axon.offer(feed.push, item)` waits while the mailbox is at its limit.
 
-    Raises `NoProcess` if nobody is at the address. With an unbounded mailbox it is just the cast.
+    Raises `NoProcess` if nobody is at the address, `DeadlineExceeded` if the deadline around it passes first. With an unbounded mailbox it is just the cast.
     """
     handle: GenServer[Any] | None = getattr(method, "__self__", None)
     found: Handler | None = getattr(method, "__axon_handler__", None)
@@ -149,12 +156,15 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
         waiter = slot.runtime.loop.create_future()
         process.room = deque() if process.room is None else process.room
         process.room.append(waiter)
-        with WaitEdge(running.get(), process):
+        with WaitEdge(running.get(), process, due=deadline_at.get()):
             try:
-                await waiter
-            except asyncio.CancelledError:
+                async with asyncio.timeout_at(deadline_at.get()):
+                    await waiter
+            except (asyncio.CancelledError, TimeoutError) as error:
                 if waiter.done() and not waiter.cancelled():
                     process.make_room()  # the room was given to this one, who does not want it any more
+                if isinstance(error, TimeoutError):
+                    raise DeadlineExceeded(process.path) from None
                 raise
 
 

@@ -9,9 +9,9 @@ from ..errors import Ignored, InvalidOption, NameTaken, NotInProcess, NotStarted
 from ..process import ExitReason, Process, checked_seconds, connect, killed, running, runtime
 from ._genserver import GenServer, bound, check_at_start, is_server, is_server_class
 from ._process import ServerProcess
-from ._request import WaitEdge
 from ._send import SLOT
 from ._slot import Slot
+from ._waits import WaitEdge
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -78,7 +78,7 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
         process.ack = process.runtime.loop.create_future()
         limit = asyncio.timeout(timeout)
         try:
-            with WaitEdge(running.get(), process):
+            with WaitEdge(running.get(), process, timeout):
                 async with limit:
                     await process.ack
         except BaseException as error:

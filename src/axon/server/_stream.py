@@ -9,7 +9,7 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..errors import CallTimeout, DeadlineExceeded, ServerDied
+from ..errors import AnswerCancelled, CallTimeout, DeadlineExceeded, ServerDied, UsageError
 from ..process import Process
 from ._deferred import adopt
 
@@ -80,8 +80,8 @@ class Channel:
             self.server.at_death.remove(self._server_died)
         if self.ended is None:
             if task.cancelled():
-                reason = self.server.reason
-                self.ended = ServerDied(self.server.path, asyncio.CancelledError() if reason is None else reason)
+                path, reason = self.server.path, self.server.reason
+                self.ended = AnswerCancelled(path) if reason is None else ServerDied(path, reason)
             else:
                 self.ended = task.exception() or StopAsyncIteration()
         self._notify()
@@ -132,6 +132,7 @@ class Stream(AsyncIterator[R], Generic[R]):
         self._timeout = timeout
         self._channel: Channel | None = None
         self._reader: Process | None = None
+        self._reading = False
 
     def __aiter__(self) -> Stream[R]:
         return self
@@ -143,6 +144,9 @@ class Stream(AsyncIterator[R], Generic[R]):
             self._follow_reader(self._channel)
         if self._channel is None:
             raise StopAsyncIteration
+        if self._reading:
+            raise UsageError("this stream is being read already: it has one reader at a time")
+        self._reading = True
         try:
             item: R = await self._channel.take(self._timeout)
         except CallTimeout:
@@ -150,6 +154,8 @@ class Stream(AsyncIterator[R], Generic[R]):
         except BaseException:
             self._end()
             raise
+        finally:
+            self._reading = False
         return item
 
     def _follow_reader(self, channel: Channel) -> None:

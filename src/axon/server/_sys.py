@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from ..errors import CallTimeout, InvalidOption, NoProcess, ServerDied
+from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, NoProcess, ServerDied
 from ..process import (
     ExitReason,
     Target,
     checked,
     checked_seconds,
+    deadline_at,
     find,
     need,
     normal,
@@ -25,8 +26,9 @@ from ..process import (
 from ._genserver import GenServer
 from ._history import Statistics, recent_messages
 from ._process import ServerProcess
-from ._request import WaitEdge, refuse_zombie
+from ._request import refuse_zombie
 from ._send import ask_system
+from ._waits import WaitEdge
 
 S = TypeVar("S")
 
@@ -103,16 +105,17 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     checked(reason)
     refuse_zombie()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
+    due = deadline_at.get()
     process = find(target, runtime())
     if process is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
     server = server_of(process)
-    with WaitEdge(running.get(), server):
+    with WaitEdge(running.get(), server, limit, due):
         server.stop_soon(reason)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
                 down = await wait_down(server)
         except TimeoutError:
-            raise CallTimeout(server.path, limit or 0.0) from None
+            raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None
     if down.reason is not reason and down.reason != reason:
         raise ServerDied(server.path, down.reason)

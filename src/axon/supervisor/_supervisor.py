@@ -355,6 +355,8 @@ def _new_child(home: Slot, spec: ChildSpec[GenServer[Any]], *, static: bool) -> 
 
 
 def _known(state: Children, id: str) -> Child:
+    if not isinstance(id, str):
+        raise InvalidOption("id", id, "the id of a child")
     child = state.by_id.get(id)
     if child is None:
         raise ChildNotFound(_me().path, id)
