@@ -20,7 +20,9 @@ async def nothing_left() -> AsyncGenerator[None]:
     before = asyncio.all_tasks()
     yield
     await asyncio.sleep(0.001)
-    left = sorted(task.get_name() for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done())
+    left = sorted(
+        task.get_name() for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done()
+    )
     assert not left, f"tasks left running: {left}"
     zombies = sorted(process.path for process in runtime().zombies)
     assert not zombies, f"zombies left: {zombies}"
