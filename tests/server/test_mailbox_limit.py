@@ -66,12 +66,13 @@ async def test_only_what_waits_counts_and_not_what_is_handled(start: Start, kind
 @both_kinds
 async def test_system_messages_and_signals_are_never_refused(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 1)
-    looking = asyncio.create_task(axon.get_state(server))
     axon.send_after(0, server, "from a timer")
+    await settle()
+    looking = asyncio.create_task(axon.get_state(server))
     await settle()
     stopping = asyncio.create_task(axon.stop(server))
     await asyncio.wait([busy, looking])
-    assert looking.result() == [0]
+    assert looking.result() == [0, "from a timer"]
     await stopping
 
 

@@ -15,7 +15,7 @@ from pydantic_ai.usage import RunUsage
 from typing_extensions import TypeVar
 
 from ..errors import CallCycle, InvalidOption
-from ..process import Exit, ExitReason, checked_seconds, current, normal, send
+from ..process import Exit, ExitReason, checked_seconds, current, normal
 from ..registry import register
 from ..server import GenServer, Reply, Stop, Stream, call, cast, checked_name, stream
 from ._order import Order, Prompt, checked_limits, checked_order
@@ -204,7 +204,7 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
         def ended(turn: Turn[Any, Any]) -> None:
             # To this incarnation and no other; and as a message that no mailbox limit can refuse.
             if process.reason is None:
-                send(process, _Ended(turn))
+                process.deliver(_Ended(turn))  # whatever the limit of its mailbox
 
         turn = Turn(self, process, order, ended, streamed=streamed)
         try:

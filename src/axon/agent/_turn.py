@@ -14,7 +14,7 @@ from pydantic_ai.usage import RunUsage
 
 from ..errors import ServerDied
 from ..process import ExitReason, Process, deadline_at
-from ._errors import RunInterrupted
+from ._errors import ExitRefused, RunInterrupted
 from ._order import Order, inside
 from ._watch import Watch
 
@@ -140,6 +140,8 @@ class Turn(Generic[Deps, Output]):
             if me is not None and me.cancelling():
                 raise
             raise RunInterrupted(self.process.path) from error
+        except SystemExit as error:  # in a task it would end the event loop (rule Z7)
+            raise ExitRefused("the run", error) from error
 
     async def _drive(self, history: Sequence[ModelMessage]) -> AgentRunResult[Output]:
         server, order = self.server, self.order
