@@ -78,6 +78,8 @@ from .server import watch_loop as watch_loop
 from .supervisor import ChildCounts as ChildCounts
 from .supervisor import ChildInfo as ChildInfo
 from .supervisor import ChildSpec as ChildSpec
+from .supervisor import DynamicSupervisor as DynamicSupervisor
+from .supervisor import PartitionSupervisor as PartitionSupervisor
 from .supervisor import Supervisor as Supervisor
 from .supervisor import child as child
 from .supervisor import run as run

@@ -25,6 +25,7 @@ AxonError
 │  └─ NameTaken             a live process holds the name                 .name .holder
 ├─ ChildError               a supervisor refused                          .id
 │  ├─ ChildNotFound  ChildRunning  ChildRestarting  ChildAlreadyPresent  ChildAlreadyStarted
+│  └─ MaxChildrenReached    a dynamic supervisor has as many as it may     .limit
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """
 
@@ -49,6 +50,7 @@ __all__ = [
     "InvalidHandler",
     "InvalidOption",
     "MailboxFull",
+    "MaxChildrenReached",
     "NameTaken",
     "NoProcess",
     "NotInProcess",
@@ -288,6 +290,15 @@ class ChildAlreadyStarted(ChildError):
     """The id is in use by a running child."""
 
     situation = "runs already under this id"
+
+
+class MaxChildrenReached(ChildError):
+    """A dynamic supervisor has `limit` children already (its `max_children`), those that wait for a restart included."""
+
+    def __init__(self, supervisor: str, id: str, limit: int) -> None:
+        self.situation: str = f"was not started: there are as many as there may be (max_children={limit})"
+        super().__init__(supervisor, id)
+        self.limit = limit
 
 
 class SupervisorDied(AxonError):

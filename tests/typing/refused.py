@@ -194,7 +194,7 @@ async def wrong_operations(counter: Counter) -> None:
 async def wrong_supervision(counter: Counter) -> None:
     Supervisor([Counter])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     Supervisor([Count(3)])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
-    Supervisor([Counter()], "one_for_all")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Supervisor([Counter()], "one_for_all")  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     Supervisor([Counter()], strategy="one_for_al")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Supervisor([Counter()], max_restarts="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Supervisor([Counter()], auto_shutdown="sometimes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Slot:
-    """Who is at an address now. `children` holds the slots of a supervisor's static children by id."""
+    """Who is at an address now.
+
+    `children` holds the slots of a supervisor's static children by id, `gave_up` why it gave up, and over whom.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -38,7 +41,7 @@ class Slot:
         self.restart_at: float | None = None
         self.ended: str | None = None
         self.children: dict[str, Slot] | None = None
-        self.gave_up: SupervisorGaveUp | None = None
+        self.gave_up: tuple[SupervisorGaveUp, Slot] | None = None
 
     @property
     def path(self) -> str:

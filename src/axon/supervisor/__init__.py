@@ -1,14 +1,17 @@
 """Supervisors: what happens when a process ends, decided by its reason and a budget."""
 
+from ._base import BaseSupervisor as BaseSupervisor
+from ._base import ChildCounts as ChildCounts
+from ._base import ChildInfo as ChildInfo
 from ._children import Status as Status
 from ._decide import AutoShutdown as AutoShutdown
 from ._decide import Strategy as Strategy
+from ._dynamic import DynamicSupervisor as DynamicSupervisor
+from ._partition import PartitionSupervisor as PartitionSupervisor
 from ._run import run as run
 from ._spec import Backoff as Backoff
 from ._spec import ChildSpec as ChildSpec
 from ._spec import Restart as Restart
 from ._spec import Shutdown as Shutdown
 from ._spec import child as child
-from ._supervisor import ChildCounts as ChildCounts
-from ._supervisor import ChildInfo as ChildInfo
 from ._supervisor import Supervisor as Supervisor

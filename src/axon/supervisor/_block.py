@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from ..errors import StartFailed, SupervisorDied
 from ..process import Reason, Runtime, running, runtime, shutdown, wait_down
 from ..server import GenServer, ServerProcess, Slot, bound, launch, started
-
-if TYPE_CHECKING:
-    from ..telemetry import SupervisorGaveUp
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -61,8 +58,7 @@ class Block:
         if self._interrupt is not None:
             raise self._interrupt
         if by_itself and (ours or not isinstance(error, asyncio.CancelledError)):
-            gave_up = process.slot.gave_up
-            died = SupervisorDied(process.path, process.reason, _why(gave_up))
+            died = SupervisorDied(process.path, process.reason, _why(process.slot))
             if error is not None and not isinstance(error, asyncio.CancelledError):
                 died.add_note(f"the body of the block raised meanwhile: {error!r}")
             raise died from _root_cause(process.reason, process.slot)
@@ -70,26 +66,27 @@ class Block:
             raise again
 
 
-def _why(gave_up: SupervisorGaveUp | None) -> str:
-    if gave_up is None:
+def _why(slot: Slot) -> str:
+    if slot.gave_up is None:
         return ""
+    event, _ = slot.gave_up
     return (
-        f"more than {gave_up.max_restarts} restarts within {gave_up.period:g} s; "
-        f"the child {gave_up.child!r} failed last, with {gave_up.reason!r}"
+        f"more than {event.max_restarts} restarts within {event.period:g} s; "
+        f"the child {event.child!r} failed last, with {event.reason!r}"
     )
 
 
-def _root_cause(reason: object, slot: Slot | None) -> BaseException | None:
+def _root_cause(reason: object, slot: Slot) -> BaseException | None:
     """The exception at the bottom: that of the child that failed last, over as many levels as gave up."""
     while True:
         if isinstance(reason, Reason) and isinstance(reason.term, StartFailed):
             return reason.term.__cause__ or reason.term
         if isinstance(reason, BaseException):
             return reason
-        event: SupervisorGaveUp | None = None if slot is None else slot.gave_up
-        if slot is None or event is None:
+        if slot.gave_up is None:
             return None
-        reason, slot = event.reason, (slot.children or {}).get(event.child)
+        event, slot = slot.gave_up
+        reason = event.reason
 
 
 async def enter(supervisor: G, name: str | None) -> G:

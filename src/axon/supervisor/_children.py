@@ -1,19 +1,21 @@
-"""A supervisor's children: their records in start order, and the protocol that starts and stops one."""
+"""A supervisor's children: their records in start order, and how one of them is started and dropped."""
 
 from __future__ import annotations
 
-import asyncio
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import Ignored, NameTaken, StartFailed
-from ..process import KILL_GRACE, ExitReason, checked, is_clean, kill, killed, normal, shutdown, wait_down
-from ..server import GenServer, ServerProcess, Slot, WaitEdge, launch, started
+from ..process import ExitReason, checked, is_clean
+from ..server import GenServer, ServerProcess, Slot, bound, launch, started
+from ._end import end, report_unexpected, started_unless_stopped
 from ._spec import ChildSpec
 
 if TYPE_CHECKING:
     from ..process import Timer
+    from ._streak import Streak
 
 Status: TypeAlias = Literal["running", "stopped", "restarting"]
 """Whether a child has a process, has none, or waits for a restart that was put off or has failed."""
@@ -24,7 +26,8 @@ class Child:
     """One child.
 
     `process` is the incarnation that runs, or whose exit the supervisor has not looked at yet; `failure` why it
-    ended, or did not start, last; `due` the message that will try again, so that a stale one is recognized.
+    ended, or did not start, last; `streak` its restarts since it was stable last; `due` the message that will try
+    again, so that a stale one is recognized; `timer` what delivers it, or, while it runs, says that it is stable.
     """
 
     spec: ChildSpec[GenServer[Any]]
@@ -32,16 +35,41 @@ class Child:
     handle: GenServer[Any]
     process: ServerProcess | None = None
     status: Status = "stopped"
-    started_at: float = 0.0
     failure: ExitReason | None = None
-    attempts: int = 0
+    streak: Streak | None = None
     due: object = None
     timer: Timer | None = None
+
+    @property
+    def id(self) -> str:
+        """Its key among its siblings."""
+        return self.slot.label
 
     @property
     def is_active(self) -> bool:
         """Whether a process is alive for it."""
         return self.process is not None and self.process.reason is None
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it is one of its supervisor's initial children, whose slots outlive an incarnation of it."""
+        home = self.slot.home
+        return home is not None and home.children is not None and home.children.get(self.id) is self.slot
+
+
+def static_child(home: Slot, spec: ChildSpec[GenServer[Any]]) -> Child:
+    """The record of an initial child, in the slot that its handles of earlier incarnations point to."""
+    slots = home.children = {} if home.children is None else home.children
+    slot = slots.get(spec.id)
+    if slot is None:
+        slot = slots[spec.id] = Slot(home.runtime, spec.id, home)
+    return Child(spec, slot, bound(spec.server, slot))
+
+
+def added_child(home: Slot, spec: ChildSpec[GenServer[Any]], id: str, server: GenServer[Any]) -> Child:
+    """The record of a child that is added now, in a slot of its own."""
+    slot = Slot(home.runtime, id, home)
+    return Child(spec, slot, bound(server, slot))
 
 
 @dataclass(eq=False, slots=True)
@@ -50,11 +78,11 @@ class Children:
 
     by_id: dict[str, Child] = field(default_factory=dict[str, Child])
     by_process: dict[ServerProcess, Child] = field(default_factory=dict[ServerProcess, Child])
-    restarts: list[float] = field(default_factory=list[float])
+    restarts: deque[float] = field(default_factory=deque[float])
 
     async def start(self, child: Child, supervisor: ServerProcess) -> StartFailed | Ignored | None:
         """Start a child in the supervisor's own turn; returns why it did not start, if it did not."""
-        self.cancel_retry(child)
+        self.cancel_timer(child)
         spec = child.spec
         try:
             process = launch(
@@ -68,7 +96,7 @@ class Children:
             )
             child.process = process  # at once: a start that is broken off leaves it to `stop`
             if process.phase == "init":
-                await _started_unless_stopped(process, supervisor, spec)
+                await started_unless_stopped(process, supervisor, spec.type)
             await started(process)
         except StartFailed as error:
             child.process, child.failure = None, checked(error.reason)
@@ -79,25 +107,24 @@ class Children:
         except Ignored as error:
             child.process = None
             return error
-        child.status, child.started_at = "running", supervisor.runtime.loop.time()
+        child.status = "running"
         self.by_process[process] = child
         return None
 
     async def stop(self, child: Child, supervisor: ServerProcess, decision: str) -> None:
         """End a child by the shutdown protocol, and leave it stopped; `decision` goes into the report of a crash."""
-        self.cancel_retry(child)
+        self.cancel_timer(child)
         process, how = child.process, child.spec.shutdown
         if process is not None:
             has_started = process.phase != "init"
-            reason = await end(process, supervisor, how)
-            expected = killed if how == "brutal_kill" else shutdown
-            if has_started and not is_clean(reason) and reason != expected:
-                process.report_crash(reason, decision)
+            await end(process, supervisor, how)
+            if has_started:
+                report_unexpected(process, how, decision)
         self.forget(child)
 
     def forget(self, child: Child) -> None:
         """Nobody runs for this child any more."""
-        self.cancel_retry(child)
+        self.cancel_timer(child)
         if child.process is not None:
             self.by_process.pop(child.process, None)
         child.process, child.status = None, "stopped"
@@ -105,14 +132,14 @@ class Children:
     def remove(self, child: Child, why: str) -> None:
         """Drop a child for good; its handles say why."""
         self.forget(child)
-        del self.by_id[child.spec.id]
+        del self.by_id[child.id]
         home = child.slot.home
-        if home is not None and home.children is not None and home.children.get(child.spec.id) is child.slot:
-            del home.children[child.spec.id]
+        if child.is_static and home is not None and home.children is not None:
+            del home.children[child.id]
         child.slot.end(why)
 
-    def cancel_retry(self, child: Child) -> None:
-        """Give up the retry that is due."""
+    def cancel_timer(self, child: Child) -> None:
+        """Give up the retry that is due, or the wait for its being stable."""
         if child.timer is not None:
             child.slot.runtime.timers.cancel(child.timer)
         child.timer = child.due = child.slot.restart_at = None
@@ -138,57 +165,6 @@ class Children:
             if process.reason is not None and not is_clean(process.reason):
                 process.report_crash(process.reason, "none: its supervisor ended, too")
         for child in self.by_id.values():
-            self.cancel_retry(child)
-            if child.slot.home is None or child.slot.home.children is None:
-                continue
-            if child.slot.home.children.get(child.spec.id) is not child.slot:  # not one of the static ones
+            self.cancel_timer(child)
+            if not child.is_static:
                 child.slot.end("its supervisor ended, and it was not one of its initial children")
-
-
-async def _started_unless_stopped(
-    process: ServerProcess, supervisor: ServerProcess, spec: ChildSpec[GenServer[Any]]
-) -> None:
-    """Wait for a child's `init`, but break it off when the supervisor is to end: no child hangs a supervisor's stop.
-
-    (In OTP the supervisor waits for ever.) A stop that was queued before the start leaves it the kill grace.
-    """
-    how = shutdown if spec.type == "supervisor" else killed  # a supervisor stops the children it has, in order
-
-    def break_off() -> None:
-        if process.phase == "init":
-            process.request_exit(how)
-
-    timer = supervisor.runtime.timers.after(KILL_GRACE, break_off) if supervisor.stops else None
-    supervisor.on_stop = break_off
-    try:
-        await started(process, given_up=how)
-    finally:
-        supervisor.on_stop = None
-        if timer is not None:
-            supervisor.runtime.timers.cancel(timer)
-
-
-async def end(
-    process: ServerProcess, supervisor: ServerProcess, how: float | Literal["brutal_kill", "infinity"]
-) -> ExitReason:
-    """Ask a child to end, wait for as long as its spec says, then kill it; returns its exit reason (A14–A18).
-
-    A killed process ends within the kill grace or is declared dead, so this always comes to an end unless the spec
-    says `infinity`.
-    """
-    if process.reason is not None:
-        return process.reason
-    # A child that waits for its supervisor is ended all the same: that breaks the cycle.
-    with WaitEdge(supervisor, process, refuse=False):
-        if how != "brutal_kill":
-            process.receive_exit(supervisor, shutdown)
-            try:
-                async with asyncio.timeout(None if how == "infinity" else how):
-                    if process.reason is None:
-                        await wait_down(process)
-            except TimeoutError:
-                pass
-        if process.reason is None:
-            process.receive_exit(supervisor, kill)
-            await wait_down(process)
-    return process.reason or normal

@@ -1,11 +1,12 @@
-"""What a supervisor does about an exit, as pure functions over plain data.
+"""What a supervisor does about an exit, as functions over plain data.
 
 https://www.erlang.org/doc/system/sup_princ.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from ..errors import ServerDied
@@ -30,24 +31,24 @@ def is_restarted(restart: Restart, reason: ExitReason) -> bool:
     return not is_clean(reason) and not shut_down_with_callee
 
 
-def group(strategy: Strategy, ids: Sequence[str], failed: str) -> list[str]:
+def group(strategy: Strategy, ids: Iterable[str], failed: str) -> list[str]:
     """The ids a restart concerns, in start order (rules A36–A38): stop them from the back, start them from the front."""
     if strategy == "one_for_one":
         return [failed]
-    if strategy == "one_for_all":
-        return list(ids)
-    return list(ids[ids.index(failed) :])
+    all_ids = list(ids)
+    return all_ids if strategy == "one_for_all" else all_ids[all_ids.index(failed) :]
 
 
-def add_restart(
-    restarts: Sequence[float], now: float, max_restarts: int, max_seconds: float
-) -> tuple[list[float], bool]:
-    """Record a restart at `now`; returns the restarts that still count, and whether they are too many.
+def add_restart(restarts: deque[float], now: float, max_restarts: int, max_seconds: float) -> bool:
+    """Record a restart at `now` among those that still count; returns whether they are too many.
 
     `max_restarts` within `max_seconds` are allowed, the next one is not; the window includes its ends (A46–A48).
+    `restarts` is changed in place: it is in the order of time, so that each restart is added and dropped once.
     """
-    counted = [*(then for then in restarts if now - then <= max_seconds), now]
-    return counted, len(counted) > max_restarts
+    restarts.append(now)
+    while now - restarts[0] > max_seconds:
+        restarts.popleft()
+    return len(restarts) > max_restarts
 
 
 def ends_supervisor(auto_shutdown: AutoShutdown, significant: bool, others_active: bool) -> bool:

@@ -80,9 +80,9 @@ def child(
 
     Raises `InvalidOption`, showing the option and its value.
     """
-    from ._supervisor import Supervisor
+    from ._base import BaseSupervisor
 
-    is_supervisor = isinstance(server, Supervisor)
+    is_supervisor = isinstance(server, BaseSupervisor)
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
     return ChildSpec(

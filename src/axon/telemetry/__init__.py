@@ -4,6 +4,8 @@ from ._bus import Bus as Bus
 from ._bus import attach as attach
 from ._bus import bus as bus
 from ._events import ChildRestarted as ChildRestarted
+from ._events import CrashLoopEnded as CrashLoopEnded
+from ._events import CrashLoopStarted as CrashLoopStarted
 from ._events import DeadLetter as DeadLetter
 from ._events import Event as Event
 from ._events import ListenerFailed as ListenerFailed

@@ -62,6 +62,28 @@ class ChildRestarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrashLoopStarted(Event):
+    """A child keeps failing: `restarts` in a row within `seconds`, and it was never stable between them.
+
+    `reason` is that of the last failure, `advice` what to do. Once a loop; `CrashLoopEnded` follows when the child
+    has been stable, and nothing does if it is ended, or its supervisor is.
+    """
+
+    restarts: int
+    seconds: float
+    reason: object
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashLoopEnded(Event):
+    """A child that kept failing is stable again, after so many `restarts` in a row; `seconds` since the first one."""
+
+    restarts: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisorGaveUp(Event):
     """A supervisor stopped itself: more than `max_restarts` within `period` seconds; `child` failed last."""
 
@@ -70,12 +92,25 @@ class SupervisorGaveUp(Event):
     max_restarts: int
     period: float
 
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return (
+            f"fix what {self.child!r} fails of (the line 'crashed' or 'failed to start' before this one); "
+            "max_restarts and child(..., backoff=...) give it more time"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZombieDeclared(Event):
     """A killed process did not end within `grace` seconds; it was declared dead while its task goes on."""
 
     grace: float
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return "its code goes on after cancellation: let CancelledError pass, and bound what its cleanup awaits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +139,19 @@ class DeadLetter(Event):
 
     text: str
     why: Literal["no process", "mailbox full", "deadline passed", "died before handling it"]
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return _LETTERS[self.why]
+
+
+_LETTERS = {
+    "no process": "whoever must know whether it arrives uses a call, which raises NoProcess",
+    "mailbox full": "its senders are faster than it is: `await axon.offer(...)` waits for room, or raise mailbox=",
+    "deadline passed": "it came too late to be handled: give the deadline more time, or the server less to do",
+    "died before handling it": "its server ended first: whoever must know uses a call, which raises ServerDied",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._events import (
     ChildRestarted,
+    CrashLoopEnded,
+    CrashLoopStarted,
     DeadLetter,
     Event,
     ListenerFailed,
@@ -36,6 +38,8 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
     ProcessStartFailed: (logging.ERROR, "failed to start"),
     ProcessCrashed: (logging.ERROR, "crashed"),
     ChildRestarted: (logging.WARNING, "restarted"),
+    CrashLoopStarted: (logging.ERROR, "crash loop"),
+    CrashLoopEnded: (logging.WARNING, "crash loop over"),
     SupervisorGaveUp: (logging.ERROR, "gave up"),
     ZombieDeclared: (logging.ERROR, "declared dead, its task goes on"),
     LoopStalled: (logging.ERROR, "the event loop stands still"),
@@ -66,6 +70,9 @@ def write(event: Event) -> None:
         return
     level, title = LEVELS[type(event)]
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    advice = getattr(event, "advice", None)
+    if advice is not None:
+        fields["advice"] = advice
     cause = fields.get("reason", fields.get("error"))
     if isinstance(cause, BaseException):
         fields["exc_info"] = cause
@@ -87,7 +94,9 @@ def _structlog() -> structlog.stdlib.BoundLogger:
 def _reasons_as_text(logger: object, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Everything but numbers, texts and the traceback becomes text here, so that no renderer can fail on it."""
     for key, value in fields.items():
-        if key != "exc_info" and not isinstance(value, str | int | float | tuple):
+        if isinstance(value, float):
+            fields[key] = round(value, 3)  # seconds
+        elif key != "exc_info" and not isinstance(value, str | int | tuple):
             fields[key] = repr(value)
     return fields
 
@@ -119,6 +128,7 @@ def configure_logging(level: int | str = logging.INFO, *, json: bool = False) ->
         if json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
+            sort_keys=False,  # who comes first, then what, and what to do about it last
             exception_formatter=structlog.dev.plain_traceback,  # the rich one shows locals: state, keys, prompts
         )
     )

@@ -1,0 +1,261 @@
+"""What all supervisors do: start the children they begin with, restart them within a budget, tell about them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, ClassVar, Literal, Self
+
+from ..errors import InvalidOption, StartFailed
+from ..process import Exit, ExitReason, checked_seconds, current, is_clean, killed, shutdown
+from ..server import GenServer, ServerProcess, Stop, bound, call, checked_name, slot_of
+from ..telemetry import ChildRestarted, SupervisorGaveUp
+from ._block import enter, leave
+from ._children import Child, Children, Status, static_child
+from ._decide import add_restart, is_restarted
+from ._spec import ChildSpec
+from ._streak import backoff_delay, count_restart, expect_stability, tell_crash_loop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildInfo:
+    """One line of `which_children`."""
+
+    id: str
+    handle: GenServer[Any]
+    status: Status
+    type: Literal["worker", "supervisor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildCounts:
+    """What `count_children` returns: all specs, those with a live process, and the specs by type."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TryAgain:
+    """A supervisor's message to itself: a restart is due, which was put off (`counted`) or has failed."""
+
+    child: Child
+    counted: bool
+
+
+class BaseSupervisor(GenServer[Children]):
+    """The base of `Supervisor`, `DynamicSupervisor` and `PartitionSupervisor`; not for use by itself."""
+
+    max_restarts: int = field(default=3, kw_only=True)
+    max_seconds: float = field(default=5.0, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+    trap_exit: ClassVar[bool] = True
+    __axon_finishes__: ClassVar[bool] = True  # half a restart would be no restart
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_restarts, bool) or not isinstance(self.max_restarts, int) or self.max_restarts < 0:
+            raise InvalidOption("max_restarts", self.max_restarts, "a number >= 0")
+        if not checked_seconds(self.max_seconds, "max_seconds") > 0:
+            raise InvalidOption("max_seconds", self.max_seconds, "a number of seconds > 0")
+        checked_name(self.name)
+
+    # -- what its kinds say
+
+    def _specs(self) -> Sequence[ChildSpec[GenServer[Any]]]:
+        """The children it begins with."""
+        return ()
+
+    def _group(self, state: Children, failed: Child) -> list[Child]:
+        """Those who restart when this one fails, in start order."""
+        return [failed]
+
+    def _gone(self, state: Children, child: Child, why: str) -> None:
+        """Nobody restarts this child, which has ended or chose not to start: keep its spec, or drop it."""
+        if child.spec.restart == "temporary":
+            state.remove(child, f"it was temporary and {why}")
+        else:
+            state.forget(child)
+
+    def _ended(self, state: Children, child: Child) -> None:
+        """Nobody restarts this child, which has ended by itself."""
+        self._gone(state, child, "has ended")
+
+    # -- what a program asks of it
+
+    @call(timeout=None)
+    def which_children(self, state: Children) -> list[ChildInfo]:
+        """All children in start order."""
+        return [ChildInfo(id=c.id, handle=c.handle, status=c.status, type=c.spec.type) for c in state.by_id.values()]
+
+    @call(timeout=None)
+    def count_children(self, state: Children) -> ChildCounts:
+        """How many children there are, and how many of them run."""
+        children = list(state.by_id.values())
+        supervisors = sum(c.spec.type == "supervisor" for c in children)
+        return ChildCounts(
+            specs=len(children),
+            active=sum(c.is_active for c in children),
+            supervisors=supervisors,
+            workers=len(children) - supervisors,
+        )
+
+    def _handle(self, id: str) -> GenServer[Any] | None:
+        """The handle of a child, at once; while the supervisor itself is away, of an initial child."""
+        slot = slot_of(self)
+        process = slot.process
+        if process is not None and process.phase != "init":
+            state: Children | None = process.state
+            child = None if state is None else state.by_id.get(id)
+            return None if child is None else child.handle
+        if slot.children is None or id not in slot.children:
+            return None
+        return bound(next(spec for spec in self._specs() if spec.id == id).server, slot.children[id])
+
+    # -- the block
+
+    async def __aenter__(self) -> Self:
+        return await enter(self, self.name)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await leave(self, error)
+
+    # -- callbacks
+
+    async def init(self) -> Children:
+        """Start the children in order; if one fails those before it are stopped, and so does this start."""
+        state, me = Children(), this_supervisor()
+        me.at_death = [*(me.at_death or ()), state.disband]
+        for spec in self._specs():
+            state.by_id[spec.id] = static_child(me.slot, spec)
+        for child in list(state.by_id.values()):
+            try:
+                failure = await state.start(child, me)
+            except asyncio.CancelledError:  # nobody waits for this start any more
+                if me.exit_requested == killed:  # it has no chance to stop them: their links tell them (A25)
+                    raise
+                await state.stop_all(state.by_id.values(), me, "none: its supervisor is stopping", False)
+                raise
+            if isinstance(failure, StartFailed):
+                await state.stop_all(state.by_id.values(), me, "none: its supervisor failed to start", False)
+                raise Stop(shutdown(StartFailed(child.id, failure.reason)))
+            if failure is not None:
+                self._gone(state, child, "chose not to start")
+        return state
+
+    async def handle_info(self, state: Children, message: object) -> None:
+        """Exits of children, and retries; signals and messages of strangers are ignored (rules A24, A90)."""
+        match message:
+            case Exit(ServerProcess() as process, reason):
+                child = state.by_process.get(process)
+                if child is not None and process.reason is not None:
+                    await self._exited(state, child, process, reason)
+            case _TryAgain(child, counted):
+                if child.due is not message:
+                    return  # terminated, deleted or started meanwhile (rule A59)
+                if counted:
+                    await self._restart_group(state, child)
+                else:
+                    await self._restart(state, child, None)
+            case _:
+                pass
+
+    async def terminate(self, state: Children, reason: ExitReason) -> None:
+        """Stop the children one at a time, the last one first."""
+        await state.stop_all(state.by_id.values(), this_supervisor(), "none: its supervisor is stopping", False)
+
+    # -- exits and restarts
+
+    async def _exited(self, state: Children, child: Child, process: ServerProcess, reason: ExitReason) -> None:
+        child.failure = reason
+        if is_restarted(child.spec.restart, reason):
+            return await self._restart(state, child, process)
+        if not is_clean(reason):
+            temporary = child.spec.restart == "temporary"
+            why = "it is temporary" if temporary else "it is transient, and the server it called was shut down"
+            process.report_crash(reason, f"none: {why}")
+        self._ended(state, child)
+
+    async def _restart(self, state: Children, child: Child, process: ServerProcess | None) -> None:
+        """Count a restart, and do it: now, or later if the child has a backoff."""
+        me = this_supervisor()
+        now = me.runtime.loop.time()
+        too_many = add_restart(state.restarts, now, self.max_restarts, self.max_seconds)
+        attempt = count_restart(child, now)
+        delay = 0.0 if too_many else backoff_delay(child, attempt)
+        if process is not None and child.failure is not None and not is_clean(child.failure):
+            decision = "the supervisor gives up" if too_many else "restart"
+            process.report_crash(child.failure, decision if not delay else f"restart in {delay:.3g} s")
+        state.forget(child)
+        if too_many:
+            self._give_up(child, me)
+        tell_crash_loop(child, me)
+        if delay:
+            self._try_again(child, me, delay)
+        else:
+            await self._restart_group(state, child)
+
+    def _try_again(self, child: Child, me: ServerProcess, delay: float | None = None) -> None:
+        """Restart it by a message to oneself: after a delay, or, since it has just failed, as soon as others had
+        their turn.
+        """
+        child.status, child.slot.restart_at = "restarting", me.runtime.loop.time() + (delay or 0.0)
+        child.due = again = _TryAgain(child, delay is not None)
+        if delay is None:
+            me.deliver(again)
+        else:
+            child.timer = me.runtime.timers.after(delay, lambda: me.deliver(again))
+
+    def _give_up(self, child: Child, me: ServerProcess) -> None:
+        event = SupervisorGaveUp(
+            path=me.path,
+            child=child.id,
+            reason=child.failure,
+            max_restarts=self.max_restarts,
+            period=self.max_seconds,
+        )
+        me.slot.gave_up = event, child.slot
+        if me.runtime.bus.wants(SupervisorGaveUp):
+            me.runtime.bus.emit(event)
+        raise Stop(shutdown)
+
+    async def _restart_group(self, state: Children, child: Child) -> None:
+        """Stop those whom the strategy concerns, start them in order; if one fails, a message to oneself tries
+        again (rules A54, A55, A58).
+        """
+        me = this_supervisor()
+        members = self._group(state, child)
+        state.forget(child)
+        await state.stop_all([m for m in members if m is not child], me, "restart with its group")
+        for member in members:
+            if state.by_id.get(member.id) is not member:
+                continue
+            failure = await state.start(member, me)
+            if isinstance(failure, StartFailed):
+                return self._try_again(member, me)
+            if failure is not None:
+                self._gone(state, member, "chose not to start")
+                continue
+            expect_stability(member, me, self.max_seconds)
+            if me.runtime.bus.wants(ChildRestarted):
+                restarts = len(state.restarts)
+                me.runtime.bus.emit(ChildRestarted(path=member.slot.path, restarts=restarts, period=self.max_seconds))
+
+
+def checked_choice(option: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse a value that is none of these."""
+    if value not in choices:
+        raise InvalidOption(option, value, "one of " + ", ".join(map(repr, choices)))
+
+
+def this_supervisor() -> ServerProcess:
+    """The process whose callback this is."""
+    me = current()
+    assert isinstance(me, ServerProcess), "a supervisor's callbacks run in its own process"
+    return me

@@ -1,0 +1,112 @@
+"""Restarts in a row: how long to wait before the next one, when they are a crash loop, and when they are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from ..errors import InvalidOption
+from ..process import is_clean
+from ..telemetry import CrashLoopEnded, CrashLoopStarted
+
+if TYPE_CHECKING:
+    from ..server import ServerProcess
+    from ._children import Child
+
+CRASH_LOOP = 3
+"""Restarts in a row, with no stable run between them, that make a crash loop."""
+
+
+@dataclass(eq=False, slots=True)
+class Streak:
+    """Restarts of one child since it was stable last.
+
+    `count` is the number of the present attempt, from 1; `since` the time of the first failure; `wait` the seconds
+    before the present attempt; `told` whether listeners know of a crash loop.
+    """
+
+    since: float
+    count: int = 0
+    wait: float = 0.0
+    told: bool = False
+
+
+def count_restart(child: Child, now: float) -> int:
+    """One more restart of this child; returns how many there were in a row."""
+    streak = child.streak = child.streak or Streak(now)
+    streak.count += 1
+    return streak.count
+
+
+def backoff_delay(child: Child, attempt: int) -> float:
+    """Seconds to wait before this attempt to start the child again; 0.0 without a backoff.
+
+    https://tenacity.readthedocs.io/en/latest/#waiting-before-retrying
+    """
+    if child.spec.backoff is None:
+        return 0.0
+    from tenacity import BaseRetrying, Future, RetryCallState
+
+    # A wait strategy reads the attempt and its outcome, never who retries.
+    state = RetryCallState(cast("BaseRetrying", None), None, (), {})
+    state.attempt_number = attempt
+    if isinstance(child.failure, BaseException):
+        state.outcome = Future(attempt)
+        state.outcome.set_exception(child.failure)
+    delay = child.spec.backoff(state)
+    if not isinstance(delay, int | float) or not delay >= 0:
+        raise InvalidOption("backoff", delay, "a strategy that returns seconds >= 0")
+    if child.streak is not None:
+        child.streak.wait = float(delay)
+    return float(delay)
+
+
+def expect_stability(child: Child, supervisor: ServerProcess, max_seconds: float) -> None:
+    """The child runs again: its streak is over when it has done so for the stable time.
+
+    That is `max_seconds`, the time its supervisor looks back anyway, or its last wait if that was longer: after a
+    minute's wait a run of a few seconds does not show that it has recovered, and must not begin the waits anew.
+    """
+    streak = child.streak
+    if streak is None:
+        return
+    runtime, process = supervisor.runtime, child.process
+
+    def stable() -> None:
+        if child.process is not process or not child.is_active:
+            return  # it has ended, and its supervisor has not come round to it yet
+        child.streak = child.timer = None
+        if streak.told and runtime.bus.wants(CrashLoopEnded):
+            lasted = runtime.loop.time() - streak.since
+            runtime.bus.emit(CrashLoopEnded(path=child.slot.path, restarts=streak.count, seconds=lasted))
+
+    child.timer = runtime.timers.after(max(max_seconds, streak.wait), stable)
+
+
+def tell_crash_loop(child: Child, supervisor: ServerProcess) -> None:
+    """Say once, in a streak that is long enough, that this child keeps failing."""
+    streak, runtime = child.streak, supervisor.runtime
+    if streak is None or streak.told or streak.count < CRASH_LOOP:
+        return
+    streak.told = True
+    if runtime.bus.wants(CrashLoopStarted):
+        lasted = runtime.loop.time() - streak.since
+        runtime.bus.emit(
+            CrashLoopStarted(
+                path=child.slot.path,
+                restarts=streak.count,
+                seconds=lasted,
+                reason=child.failure,
+                advice=_advice(child),
+            )
+        )
+
+
+def _advice(child: Child) -> str:
+    if child.spec.type == "supervisor":
+        return "find the child that makes it give up: its own line 'gave up' names it"
+    if child.failure is not None and is_clean(child.failure):
+        return "it ends by itself: let it, with child(..., restart='transient'), or see why it does"
+    if child.spec.backoff is None:
+        return "fix the cause; child(..., backoff=...) slows it down and spares its supervisor's budget"
+    return "fix the cause; its backoff slows it down meanwhile"
