@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 import axon
 from axon import ChildSpec, ExitReason, GenServer, Ignore, Stop, Supervisor, call, cast, child
 from axon.process import runtime
-from axon.supervisor import Backoff, Restart, Shutdown, Status
+from axon.supervisor import Backoff, BaseSupervisor, Restart, Shutdown, Status
 
 Begin: TypeAlias = Callable[[int], "Coroutine[Any, Any, object] | None"]
 """What a part does in `init`, by the number of the attempt; 1 is the first. A function or a coroutine function."""
@@ -135,7 +135,7 @@ def branch(supervisor: Supervisor, *ids: str) -> Supervisor:
     return supervisor
 
 
-async def statuses(supervisor: Supervisor) -> dict[str, Status]:
+async def statuses(supervisor: BaseSupervisor) -> dict[str, Status]:
     return {info.id: info.status for info in await supervisor.which_children()}
 
 

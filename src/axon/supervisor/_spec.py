@@ -72,11 +72,16 @@ def child(
 ) -> ChildSpec[G]:
     """Say how a supervisor is to keep a server.
 
-    id: unique within the supervisor, default the class name. name: registered name, default none.
-    restart: `permanent` (default) always, `transient` after a failure only, `temporary` never.
+    id: unique within the supervisor, default the class name. name: registered name, default none (a supervisor: its
+    own). restart: `permanent` (default) always, `transient` after a failure only, `temporary` never.
     shutdown: seconds to end before it is killed, default 5 (for a supervisor `infinity`), or `brutal_kill`.
-    significant: its end may end the supervisor, see `auto_shutdown`. backoff: a tenacity wait strategy that delays
-    restarts; default none, restarts are immediate as in OTP. mailbox: most messages that may wait, default no limit.
+    significant: its end may end the supervisor, see `auto_shutdown`. mailbox: most messages that may wait, default no
+    limit.
+
+    backoff: a tenacity wait strategy that delays restarts; default none, restarts are immediate as in OTP. It is asked
+    with the number of the attempt: 1 for the first restart, and again once the child has been stable, that is, has
+    run for the supervisor's `max_seconds`, or for as long as its last wait if that was longer. A wait counts against
+    the budget of the supervisor when it begins.
 
     Raises `InvalidOption`, showing the option and its value.
     """
@@ -85,6 +90,8 @@ def child(
     is_supervisor = isinstance(server, BaseSupervisor)
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
+    if name is None and isinstance(server, BaseSupervisor):
+        name = server.name
     return ChildSpec(
         server=server,
         id=type(server).__name__ if id is None else id,
