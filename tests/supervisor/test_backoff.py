@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from parts import Boom, Log, at, crash, fails_from, fails_on, now, part, settle, statuses
+from parts import Boom, Log, at, crash, fails_from, fails_on, now, part, settle, statuses, takes
 from tenacity import (
     RetryCallState,
     wait_chain,
@@ -20,7 +20,7 @@ from tenacity import (
 )
 
 import axon
-from axon import InvalidOption, NoProcess, Supervisor, SupervisorDied, kill
+from axon import DynamicSupervisor, InvalidOption, NoProcess, Supervisor, SupervisorDied, child, kill
 from axon.supervisor import Strategy
 
 Wait = Callable[[RetryCallState], float]
@@ -168,22 +168,180 @@ async def test_giving_up_does_not_wait() -> None:
     assert now() < 1
 
 
-async def test_after_a_stable_time_the_waits_begin_anew() -> None:
-    """Stable: it ran for longer than the supervisor's `max_seconds`."""
-    log = Log()
-    waits: list[int] = []
+# -- stable
+
+
+async def attempts(runs: list[float], *, waits: Wait, max_seconds: float = 5.0) -> list[int]:
+    """The numbers of the attempts of a child that crashes after it ran for each of these times."""
+    numbers: list[int] = []
+    started = asyncio.Event()
 
     def wait(state: RetryCallState) -> float:
-        waits.append(state.attempt_number)
+        numbers.append(state.attempt_number)
+        return waits(state)
+
+    children = [part("a", Log(), begin=lambda _: started.set(), backoff=wait)]
+    async with Supervisor(children, max_restarts=100, max_seconds=max_seconds) as sup:
+        for ran in runs:
+            await asyncio.sleep(ran)
+            started.clear()
+            at(sup, "a").crash(Boom())
+            await started.wait()
+    return numbers
+
+
+async def test_after_a_stable_time_the_waits_begin_anew() -> None:
+    """Stable: it ran for the supervisor's `max_seconds`."""
+    assert await attempts([0.5, 0.5, 4.9, 5.1, 0.5], waits=wait_fixed(1)) == [1, 2, 3, 1, 2]
+    assert await attempts([0.5, 0.5, 0.5], waits=wait_fixed(0.5), max_seconds=0.25) == [1, 1, 1]
+
+
+async def test_after_a_long_wait_it_has_to_run_for_as_long() -> None:
+    """Otherwise a child whose database is away would be back at its shortest wait after each minute of waiting."""
+    assert await attempts([1, 10, 29.9, 30.1, 1], waits=wait_fixed(30)) == [1, 2, 3, 1, 2]
+
+
+async def test_the_stable_time_grows_and_shrinks_with_the_wait() -> None:
+    doubling = wait_exponential(multiplier=4, max=16)  # 4, 8, 16, 16 seconds
+    assert await attempts([1, 4.9, 7.9, 15.9, 16.1, 1], waits=doubling) == [1, 2, 3, 4, 1, 2]
+    assert await attempts([1, 5.1, 1, 5.1], waits=doubling) == [1, 1, 2, 3]
+
+
+async def test_a_child_that_died_early_is_not_stable_because_its_supervisor_looked_late() -> None:
+    numbers: list[int] = []
+
+    def wait(state: RetryCallState) -> float:
+        numbers.append(state.attempt_number)
         return 1
 
-    async with Supervisor([part("a", log, backoff=wait)], max_restarts=10, max_seconds=5) as sup:
-        for ran in (0.5, 0.5, 4.5, 5.5, 0.5):
-            await asyncio.sleep(ran)
+    async with Supervisor([part("a", Log(), backoff=wait)]) as sup:
+        await crash(at(sup, "a"))
+        await asyncio.sleep(2)
+        starting = asyncio.create_task(sup.start_child(part("b", Log(), begin=takes(60))))
+        await settle()
+        await crash(at(sup, "a"))
+        await starting
+        await settle()
+        assert numbers == [1, 2]
+
+
+async def test_started_by_hand_it_begins_anew() -> None:
+    numbers: list[int] = []
+
+    def wait(state: RetryCallState) -> float:
+        numbers.append(state.attempt_number)
+        return 60
+
+    async with Supervisor([part("a", Log(), backoff=wait)]) as sup:
+        for _ in range(2):
             await crash(at(sup, "a"))
+            await sup.terminate_child("a")
+            await sup.restart_child("a")
+    assert numbers == [1, 1]
+
+
+async def test_a_sibling_that_restarts_along_keeps_its_own_count() -> None:
+    numbers: list[tuple[str, int]] = []
+
+    def wait(label: str) -> Wait:
+        def seconds(state: RetryCallState) -> float:
+            numbers.append((label, state.attempt_number))
+            return 0.5
+
+        return seconds
+
+    children = [part(label, Log(), backoff=wait(label)) for label in "ab"]
+    async with Supervisor(children, strategy="one_for_all", max_restarts=100) as sup:
+        for label in ("a", "a", "b", "a", "b"):
+            await crash(at(sup, label))
             await asyncio.sleep(1)
-        assert await at(sup, "a").number() == 6
-    assert waits == [1, 2, 3, 1, 2]
+        await asyncio.sleep(5)  # both run
+        await crash(at(sup, "b"))
+    assert numbers == [("a", 1), ("a", 2), ("b", 1), ("a", 3), ("b", 2), ("b", 1)]
+
+
+async def test_a_sibling_that_fails_to_start_waits_by_its_own_strategy() -> None:
+    log = Log()
+    children = [
+        part("a", log, backoff=wait_fixed(1)),
+        part("b", log, begin=fails_on(2, 3), backoff=wait_incrementing(start=10, increment=10)),
+    ]
+    async with Supervisor(children, strategy="one_for_all", max_restarts=100) as sup:
+        log.clear()
+        await crash(at(sup, "a"))
+        await asyncio.sleep(1)
+        assert log.take() == ["stop a Boom", "stop b shutdown", "start a", "start b"]
+        await asyncio.sleep(10)
+        assert log.take() == ["stop a shutdown", "start a", "start b"]
+        await asyncio.sleep(20)
+        assert log.take() == ["stop a shutdown", "start a", "start b"]
+        assert await statuses(sup) == {"a": "running", "b": "running"}
+
+
+async def test_a_supervisor_may_wait_too() -> None:
+    inner = child(Supervisor([part("a", Log())], max_restarts=0), id="inner", backoff=wait_fixed(60))
+    async with Supervisor([inner]) as sup:
+        await crash(at(sup, "inner", "a"))
+        assert await statuses(sup) == {"inner": "restarting"}
+        await asyncio.sleep(60)
+        assert await at(sup, "inner", "a").number() == 2
+
+
+# -- children of a dynamic supervisor
+
+
+async def test_a_dynamic_child_waits_and_the_others_do_not() -> None:
+    async with DynamicSupervisor(max_restarts=100) as sup:
+        times: list[float] = []
+
+        def begin(number: int) -> None:
+            times.append(now())
+            if number in (2, 3):
+                raise Boom
+
+        first = await sup.start_child(part("a", Log(), begin=begin, backoff=wait_incrementing(1, 1)))
+        second = await sup.start_child(part("b", Log()))
+        await crash(first)
+        await crash(second)
+        assert await statuses(sup) == {"a": "restarting", "b": "running"}
+        with pytest.raises(NoProcess) as nobody:
+            await first.number()
+        assert nobody.value.restart_in == pytest.approx(1, abs=0.01)
+        await asyncio.sleep(100)
+        assert await statuses(sup) == {"a": "running", "b": "running"}
+        assert times == pytest.approx([0, 1, 1 + 2, 1 + 2 + 3])
+
+
+async def test_a_dynamic_child_is_terminated_during_its_wait() -> None:
+    log = Log()
+    async with DynamicSupervisor() as sup:
+        handle = await sup.start_child(part("a", log, backoff=wait_fixed(60)))
+        await crash(handle)
+        begun = now()
+        await sup.terminate_child(handle)
+        assert now() - begun < 0.1
+        assert await sup.which_children() == []
+        with pytest.raises(NoProcess) as nobody:
+            await handle.number()
+        assert nobody.value.restart_in is None
+        await asyncio.sleep(100)
+    assert log.starts == {"a": 1}
+
+
+async def test_a_dynamic_child_is_stable_after_as_long() -> None:
+    numbers: list[int] = []
+
+    def wait(state: RetryCallState) -> float:
+        numbers.append(state.attempt_number)
+        return 1
+
+    async with DynamicSupervisor(max_restarts=100) as sup:
+        handle = await sup.start_child(part("a", Log(), backoff=wait))
+        for ran in (0.5, 4, 5, 0.5):
+            await asyncio.sleep(ran)
+            await crash(handle)
+            await asyncio.sleep(1)
+    assert numbers == [1, 2, 1, 2]
 
 
 @pytest.mark.parametrize("answer", [-1, "soon", None, float("nan")])

@@ -28,6 +28,7 @@ from axon import (
     CallCycle,
     ChildSpec,
     DynamicSupervisor,
+    GenServer,
     ServerDied,
     Supervisor,
     child,
