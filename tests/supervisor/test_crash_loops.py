@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
+import weakref
 
 import pytest
 from parts import Boom, Log, at, crash, end, fails_on, part, settle, takes
@@ -41,13 +44,12 @@ async def loops() -> Loops:
 
 async def test_the_third_crash_in_a_row_is_a_crash_loop_and_it_is_told_once(loops: Loops) -> None:
     async with Supervisor([part("a", Log())], max_restarts=100) as sup:
-        for crashes in range(1, 7):
+        causes = [Boom(crashes) for crashes in range(1, 7)]
+        for cause in causes:
             await asyncio.sleep(1)
-            await crash(at(sup, "a"), cause := Boom(crashes))
-            if crashes == 3:
-                third = cause
+            await crash(at(sup, "a"), cause)
         (event,) = loops.started
-        assert (event.path, event.restarts, event.reason) == ("Supervisor/a", 3, third)
+        assert (event.path, event.restarts, event.reason) == ("Supervisor/a", 3, causes[2])
         assert event.seconds == pytest.approx(2, abs=0.01)  # since the first
     assert loops.ended == []
 
@@ -195,13 +197,35 @@ async def test_nothing_is_left_of_it_when_the_supervisor_ends(loops: Loops) -> N
     assert loops.ended == []
 
 
+async def test_what_a_stable_child_once_died_of_is_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception holds its traceback, and that all that was at hand where it was raised."""
+    caplog.set_level(logging.CRITICAL, logger="axon")  # pytest keeps what is logged
+
+    async def fail() -> None:
+        error = Boom()
+        kept.append(weakref.ref(error))
+        raise error
+
+    kept: list[weakref.ref[Boom]] = []
+    async with Supervisor([part("a", Log())]) as sup:
+        at(sup, "a").do(fail)
+        await asyncio.sleep(4)
+        for _ in range(8):  # a server remembers its last eight messages; one was the exit of the child
+            await sup.count_children()
+        gc.collect()
+        assert kept[0]() is not None  # a backoff, or giving up, would tell of it
+        await asyncio.sleep(2)
+        gc.collect()
+        assert kept[0]() is None
+
+
 # -- what to do
 
 
 async def test_the_advice_fits_the_child(loops: Loops) -> None:
     tree = child(Supervisor([part("d", Log())], max_restarts=0), id="c")
-    children = [part("a", Log()), part("b", Log(), backoff=wait_fixed(0)), tree, part("e", Log())]
-    async with Supervisor(children, max_restarts=100) as sup:
+    slowed = part("b", Log(), backoff=wait_fixed(0))
+    async with Supervisor([part("a", Log()), slowed, tree, part("e", Log())], max_restarts=100) as sup:
         for _ in range(3):
             await crash(at(sup, "a"))
             await crash(at(sup, "b"))
@@ -213,5 +237,5 @@ async def test_the_advice_fits_the_child(loops: Loops) -> None:
     advice = {event.path.removeprefix("Supervisor/"): event.advice for event in loops.started}
     assert advice["a"].startswith("fix the cause; child(..., backoff=...) slows it down")
     assert advice["b"] == "fix the cause; its backoff slows it down meanwhile"
-    assert "its own line 'gave up'" in advice["c"]
+    assert "its line 'gave up'" in advice["c"]
     assert "restart='transient'" in advice["e"]

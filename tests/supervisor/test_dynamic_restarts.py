@@ -160,6 +160,17 @@ async def test_a59_a_retry_of_a_child_that_is_gone_is_ignored() -> None:
         assert await again.number() == 2
 
 
+async def test_a59_also_one_that_is_in_the_mailbox_already() -> None:
+    log = Log()
+    async with DynamicSupervisor(max_restarts=1) as sup:
+        handle = await sup.start_child(part("a", log, begin=fails_on(2)))
+        axon.exit(handle, kill)
+        await sup.terminate_child(handle)
+        await settle()
+        assert log.starts == {"a": 2}
+        assert await sup.which_children() == []
+
+
 async def test_a61_ignore_at_a_restart_drops_the_child() -> None:
     log = Log()
     async with DynamicSupervisor(max_children=1) as sup:

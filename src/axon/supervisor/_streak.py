@@ -104,9 +104,9 @@ def tell_crash_loop(child: Child, supervisor: ServerProcess) -> None:
 
 def _advice(child: Child) -> str:
     if child.spec.type == "supervisor":
-        return "find the child that makes it give up: its own line 'gave up' names it"
+        return "find the child that makes it give up: its line 'gave up' names it"
     if child.failure is not None and is_clean(child.failure):
-        return "it ends by itself: let it, with child(..., restart='transient'), or see why it does"
+        return "it ends by itself: see why, or let it, with child(..., restart='transient')"
     if child.spec.backoff is None:
         return "fix the cause; child(..., backoff=...) slows it down and spares its supervisor's budget"
     return "fix the cause; its backoff slows it down meanwhile"

@@ -96,8 +96,8 @@ class SupervisorGaveUp(Event):
     def advice(self) -> str:
         """What to do about it."""
         return (
-            f"fix what {self.child!r} fails of (the line 'crashed' or 'failed to start' before this one); "
-            "max_restarts and child(..., backoff=...) give it more time"
+            f"see why {self.child!r} fails, in its lines 'crashed' or 'failed to start'; "
+            "max_restarts, max_seconds and child(..., backoff=...) allow it more"
         )
 
 
@@ -110,7 +110,7 @@ class ZombieDeclared(Event):
     @property
     def advice(self) -> str:
         """What to do about it."""
-        return "its code goes on after cancellation: let CancelledError pass, and bound what its cleanup awaits"
+        return "its code runs on though cancelled: raise CancelledError again, and bound what its cleanup awaits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +147,10 @@ class DeadLetter(Event):
 
 
 _LETTERS = {
-    "no process": "whoever must know whether it arrives uses a call, which raises NoProcess",
-    "mailbox full": "its senders are faster than it is: `await axon.offer(...)` waits for room, or raise mailbox=",
-    "deadline passed": "it came too late to be handled: give the deadline more time, or the server less to do",
-    "died before handling it": "its server ended first: whoever must know uses a call, which raises ServerDied",
+    "no process": "it had ended: where the sender must know, make it a call, which raises NoProcess",
+    "mailbox full": "its senders are faster: `await axon.offer(...)` waits for room, or give it a larger mailbox=",
+    "deadline passed": "it came too late: allow the deadline more time, or give the server less to do",
+    "died before handling it": "it waited in vain: where the sender must know, make it a call, which raises ServerDied",
 }
 
 
