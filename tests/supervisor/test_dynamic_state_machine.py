@@ -10,6 +10,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,8 @@ def begins(plan: Plan) -> Begin:
 class DynamicMachine(RuleBasedStateMachine):
     """The real thing beside its model."""
 
+    sup: DynamicSupervisor
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner(loop_factory=virtual_clock)
@@ -91,7 +94,7 @@ class DynamicMachine(RuleBasedStateMachine):
         plans=st.lists(PLANS, min_size=2, max_size=5),
     )
     def begin(self, allowed: int, most: int, plans: list[Plan]) -> None:
-        self.options = {"max_restarts": allowed, "max_children": most}
+        self.allowed, self.most = allowed, most
 
         async def attach() -> None:
             t.attach(lambda event: self.tell("started", event.path), t.ProcessStarted)
@@ -110,10 +113,10 @@ class DynamicMachine(RuleBasedStateMachine):
 
     def begin_anew(self) -> None:
         """The first one, or another one after one that gave up."""
-        self.model = Dynamic(max_seconds=PERIOD, **self.options)
+        self.model = Dynamic(self.allowed, PERIOD, self.most)
 
         async def start() -> None:
-            tree = DynamicSupervisor(max_seconds=PERIOD, **self.options)
+            tree = DynamicSupervisor(max_restarts=self.allowed, max_seconds=PERIOD, max_children=self.most)
             self.sup = await axon.start(tree, name="app")
             self.trace.clear()
 
@@ -145,7 +148,7 @@ class DynamicMachine(RuleBasedStateMachine):
     def start_child(self, plan: Plan) -> None:
         if not self.is_alive:
             self.begin_anew()
-        plan = Plan(**{**vars(plan), "id": f"c{self.started}"})
+        plan = replace(plan, id=f"c{self.started}")
         self.started += 1
         growth = plan.backoff
         spec = child(

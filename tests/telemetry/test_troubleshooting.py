@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 
@@ -118,7 +118,7 @@ STORIES: dict[str, Callable[[], Awaitable[None]]] = {
 
 
 @contextmanager
-def printed() -> Iterator[io.StringIO]:
+def printed() -> Generator[io.StringIO]:
     """What a program that calls `configure_logging()` prints: pytest's own log handlers are away."""
     stderr, root, ours = io.StringIO(), logging.getLogger(), logging.getLogger("axon")
     before = root.handlers[:], ours.handlers[:], ours.level
