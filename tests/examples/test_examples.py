@@ -41,6 +41,20 @@ EXPECTED = {
             "the child 'branch' failed last, with shutdown"
         ),
     ],
+    "sessions": [
+        "  a session begins for ann",
+        "ann said hello",
+        "  a session begins for bob",
+        "bob said hi",
+        "ann said hello, how are you",
+        "the session of ann died of ValueError('nothing was said')",
+        "  a session begins for ann",
+        "ann said hello again",
+        "bob said hi, still here",
+        "  ann has been silent: the session ends",
+        "  bob has been silent: the session ends",
+        "sessions left: 0",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -10,6 +10,8 @@ from parts import Begin, Boom, Log, Part, at, crash, fails_on, ignores_on, now, 
 import axon
 from axon import NameTaken, NoProcess, StartFailed, Supervisor, child, shutdown
 from axon.supervisor import Restart
+from axon.supervisor._children import Children
+from axon.telemetry import ProcessStartFailed, attach
 
 
 async def test_a1_the_next_child_starts_when_the_one_before_it_is_ready() -> None:
@@ -90,6 +92,37 @@ async def test_a6_a_temporary_child_that_ignores_leaves_no_spec() -> None:
     children = [part("a", log, begin=ignores_on(1), restart="temporary"), part("b", log)]
     async with Supervisor(children) as sup:
         assert await statuses(sup) == {"b": "running"}
+
+
+class Optional(Supervisor):
+    """A supervisor with an `init` of its own."""
+
+    because: BaseException | None = None
+
+    async def init(self) -> Children:
+        if self.because is not None:
+            raise self.because
+        return await super().init()
+
+
+async def test_a7_a_supervisor_may_ignore_its_start_too() -> None:
+    log = Log()
+    with pytest.raises(axon.Ignored):
+        await axon.start(Optional([part("a", log)], because=axon.Ignore()))
+    ignoring = child(Optional([part("a", log)], because=axon.Ignore()), id="inner")
+    async with Supervisor([ignoring, part("b", log)]) as sup:
+        assert await statuses(sup) == {"inner": "stopped", "b": "running"}
+    assert log.starts == {"b": 1}
+
+
+async def test_a8_what_the_init_of_a_supervisor_raises_is_its_exit_reason() -> None:
+    cause = Boom("no configuration")
+    exits: list[object] = []
+    attach(lambda event: exits.append(event.reason), ProcessStartFailed)
+    with pytest.raises(StartFailed) as failed:
+        await axon.start(Optional([part("a", Log())], because=cause))
+    assert failed.value.reason is cause
+    assert exits == [cause]
 
 
 async def test_a10_a_child_that_dies_while_a_sibling_starts_is_looked_at_when_the_start_is_done() -> None:

@@ -63,6 +63,21 @@ async def test_a14_the_trees_inside_stop_in_their_place() -> None:
     assert log == ["stop c shutdown", "stop b2 shutdown", "stop b1 shutdown", "stop a shutdown"]
 
 
+async def test_a12_a_child_that_unlinked_itself_dies_unnoticed_and_is_not_counted_as_active() -> None:
+    """Its supervisor made the link; only the child itself can undo it."""
+    log = Log()
+    async with Supervisor([part("a", log)]) as sup:
+        a = at(sup, "a")
+        a.do(lambda: axon.unlink(sup))
+        await settle()
+        await crash(a)
+        assert log.starts == {"a": 1}
+        assert ((await sup.count_children()).specs, (await sup.count_children()).active) == (1, 0)
+        await sup.terminate_child("a")
+        await sup.restart_child("a")
+        assert await a.number() == 2
+
+
 async def test_a15_a_child_that_unlinked_itself_does_not_hang_its_supervisor() -> None:
     log = Log()
     async with Supervisor([part("a", log, Loose), part("b", log)]) as sup:

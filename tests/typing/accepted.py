@@ -19,11 +19,13 @@ import axon
 from axon import (
     ChildSpec,
     Down,
+    DynamicSupervisor,
     Exit,
     ExitReason,
     GenServer,
     IdleTimeout,
     Ignore,
+    PartitionSupervisor,
     Reason,
     Reply,
     ServerDied,
@@ -428,6 +430,33 @@ async def supervisors() -> None:
         assert_type(await sup.get_child_spec("x"), ChildSpec[GenServer[Any]])
 
 
+async def children_that_come_and_go() -> None:
+    async with DynamicSupervisor(max_children=10, extra_arguments={"begin": 5}, name="counters") as sup:
+        assert_type(sup, DynamicSupervisor)
+        counter = await sup.start_child(Counter())
+        assert_type(counter, Counter)
+        assert_type(await sup.start_child(child(Stack[int](), restart="transient")), Stack[int])
+        await sup.terminate_child(counter)
+        assert_type(await sup.which_children(), list[axon.ChildInfo])
+
+
+def one_more(counter: Counter, number: int) -> Counter:
+    return dataclasses.replace(counter, begin=number)
+
+
+async def partitions() -> None:
+    async with PartitionSupervisor(Counter(), partitions=4, with_arguments=one_more) as sup:
+        assert_type(sup, PartitionSupervisor[Counter])
+        assert_type(sup.route("ann"), Counter)
+        assert_type(await sup.route(7).increment(3), int)
+        assert_type(sup.size(), int)
+        await sup.resize(2)
+    async with PartitionSupervisor(child(Stack[int](), shutdown=1), strategy="one_for_all") as stacks:
+        assert_type(stacks.route(b"x"), Stack[int])
+    async with PartitionSupervisor(DynamicSupervisor()) as starters:
+        assert_type(await starters.route("ann").start_child(Counter()), Counter)
+
+
 class Tree(Supervisor):
     """A supervisor of one's own."""
 
@@ -440,6 +469,8 @@ def nested(feeds: list[Stack[int]]) -> Supervisor:
             *feeds,
             Supervisor([child(Counter(), significant=True, restart="temporary")], auto_shutdown="any_significant"),
             child(Tree([]), id="tree", shutdown=10),
+            child(DynamicSupervisor(max_restarts=100), id="dynamic"),
+            child(PartitionSupervisor(Counter()), id="parts"),
         ],
         strategy="one_for_all",
         name="top",

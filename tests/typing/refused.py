@@ -12,7 +12,21 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 import axon
-from axon import GenServer, Supervisor, call, cast, child, from_thread, handler, lookup, run, start, stream
+from axon import (
+    DynamicSupervisor,
+    GenServer,
+    PartitionSupervisor,
+    Supervisor,
+    call,
+    cast,
+    child,
+    from_thread,
+    handler,
+    lookup,
+    run,
+    start,
+    stream,
+)
 
 T = TypeVar("T")
 
@@ -210,6 +224,15 @@ async def wrong_supervision(counter: Counter) -> None:
         _text: Stack[int] = await sup.start_child(child(Counter()))  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
         await sup.start_child(Counter)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         await sup.delete_child(Counter)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    DynamicSupervisor([Counter()])  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    DynamicSupervisor(strategy="one_for_all")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    async with DynamicSupervisor() as dynamic:
+        _words: Stack[int] = await dynamic.start_child(Counter())  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+        await dynamic.terminate_child("Counter")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    PartitionSupervisor([Counter()])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    async with PartitionSupervisor(Counter()) as parts:
+        parts.route(1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        _part: Stack[int] = parts.route("ann")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     run(main())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     run(Counter())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
