@@ -17,7 +17,7 @@ import pytest
 from dynamic_model import Child, Dynamic, Plan
 from hypothesis import event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from parts import Begin, Boom, Log, Loose, Part, breaks, settle, shown
 
 import axon
@@ -27,6 +27,12 @@ from axon.testing import virtual_clock
 
 PERIOD = 4.9137
 """Seconds; no sum of the waits and backoffs below, so that nothing hangs on a rounding error."""
+
+PROFILE = settings(
+    settings.get_profile("supervisor"),
+    max_examples=int(os.environ.get("AXON_EXAMPLES", "100")),
+    stateful_step_count=20,
+)
 
 REASONS: dict[str, ExitReason] = {
     "Boom": Boom(),
@@ -264,9 +270,5 @@ def _no_log() -> Iterator[None]:
     logger.setLevel(before)
 
 
-TestDynamicSupervisor = DynamicMachine.TestCase
-TestDynamicSupervisor.settings = settings(
-    settings.get_profile("supervisor"),
-    max_examples=int(os.environ.get("AXON_EXAMPLES", "100")),
-    stateful_step_count=20,
-)
+def test_a_dynamic_supervisor_does_what_the_rules_say() -> None:
+    run_state_machine_as_test(DynamicMachine, settings=PROFILE)
