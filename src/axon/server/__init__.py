@@ -43,4 +43,5 @@ from ._verbs import idle_after as idle_after
 from ._verbs import stop_self as stop_self
 from ._waits import Wait as Wait
 from ._waits import WaitEdge as WaitEdge
+from ._waits import WaitForChildren as WaitForChildren
 from ._waits import waits as waits

@@ -65,19 +65,45 @@ class WaitEdge:
             waiter.runtime.waits[waiter] = self._before
 
 
+class WaitForChildren(WaitEdge):
+    """`waiter` waits for all its children at once: a supervisor that ends them. Its edge leads to itself."""
+
+    __slots__ = ()
+
+    def __init__(self, waiter: Process) -> None:
+        super().__init__(waiter, waiter, refuse=False)
+
+
 def refuse_cycle(waiter: Process, target: Process) -> None:
     """Raise `CallCycle` if `target` waits, over any number of hops, for `waiter`."""
-    waits = waiter.runtime.waits
-    hops: dict[Process, None] = {}
-    hop = target
-    while hop not in hops:  # a supervisor that ends a child that waits for it makes a ring
-        hops[hop] = None
-        if hop is waiter:
-            raise CallCycle([waiter.path, *(process.path for process in hops)])
+    way = _way(target, waiter, set())
+    if way:
+        raise CallCycle([process.path for process in (waiter, *way)])
+
+
+def _way(hop: Process, end: Process, seen: set[Process]) -> list[Process]:
+    """Those over whom `hop` waits for `end`, both included; nobody if it does not."""
+    waits, way = end.runtime.waits, list[Process]()
+    while hop not in seen:  # a supervisor that ends a child that waits for it makes a ring
+        seen.add(hop)
+        way.append(hop)
+        if hop is end:
+            return way
         edge = waits.get(hop)
         if edge is None:
-            return
+            break
+        if isinstance(edge, WaitForChildren):
+            if end.parent is hop:
+                return [*way, end]
+            found = (_way(child, end, seen) for child in _children(hop) if child in waits)
+            rest = next(filter(None, found), None)
+            return [*way, *rest] if rest else []
         hop = edge.target
+    return []
+
+
+def _children(supervisor: Process) -> list[Process]:
+    return [peer for peer in supervisor.links or () if peer.parent is supervisor]
 
 
 def waits() -> list[Wait]:
@@ -86,8 +112,9 @@ def waits() -> list[Wait]:
     Calls, starts and stops that a process awaits in its own task are listed; plain coroutines are no processes.
     """
     found = [
-        Wait(waiter, edge.target, edge.since, edge.until)
+        Wait(waiter, target, edge.since, edge.until)
         for waiter, edge in runtime().waits.items()
         if waiter.reason is None
+        for target in (_children(waiter) if isinstance(edge, WaitForChildren) else [edge.target])
     ]
     return sorted(found, key=lambda wait: wait.since)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from ..process import KILL_GRACE, ExitReason, is_clean, kill, killed, normal, shutdown, wait_down
-from ..server import ServerProcess, WaitEdge, started
+from ..server import ServerProcess, WaitEdge, WaitForChildren, started
 from ._spec import Shutdown
 
 BATCH = 256
@@ -58,7 +58,7 @@ async def end_all(children: Sequence[tuple[ServerProcess, Shutdown]], supervisor
         for process in late:
             process.receive_exit(supervisor, kill)
 
-    with WaitEdge(supervisor, supervisor, refuse=False):  # it waits for all whom it is linked to
+    with WaitForChildren(supervisor):
         for number, (process, how) in enumerate(children, 1):
             if process.reason is None:
                 left += 1
