@@ -253,6 +253,19 @@ async def test_so_is_a_server_that_asks_its_supervisor_on_the_childs_behalf() ->
     ]
 
 
+async def test_meanwhile_it_waits_for_each_of_them() -> None:
+    """As `axon.waits` shows it, for whoever wonders why a stop takes so long."""
+    sup = await axon.start(DynamicSupervisor(), name="app")
+    await started(sup, [part(label, Log(), finish=lasts(seconds)) for label, seconds in [("a", 1), ("b", 3)]])
+    stopping = asyncio.create_task(axon.stop(sup))
+    await settle()
+    assert [(wait.waiter.path, wait.target.path) for wait in axon.waits()] == [("app", "app/a"), ("app", "app/b")]
+    await asyncio.sleep(2)
+    assert [(wait.waiter.path, wait.target.path) for wait in axon.waits()] == [("app", "app/b")]
+    await stopping
+    assert axon.waits() == []
+
+
 async def test_whoever_else_asks_meanwhile_hears_of_the_end() -> None:
     sup = await axon.start(DynamicSupervisor())
     other, asker = await axon.start(Part("other", Log())), Asker(sup)

@@ -17,10 +17,10 @@ class Request:
     __slots__ = ("callers", "done", "due", "error", "future", "is_call", "later", "value")
 
     def __init__(self, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
-        self.is_call = is_call
-        self.due = due
-        self.callers = callers
-        self.done = False
+        self.is_call: bool = is_call
+        self.due: float | None = due
+        self.callers: tuple[Process, ...] = callers
+        self.done: bool = False
         self.value: Any = None
         self.error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None  # made only when the caller has to wait

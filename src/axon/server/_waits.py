@@ -46,9 +46,9 @@ class WaitEdge:
         if refuse:
             refuse_cycle(self._waiter, target)
         home = self._waiter.runtime
-        self.target = target
-        self.since = home.loop.time()
-        self.until = self.since + patience if due is None and patience is not None else due
+        self.target: Process = target
+        self.since: float = home.loop.time()
+        self.until: float | None = self.since + patience if due is None and patience is not None else due
         self._before = home.waits.get(self._waiter)
         home.waits[self._waiter] = self
 
