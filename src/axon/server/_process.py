@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
 from ._deferred import answer_later, isfuture
 from ._history import RECENT, Recent, describe, recent_messages
 from ._mailbox import Item, MailboxProcess
@@ -24,7 +24,7 @@ from ._report import report_end, report_start
 from ._request import Request
 from ._slot import Slot
 from ._stream import Channel
-from ._verbs import Ignore, Stop
+from ._verbs import Ignore
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
