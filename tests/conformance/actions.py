@@ -50,12 +50,21 @@ async def act(world: World, action: Sequence[Any]) -> None:
 
 def _report(world: World, action: Sequence[Any], value: object) -> None:
     """An event says what the process saw of its action, and what the action is about: whom it asked, which name."""
-    verb, *arguments = action
-    if value is SILENT:
-        return
-    about = arguments[1 if verb == "start_monitor" else 0 :][:1]
-    about = [a["id"] if isinstance(a, dict) else a for a in about]
-    world.note(axon.current(), verb, *(a for a in about if isinstance(a, str)), *(() if verb == "note" else (value,)))
+    if value is not SILENT:
+        verb, *arguments = action
+        world.note(axon.current(), verb, *_about(verb, arguments), *([] if verb == "note" else [value]))
+
+
+def _about(verb: str, arguments: Sequence[Any]) -> list[str]:
+    match verb, arguments:
+        case "start_monitor", [_, spec]:
+            return _about("start", [spec])
+        case _, [{"id": str(id)}, *_]:
+            return [id]
+        case _, [str(first), *_]:
+            return [first]
+        case _:
+            return []
 
 
 def _now(world: World, action: Sequence[Any]) -> object:
@@ -70,11 +79,10 @@ def _now(world: World, action: Sequence[Any]) -> object:
             world.replies[name].set_result(value)
         case ["cast", to, actions]:
             world.handle(to).told(actions)
-            return "ok"
         case ["info", to, actions]:
             axon.send(world.target(to), Do(actions))
         case ["tell", to, text]:
-            return _plainly(lambda: axon.send(world.target(to), text))
+            return _plainly(lambda: axon.send(world.target(to), text), ok=SILENT)
         case ["exit_to", to, reason]:
             axon.exit(world.target(to), parse(reason))
         case ["trap_exit", flag]:
@@ -109,6 +117,7 @@ def _now(world: World, action: Sequence[Any]) -> object:
             return NotImplemented
     return SILENT
 
+
 async def _in_time(world: World, action: Sequence[Any]) -> object:
     match action:
         case ["wait", gate]:
@@ -138,6 +147,7 @@ async def _in_time(world: World, action: Sequence[Any]) -> object:
             raise ValueError(f"no such action: {action}")
     return SILENT
 
+
 async def _ask(world: World, to: str, actions: Actions, ms: int | Literal["infinity"] = PATIENCE) -> object:
     patience = None if ms == "infinity" else ms / 1000
     with world.waiting(patience):
@@ -145,9 +155,11 @@ async def _ask(world: World, to: str, actions: Actions, ms: int | Literal["infin
 
 
 def _made(state: Any) -> Number:
-    if isinstance(state, dict):
-        raise Crash(parse(state["crash"]))
-    return Number(state)
+    match state:
+        case {"crash": str(reason)}:
+            raise Crash(parse(reason))
+        case number:
+            return Number(number)
 
 
 async def _state(answer: Awaitable[object]) -> int:

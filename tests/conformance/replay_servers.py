@@ -36,7 +36,7 @@ POLL = 0.001
 PATIENCE = 60_000
 """Looks after which processes that do not come to rest are an error."""
 
-RECEIVED = ("exit", "down", "got", "idle", "timer", "join", "leave", "stray")
+RECEIVED = ("exit", "down", "got", "idle", "timer", "joined", "left", "stray")
 
 
 def replay(scenario: Mapping[str, Any], *, async_handlers: bool = False) -> dict[str, Any]:

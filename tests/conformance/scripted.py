@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import typing
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
 from inspect import iscoroutine
 from typing import Any
 
@@ -47,6 +46,7 @@ class Turn:
     def __init__(self, world: World, state: Number, answer: object = "ok") -> None:
         self._world = world
         self._state = state
+        self._value = state.value
         self._answer = answer
         self._answers = False
         self._stop: axon.ExitReason | None = None
@@ -68,9 +68,9 @@ class Turn:
     def _act_now(self, action: Sequence[Any]) -> bool:
         match action:
             case ["add", number]:
-                self._state.value += number
+                self._value += number
             case ["state"]:
-                self._world.note(axon.current(), "state", self._state.value)
+                self._world.note(axon.current(), "state", self._value)
             case ["reply", value]:
                 self._answer, self._answers = value, True
             case ["later", name]:
@@ -89,6 +89,7 @@ class Turn:
         return True
 
     def _outcome(self) -> object:
+        self._state.value = self._value  # only now: in OTP a callback that crashes leaves the state as it was
         if self._ignore:
             raise Ignore
         if self._stop is not None and not self._answers:
@@ -104,7 +105,7 @@ class Scripted(GenServer[Number]):
     world: World
     spec: Spec
 
-    def init(self) -> Number | Awaitable[Number]:
+    def init(self) -> Any:
         return self.begin()
 
     def begin(self) -> Any:
@@ -119,7 +120,7 @@ class Scripted(GenServer[Number]):
         return Turn(self.world, state).take(actions)
 
     def ask(self, actions: Actions, seconds: float | None) -> Awaitable[object]:
-        return _asking(type(self), seconds)(self, actions)
+        return call(timeout=seconds)(handler(type(self).asked))(self, actions)
 
     @cast
     def told(self, state: Number, actions: Actions) -> None:
@@ -149,7 +150,7 @@ class Scripted(GenServer[Number]):
 class AsyncScripted(Scripted):
     """The same with `async` handlers, each of which lets others run before it does anything."""
 
-    async def init(self) -> Number:
+    async def init(self) -> Any:
         return await _soon(self.begin)
 
     @call(timeout=None)
@@ -174,12 +175,6 @@ async def _soon(function: Callable[..., Any], *args: Any) -> Any:
     await asyncio.sleep(0)
     value = function(*args)
     return await value if iscoroutine(value) else value
-
-
-@cache
-def _asking(server: type[Scripted], seconds: float | None) -> Callable[[Scripted, Actions], Awaitable[object]]:
-    """The request `asked` with another patience of its caller."""
-    return call(timeout=seconds)(handler(server.asked))
 
 
 # -- plain processes

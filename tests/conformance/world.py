@@ -110,12 +110,14 @@ class World:
     def is_waiting_for_time(self) -> bool:
         """Whether something happens by itself soon."""
         left = [axon.read_timer(timer) for timer in self.timers.values()]
-        left += [process.idle_seconds for process in self.processes.values() if _is_idle(process)]
+        left += [_idle_time(process) for process in self.processes.values()]
         return self._brief > 0 or any(seconds is not None and seconds < LONG for seconds in left)
 
     def alive(self) -> list[str]:
         return sorted(id for id, process in self.processes.items() if process.reason is None)
 
 
-def _is_idle(process: Process) -> bool:
-    return isinstance(process, ServerProcess) and process.idle_timer is not None and not process.suspended
+def _idle_time(process: Process) -> float | None:
+    """What a server waits for, in seconds, before it is told that nothing came."""
+    runs = isinstance(process, ServerProcess) and process.idle_timer is not None and not process.suspended
+    return process.idle_seconds if isinstance(process, ServerProcess) and runs else None

@@ -52,9 +52,9 @@ do(call, [To, Actions, Ms]) ->
     tried(fun() -> call(To, Actions, Ms) end);
 do(must_call, [To, Actions]) -> call(To, Actions, ?PATIENCE);
 do(must_call, [To, Actions, Ms]) -> call(To, Actions, Ms);
-do(cast, [To, Actions]) -> gen_server:cast(oracle_world:target(To), {do, Actions});
+do(cast, [To, Actions]) -> ok = gen_server:cast(oracle_world:target(To), {do, Actions}), silent;
 do(info, [To, Actions]) -> oracle_world:target(To) ! {do, Actions}, silent;
-do(tell, [To, Text]) -> plain(fun() -> oracle_world:target(To) ! Text, ok end);
+do(tell, [To, Text]) -> plain(fun() -> oracle_world:target(To) ! Text, silent end);
 
 do(exit_to, [To, R]) -> exit(oracle_world:target(To), oracle_text:reason(R)), silent;
 do(trap_exit, [Flag]) -> process_flag(trap_exit, Flag);

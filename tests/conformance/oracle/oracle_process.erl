@@ -107,7 +107,8 @@ shown({'EXIT', Pid, Reason}) -> [<<"exit">>, oracle_world:id(Pid), oracle_text:s
 shown({'DOWN', Ref, process, Object, Reason}) -> [<<"down">>, name(Ref), object(Object), oracle_text:show(Reason)];
 shown({timeout, Ref, Text}) -> [<<"timer">>, name(Ref), Text];
 shown({Ref, Change, Group, Pids}) when Change =:= join; Change =:= leave ->
-    [atom_to_binary(Change), name(Ref), Group, lists:sort([oracle_world:id(Pid) || Pid <- Pids])];
+    Word = case Change of join -> <<"joined">>; leave -> <<"left">> end,
+    [Word, name(Ref), Group, lists:sort([oracle_world:id(Pid) || Pid <- Pids])];
 shown(Text) when is_binary(Text) -> [<<"got">>, Text];
 shown({Tag, Value}) when is_reference(hd(Tag)); is_reference(tl(Tag)); is_reference(Tag) -> [<<"stray">>, Value].
 

@@ -93,7 +93,7 @@ canonical(<<"source">>, Events) ->
        end, Heard).
 
 is_received([_, Kind | _]) ->
-    lists:member(Kind, [<<"exit">>, <<"down">>, <<"got">>, <<"idle">>, <<"timer">>, <<"join">>, <<"leave">>, <<"stray">>]).
+    lists:member(Kind, [<<"exit">>, <<"down">>, <<"got">>, <<"idle">>, <<"timer">>, <<"joined">>, <<"left">>, <<"stray">>]).
 
 by(Key, Events) ->
     Numbered = lists:zip3([Key(E) || E <- Events], lists:seq(1, length(Events)), Events),

@@ -1,0 +1,211 @@
+"""Random scenarios, one a line: `python generate.py SEED COUNT`, half of signals, half of requests to a server.
+
+Steps are made so that what OTP leaves open is only what the order "source" sorts: one cause of death a step, and no two
+processes that send to a third in the same step. For that the second kind keeps account of who waits for what.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from typing import Any
+
+REASONS = ("normal", "shutdown", "{shutdown,x}", "boom", "killed", "noproc", "kill")
+Step = list[Any]
+
+
+def signals(name: str, chance: random.Random) -> dict[str, Any]:
+    """Links, monitors and ends of a handful of processes."""
+    ids = [f"p{number}" for number in range(chance.randint(3, 6))]
+    specs = [{"id": id, "trap_exit": True} if chance.random() < 0.4 else {"id": id} for id in ids]
+    plain = [spec for spec in specs if chance.random() < 0.5]
+    servers = {spec["id"]: spec for spec in specs if spec not in plain}
+    monitors: list[tuple[str, str]] = []
+
+    def step() -> Step:
+        one, other = chance.choice(ids), chance.choice(ids)
+        reason = chance.choice(REASONS)
+        match chance.choice(["link"] * 6 + ["unlink", "trap"] + ["watch"] * 4 + ["unwatch"] * 2 + ["end"] * 5):
+            case "link":
+                return ["do", one, [["link", other]]]
+            case "unlink":
+                return ["do", one, [["unlink", other]]]
+            case "trap":
+                return ["do", one, [["trap_exit", chance.random() < 0.5]]]
+            case "watch":
+                monitors.append((one, f"m{len(monitors)}"))
+                return ["do", one, [["monitor", monitors[-1][1], other]]]
+            case "unwatch" if monitors:
+                watcher, monitor = chance.choice(monitors)
+                return ["do", watcher, [["demonitor", monitor, *chance.choice([[], ["flush"]])]]]
+            case _:
+                return chance.choice(
+                    [
+                        ["exit", one, reason],
+                        ["do", one, [["exit", reason]]],
+                        ["do", one, [["crash", "bang"]]],
+                        ["do", one, [["exit_to", other, reason], ["wait", "g"]]] if one == other else
+                        ["do", one, [["exit_to", other, reason]]],
+                        ["do", one, [["stop", reason] if one in servers else ["return"]]],
+                    ]
+                )  # fmt: skip
+
+    steps = [step() for _ in range(chance.randint(8, 16))]
+    return {"name": name, "order": "source", "plain": plain, "servers": [*servers.values()], "steps": steps}
+
+
+class Requests:
+    """Calls, answers, system messages and ends of one server; three clients, who are told nothing while they wait."""
+
+    CLIENTS = ("c", "d", "e")
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.lives = True
+        self.busy = False
+        self.suspended = False
+        self.queue: list[tuple[str | None, list[Step]]] = []
+        self.waiting: dict[str, str] = {}
+        self.made = 0
+        self.steps: list[Step] = []
+
+    def scenario(self, name: str) -> dict[str, Any]:
+        terminate = self.chance.choice(
+            [[], [["state"]], [["crash", "bang"]], [["exit", "shutdown"]], [["note", "end"]]]
+        )
+        self.spec = {"id": "s", "terminate": terminate, "trap_exit": self.chance.random() < 0.5}
+        for _ in range(self.chance.randint(8, 14)):
+            self.steps.append(self.step())
+        return {
+            "name": name,
+            "order": "source",
+            "plain": [*self.CLIENTS, "w"],
+            "servers": [self.spec, "t"],
+            "steps": [["do", "w", [["monitor", "m", "s"]]], *self.steps],
+        }
+
+    def step(self) -> Step:
+        free = [c for c in self.CLIENTS if c not in self.waiting and all(c != who for who, _ in self.queue)]
+        kinds = ["call"] * 8 * bool(free) + ["cast", "cast", "tell", "signal"] + ["hold"] * (not self.busy)
+        kinds += ["release"] * 4 * self.busy + ["system"] * 2 * bool(free) + ["answer"] * 3 * bool(self.waiting)
+        if not self.lives and free and self.chance.random() < 0.6:
+            self.lives = True
+            return ["do", free[0], [["start", self.spec]]]
+        match self.chance.choice(kinds):
+            case "call":
+                client, actions = self.chance.choice(free), self.actions(call=True)
+                self.send(client, actions)
+                return ["do", client, [["call", "s", actions]]]
+            case "cast":
+                actions = self.actions(call=False)
+                self.send(None, actions)
+                return [self.chance.choice(["do", "info"]), "s", actions]
+            case "tell":
+                return ["tell", "s", "text"]
+            case "signal":
+                reason = self.chance.choice(REASONS)
+                if reason == "kill" or (reason != "normal" and not self.spec["trap_exit"]):
+                    self.die()
+                return ["exit", "s", reason]
+            case "hold":
+                actions = [["wait", "g"], *self.actions(call=False)]
+                self.send(None, actions)
+                return ["do", "s", actions]
+            case "release":
+                self.busy = False
+                self.take(self.queue.pop(0))
+                self.go_on()
+                return ["open", "g"]
+            case "system":
+                return self.system(self.chance.choice(free))
+            case _:
+                client = self.chance.choice(list(self.waiting))
+                return ["do", "w", [["answer", self.waiting.pop(client), self.chance.randint(0, 9)]]]
+
+    def actions(self, *, call: bool) -> list[Step]:
+        """What a callback does; a later answer is named after its number."""
+        some: list[Step] = self.chance.choice([[], [["add", 1]], [["add", 2], ["state"]], [["note", "here"]]])
+        if self.chance.random() < 0.15:
+            some = [*some, ["call", "t", [["reply", 1]]]]
+        if self.chance.random() < 0.1:
+            some = [*some, ["continue", [["note", "continued"]]]]
+        end = self.chance.random()
+        if end < 0.06:
+            return [*some, ["crash", "boom"]]
+        if end < 0.12:
+            return [*some, ["exit", self.chance.choice(REASONS)]]
+        if end < 0.2:
+            parting = [["reply", 5]] if call and self.chance.random() < 0.5 else []
+            return [*some, ["stop", self.chance.choice(REASONS)], *parting]
+        if call and end < 0.45:
+            self.made += 1
+            return [*some, ["later", f"r{self.made}"]]
+        return [*some, ["reply", self.chance.randint(0, 9)]] if call else some
+
+    def system(self, client: str) -> Step:
+        verbs = ["suspend", "resume", "resume", "stop_server"]
+        if not self.busy:  # Axon answers with the state itself: what the server does next might show in it
+            verbs += ["get_state", "replace_state"]
+        verb = self.chance.choice(verbs)
+        if self.busy and verb != "resume":  # it waits for the callback, and the client with it
+            self.queue.append((client, [[verb]]))
+        elif verb in ("suspend", "resume") and not self.busy and self.lives:
+            self.suspended = verb == "suspend"
+            self.go_on()
+        elif verb == "stop_server":
+            self.die()
+        if verb == "resume" and self.busy:
+            return ["do", client, [["note", "nothing"]]]
+        if verb == "replace_state":
+            return ["do", client, [[verb, "s", self.chance.choice([7, {"crash": "bang"}])]]]
+        return ["do", client, [[verb, "s", "{shutdown,stopped}"] if verb == "stop_server" else [verb, "s"]]]
+
+    # -- the account: what waits in the mailbox, and who for what
+
+    def send(self, client: str | None, actions: list[Step]) -> None:
+        if self.lives:
+            self.queue.append((client, actions))
+            self.go_on()
+
+    def go_on(self) -> None:
+        while self.lives and not self.busy:
+            ready = [item for item in self.queue if not self.suspended or item[1][:1] in _SYSTEM]
+            if not ready:
+                return
+            if ready[0][1][:1] == [["wait", "g"]]:
+                self.busy = True
+                return
+            self.queue.remove(ready[0])
+            self.take(ready[0])
+
+    def take(self, item: tuple[str | None, list[Step]]) -> None:
+        client, actions = item
+        for verb, *rest in actions:
+            if verb in ("crash", "exit", "stop", "stop_server"):
+                return self.die()
+            if verb in ("suspend", "resume"):
+                self.suspended = verb == "suspend"
+            if verb == "later" and client is not None:
+                self.waiting[client] = rest[0]
+
+    def die(self) -> None:
+        self.lives = self.busy = self.suspended = False
+        self.queue.clear()
+        self.waiting.clear()
+
+
+_SYSTEM = [[[verb]] for verb in ("get_state", "replace_state", "suspend", "stop_server")]
+
+
+def main(seed: int, count: int) -> None:
+    for number in range(count):
+        chance = random.Random(f"{seed}-{number}")
+        kind = "signals" if number % 2 == 0 else "requests"
+        name = f"random-{kind}-{seed}-{number // 2}"
+        made = signals(name, chance) if kind == "signals" else Requests(chance).scenario(name)
+        print(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
