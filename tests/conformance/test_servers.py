@@ -6,12 +6,16 @@ something else, `golden/axon-differs.jsonl` has its own trace, with the reason a
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
-from oracle.determinism import DATA, record
+from oracle.determinism import DATA, RELEASE, record, release
+from oracle.generate import scenarios
 from replay import read
 from replay_servers import difference, replay
 
@@ -42,13 +46,36 @@ def test_where_axon_differs_it_says_so(name: str) -> None:
     assert f"`{DIFFERS[name]['promise']}`" in SEMANTICS.read_text("utf-8")
 
 
+@pytest.fixture
+def erlang() -> None:
+    if shutil.which("escript") is None:
+        pytest.skip("needs Erlang: apt-get install erlang-base")
+    if (found := release()) != RELEASE:
+        pytest.skip(f"the recordings are of Erlang/OTP {RELEASE}, this one is {found}")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("escript") is None, reason="needs Erlang: apt-get install erlang-base")
+@pytest.mark.usefixtures("erlang")
 def test_erlang_still_does_what_was_recorded(tmp_path: Path) -> None:
     """A scenario in eleven, recorded anew on the Erlang of this machine."""
-    lines = [line for file in FILES for line in (DATA / file).read_text("utf-8").splitlines()][::11]
-    some = tmp_path / "some.jsonl"
-    some.write_text("\n".join(lines), "utf-8")
-    recorded = record(some, schedulers=2, jobs=8, jitter=True)
-    assert len(recorded) == len(lines)
-    assert recorded == {name: GOLDEN[name] for name in recorded}
+    some = [*SCENARIOS.values()][::11]
+    recorded = record(written(tmp_path, some), schedulers=2, jobs=8, jitter=True)
+    assert recorded == {scenario["name"]: GOLDEN[scenario["name"]] for scenario in some}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("erlang")
+@pytest.mark.parametrize("kind", ["signals", "requests"])
+def test_random_scenarios_go_the_same_way_on_both(tmp_path: Path, kind: str) -> None:
+    """Set AXON_EXAMPLES to try more of them, and others."""
+    count = int(os.environ.get("AXON_EXAMPLES", "20"))
+    some = [*scenarios(count, count, kind)]
+    recorded = record(written(tmp_path, some), schedulers=2, jobs=8, jitter=True)
+    for scenario in some:
+        assert difference(recorded[scenario["name"]], replay(scenario)) is None, json.dumps(scenario)
+
+
+def written(folder: Path, some: list[dict[str, Any]]) -> Path:
+    path = folder / "some.jsonl"
+    path.write_text("\n".join(map(json.dumps, some)), "utf-8")
+    return path

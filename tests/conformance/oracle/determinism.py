@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 ORACLE = Path(__file__).parent / "servers.escript"
+RELEASE = "25"
+"""The Erlang/OTP that the golden traces were recorded on."""
 DATA = Path(__file__).parents[1] / "data" / "servers"
 
 RUNS = [
@@ -45,6 +47,12 @@ def record(path: Path, schedulers: int, jobs: int, *, jitter: bool) -> dict[str,
     command = ["escript", str(ORACLE), "--jobs", str(jobs), *["--jitter"] * jitter, str(path)]
     flags = os.environ | {"ERL_FLAGS": f"+S {schedulers}:{schedulers}"}
     return traces(subprocess.run(command, env=flags, check=False, capture_output=True, text=True).stdout)
+
+
+def release() -> str:
+    """The Erlang/OTP of this machine."""
+    ask = "io:put_chars(erlang:system_info(otp_release)), halt()."
+    return subprocess.run(["erl", "-noshell", "-eval", ask], check=True, capture_output=True, text=True).stdout
 
 
 def traces(text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Random scenarios, one a line: `python generate.py SEED COUNT`, half of signals, half of requests to a server.
+"""Random scenarios, one a line: `python generate.py SEED COUNT KIND`, where KIND is signals, requests or groups.
 
 Steps are made so that what OTP leaves open is only what the order "source" sorts: one cause of death a step, and no two
-processes that send to a third in the same step. For that the second kind keeps account of who waits for what.
+processes that send to a third in the same step. For that `Requests` keeps account of who waits for what.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 REASONS = ("normal", "shutdown", "{shutdown,x}", "boom", "killed", "noproc", "kill")
@@ -198,14 +199,69 @@ class Requests:
 _SYSTEM = [[[verb]] for verb in ("get_state", "replace_state", "suspend", "stop_server")]
 
 
-def main(seed: int, count: int) -> None:
+def groups(name: str, chance: random.Random) -> dict[str, Any]:
+    """Members that come, go and die, in two groups and two scopes, and two who watch."""
+    members: dict[tuple[str, str], list[str]] = {(group, scope): [] for group in "xy" for scope in ("pg", "other")}
+    alive = [f"p{number}" for number in range(5)]
+    watching: list[tuple[str, str]] = []
+    steps: list[Step] = []
+    for number in range(chance.randint(8, 16)):
+        (group, scope), doer = chance.choice(list(members)), chance.choice(["c", "v", "w"])
+        joined = members[group, scope]
+        match chance.choice(["join"] * 5 + ["leave"] * 3 + ["watch"] * 3 + ["end", "unwatch", "look"]):
+            case "join" if alive:
+                some = chance.choices(alive, k=chance.randint(1, 3))
+                joined += some
+                actions = [["join", group, some, scope]]
+            case "leave" if joined:  # all of those who leave together are members (D16)
+                some = chance.sample(joined, k=chance.randint(1, len(joined)))
+                for one in some:
+                    joined.remove(one)
+                actions = [["leave", group, some, scope]]
+            case "watch":
+                doer = chance.choice(["v", "w"])
+                watching.append((doer, f"m{number}"))
+                whole = chance.random() < 0.3
+                actions = [
+                    ["monitor_scope", f"m{number}", scope] if whole else ["monitor_group", f"m{number}", group, scope]
+                ]
+            case "unwatch" if watching:
+                doer, monitor = chance.choice(watching)
+                actions = [["demonitor_group", monitor]]
+            case "end" if alive:
+                one = alive.pop(chance.randrange(len(alive)))
+                for each in members.values():
+                    each[:] = [member for member in each if member != one]
+                steps.append(["exit", one, chance.choice(["boom", "kill", "shutdown"])])
+                continue
+            case _:
+                actions = [["members", group, scope], ["which_groups", scope]]
+        steps.append(["do", doer, actions])
+    plain = ["c", "v", *(f"p{number}" for number in range(4))]
+    servers = ["w", "p4"]
+    return {
+        "name": name,
+        "order": "source",
+        "scopes": ["pg", "other"],
+        "plain": plain,
+        "servers": servers,
+        "steps": steps,
+    }
+
+
+KINDS: dict[str, Callable[[str, random.Random], dict[str, Any]]] = {
+    "signals": signals,
+    "requests": lambda name, chance: Requests(chance).scenario(name),
+    "groups": groups,
+}
+
+
+def scenarios(seed: int, count: int, kind: str) -> Iterator[dict[str, Any]]:
+    """So many of a kind, the same ones for the same seed."""
     for number in range(count):
-        chance = random.Random(f"{seed}-{number}")
-        kind = "signals" if number % 2 == 0 else "requests"
-        name = f"random-{kind}-{seed}-{number // 2}"
-        made = signals(name, chance) if kind == "signals" else Requests(chance).scenario(name)
-        print(json.dumps(made))
+        yield KINDS[kind](f"random-{kind}-{seed}-{number}", random.Random(f"{kind}-{seed}-{number}"))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    for made in scenarios(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]):
+        print(json.dumps(made))

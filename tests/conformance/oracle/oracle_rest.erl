@@ -35,7 +35,7 @@ rests(Pid) ->
         _ -> false
     end.
 
-waits(Pid, {gen_server, loop, 7}, 0) -> not oracle_world:fact({idle, Pid}, false);
+waits(Pid, {gen_server, loop, _}, 0) -> not oracle_world:fact({idle, Pid}, false);
 waits(_, {oracle_process, loop, 1}, 0) -> true;
 waits(_, {sys, suspend_loop, _}, _) -> true;
 waits(Pid, {Module, _, _}, _) ->
