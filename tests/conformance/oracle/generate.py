@@ -145,19 +145,17 @@ class Requests:
         return [*some, ["reply", self.chance.randint(0, 9)]] if call else some
 
     def system(self, client: str) -> Step:
-        verbs = ["suspend", "resume", "resume", "stop_server"]
+        verbs = ["suspend", "stop_server"]
         if not self.busy:  # Axon answers with the state itself: what the server does next might show in it
-            verbs += ["get_state", "replace_state"]
+            verbs += ["resume", "resume", "get_state", "replace_state"]
         verb = self.chance.choice(verbs)
-        if self.busy and verb != "resume":  # it waits for the callback, and the client with it
+        if self.busy:  # it waits for the callback, and the client with it
             self.queue.append((client, [[verb]]))
-        elif verb in ("suspend", "resume") and not self.busy and self.lives:
+        elif verb in ("suspend", "resume") and self.lives:
             self.suspended = verb == "suspend"
             self.go_on()
         elif verb == "stop_server":
             self.die()
-        if verb == "resume" and self.busy:
-            return ["do", client, [["note", "nothing"]]]
         if verb == "replace_state":
             return ["do", client, [[verb, "s", self.chance.choice([7, {"crash": "bang"}])]]]
         return ["do", client, [[verb, "s", "{shutdown,stopped}"] if verb == "stop_server" else [verb, "s"]]]
