@@ -158,7 +158,9 @@ class Requests:
             self.die()
         if verb == "replace_state":
             return ["do", client, [[verb, "s", self.chance.choice([7, {"crash": "bang"}])]]]
-        return ["do", client, [[verb, "s", "{shutdown,stopped}"] if verb == "stop_server" else [verb, "s"]]]
+        if verb == "stop_server":  # each for a reason of its own (B43)
+            return ["do", client, [[verb, "s", f"{{shutdown,{client}}}"]]]
+        return ["do", client, [[verb, "s"]]]
 
     # -- the account: what waits in the mailbox, and who for what
 
