@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -122,9 +121,6 @@ async def _in_time(world: World, action: Sequence[Any]) -> object:
     match action:
         case ["wait", gate]:
             await world.wait_at(gate)
-        case ["sleep", ms]:
-            with world.waiting(ms / 1000):
-                await asyncio.sleep(ms / 1000)
         case ["call", to, actions, *patience]:
             return await _tried(_ask(world, to, actions, *patience))
         case ["must_call", to, actions, *patience]:

@@ -106,9 +106,6 @@ class Scripted(GenServer[Number]):
     spec: Spec
 
     def init(self) -> Any:
-        return self.begin()
-
-    def begin(self) -> Any:
         self.world.enter(self.spec["id"], axon.current())
         self.world.handles[self.spec["id"]] = self
         trap_exit(self.spec.get("trap_exit", False))
@@ -128,9 +125,6 @@ class Scripted(GenServer[Number]):
         return typing.cast("None", Turn(self.world, state).take(actions))
 
     def handle_info(self, state: Number, message: object) -> Any:
-        return self.informed(state, message)
-
-    def informed(self, state: Number, message: object) -> Any:
         if isinstance(message, Do):
             return Turn(self.world, state).take(message.actions)
         received(self.world, message)
@@ -140,9 +134,6 @@ class Scripted(GenServer[Number]):
         return Turn(self.world, state).take(continuation)
 
     def terminate(self, state: Number, reason: axon.ExitReason) -> Any:
-        return self.end(state, reason)
-
-    def end(self, state: Number, reason: axon.ExitReason) -> Any:
         self.world.note(axon.current(), "terminate", show(reason))
         return Turn(self.world, state).take(self.spec.get("terminate", ()))
 
@@ -151,7 +142,7 @@ class AsyncScripted(Scripted):
     """The same with `async` handlers, each of which lets others run before it does anything."""
 
     async def init(self) -> Any:
-        return await _soon(self.begin)
+        return await _soon(super().init)
 
     @call(timeout=None)
     async def asked(self, state: Number, actions: Actions) -> Any:
@@ -162,13 +153,13 @@ class AsyncScripted(Scripted):
         await _soon(handler(Scripted.told), self, state, actions)
 
     async def handle_info(self, state: Number, message: object) -> Any:
-        await _soon(self.informed, state, message)
+        await _soon(super().handle_info, state, message)
 
     async def handle_continue(self, state: Number, continuation: Any) -> Any:
-        await _soon(Turn(self.world, state).take, continuation)
+        await _soon(super().handle_continue, state, continuation)
 
     async def terminate(self, state: Number, reason: axon.ExitReason) -> Any:
-        await _soon(self.end, state, reason)
+        await _soon(super().terminate, state, reason)
 
 
 async def _soon(function: Callable[..., Any], *args: Any) -> Any:

@@ -44,7 +44,6 @@ do(exit, [R]) -> exit(oracle_text:reason(R));
 do(wait, [Gate]) ->
     oracle_world:set({gate, self()}, Gate),
     blocked(infinity, fun() -> receive {open, Gate} -> silent end end);
-do(sleep, [Ms]) -> timer:sleep(Ms), silent;
 
 do(answer, [Name, V]) -> gen_server:reply(oracle_world:fact({from, Name}), V), silent;
 do(call, [To, Actions]) -> do(call, [To, Actions, ?PATIENCE]);
