@@ -20,6 +20,7 @@ from .process import ExitReason as ExitReason
 from .process import Monitor as Monitor
 from .process import Process as Process
 from .process import Reason as Reason
+from .process import Stop as Stop
 from .process import Timeout as Timeout
 from .process import Timer as Timer
 from .process import ancestors as ancestors
@@ -52,7 +53,6 @@ from .server import IdleTimeout as IdleTimeout
 from .server import Ignore as Ignore
 from .server import Reply as Reply
 from .server import Statistics as Statistics
-from .server import Stop as Stop
 from .server import Stream as Stream
 from .server import Wait as Wait
 from .server import call as call

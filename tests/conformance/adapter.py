@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reasons import Atom, Crash, parse
+from reasons import Atom, Crash, leave, parse
 from recorder import Recorder
 
 import axon
@@ -93,7 +93,7 @@ class Worker(GenServer[Worked]):
                 axon.stop_self(do.reason)
                 return "stopped"
             case "raise":
-                _exit(do.reason)
+                leave(do.reason)
             case "link" | "unlink":
                 assert do.peer is not None
                 (axon.link if do.verb == "link" else axon.unlink)(do.peer)
@@ -137,11 +137,6 @@ class AsyncWorker(Worker):
         await (self.end() or asyncio.sleep(0))
 
 
-def _exit(reason: axon.ExitReason) -> None:
-    """Leave a callback as Erlang's `exit(R)` does."""
-    raise reason if isinstance(reason, BaseException) else Stop(reason)
-
-
 def _act_out(what: str | Mapping[str, Any], nth: int) -> None:
     """What `init` does at the nth attempt, and `terminate` always."""
     behaviour: Mapping[str, Any] = {what: None} if isinstance(what, str) else what
@@ -157,7 +152,7 @@ def _act_out(what: str | Mapping[str, Any], nth: int) -> None:
             case "crash":
                 raise Crash(parse(given))
             case "exit":
-                _exit(parse(given))
+                leave(parse(given))
             case "fail_first_n":
                 _fail(nth <= given, Stop(reason))
             case "fail_after_n_starts":

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from axon import CallCycle, InvalidOption, NoProcess, Reason, ServerDied, StartFailed, kill, killed, noproc, normal
+from typing import NoReturn
+
+from axon import (
+    CallCycle,
+    CallTimeout,
+    ExitReason,
+    InvalidOption,
+    NoProcess,
+    Reason,
+    ServerDied,
+    StartFailed,
+    Stop,
+    kill,
+    killed,
+    noproc,
+    normal,
+)
 from axon import shutdown as shutdown
 
 
@@ -57,12 +73,21 @@ def show(reason: object) -> str:
             return "{noproc,call}"
         case CallCycle():
             return "{calling_self,call}"
+        case CallTimeout():
+            return "{timeout,call}"
+        case TimeoutError():
+            return "timeout"
         case InvalidOption():
             return f"{{start_spec,{refusal(reason)}}}"
         case _:
-            raise AssertionError(f"no reason of the recordings: {reason!r}")
+            return repr(reason)  # none of the recordings: it shows as a difference
 
 
 def refusal(error: InvalidOption) -> str:
     """Why OTP would have refused the child specification that Axon refused with `error`."""
     return _REFUSALS[error.option]
+
+
+def leave(reason: ExitReason) -> NoReturn:
+    """Leave a callback as Erlang's `exit(R)` does."""
+    raise reason if isinstance(reason, BaseException) else Stop(reason)

@@ -19,7 +19,6 @@ Told: TypeAlias = tuple[str, int, ExitReason]
 
 @dataclass
 class Member:
-    can_end_with_kill: bool = True
     trapping: bool = False
     reason: ExitReason | None = None
     links: list[int] = field(default_factory=list[int])
@@ -72,9 +71,9 @@ class Model:
         self._deliver()
 
     def end(self, who: int, reason: ExitReason) -> None:
-        """Return, raise, or stop with a reason; an inbox loop can only send itself `kill`, which makes it `killed`."""
+        """Return, raise, or stop with a reason."""
         self._mark()
-        self._die(who, killed if reason == kill and not self.members[who].can_end_with_kill else reason)
+        self._die(who, reason)
         self._deliver()
 
     def _mark(self) -> None:

@@ -24,11 +24,7 @@ KINDS: tuple[Kind, ...] = ("inbox", "plain", "async")
 async def inbox(seen: list[object], trapping: bool) -> None:
     trap_exit(trapping)
     while True:
-        message = await receive()
-        try:
-            _take(seen, message)
-        except axon.Stop as stop:
-            axon.exit(axon.current(), stop.reason)
+        _take(seen, await receive())
 
 
 class Plain(GenServer[list[object]]):

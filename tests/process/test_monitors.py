@@ -119,6 +119,19 @@ async def test_c16_demonitor_stops_a_down_to_come(flush: bool) -> None:
         assert answers == [True, False]  # C17: whether it was still active
 
 
+@pytest.mark.parametrize("flush", [False, True])
+async def test_c17_demonitor_tells_whether_the_down_was_still_to_come(flush: bool) -> None:
+    answers: list[bool] = []
+    async with subject() as watcher, subject() as target, subject() as dead:
+        ended, runs = watch(watcher, dead.process), watch(watcher, target.process)
+        await quiet()
+        axon.exit(dead.process, kill)
+        await quiet()
+        watcher.do(lambda: answers.extend(axon.demonitor(monitor, flush=flush) for monitor in [*ended, *runs]))
+        await quiet()
+        assert answers == [False, True]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_c18_what_the_target_sent_before_its_end_arrives_before_the_down(kind: Kind) -> None:
     async with subject(kind) as watcher, subject(kind) as target:
@@ -148,13 +161,16 @@ async def test_c19_the_exit_of_a_link_comes_before_the_down() -> None:
 
 
 async def test_c20_monitoring_oneself_never_gives_a_down() -> None:
+    answers: list[bool] = []
     async with subject() as target:
         made = watch(target, target.process)
         await quiet()
+        target.do(lambda: answers.append(axon.demonitor(made[0])))
+        await quiet()
         target.end(BOOM)
         await quiet()
-        assert isinstance(made[0], Monitor)
         assert target.seen == []
+        assert answers == [False], "there was nothing to watch"
 
 
 async def runs_out() -> None: ...

@@ -13,8 +13,8 @@ import pytest
 from subjects import quiet, subject
 
 import axon
-from axon import ExitReason, killed, noproc, normal, shutdown
-from axon.process import receive, runtime, spawn, spawn_link, spawn_monitor
+from axon import ExitReason, kill, killed, noproc, normal, shutdown
+from axon.process import receive, runtime, spawn, spawn_link, spawn_monitor, trap_exit
 
 BOOM = RuntimeError("boom")
 COLOUR: ContextVar[str] = ContextVar("colour", default="none")
@@ -87,6 +87,18 @@ async def test_a_monitored_child_tells_its_parent() -> None:
 
     await axon.wait_down(spawn(parent))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("reason", [normal, shutdown("deploy"), kill, BOOM], ids=repr)
+@pytest.mark.parametrize("trapping", [False, True])
+async def test_c5_a_process_ends_itself_with_any_reason_by_raising_stop(reason: ExitReason, trapping: bool) -> None:
+    """Erlang's `exit/1`, which no trapping of exits keeps from its end."""
+
+    async def child() -> None:
+        trap_exit(trapping)
+        raise axon.Stop(reason)
+
+    assert (await axon.wait_down(spawn(child))).reason == reason
 
 
 async def test_ancestors_are_those_who_spawned_the_nearest_first() -> None:

@@ -76,6 +76,18 @@ async def test_b13_a_caller_waits_5_seconds_or_as_long_as_the_handler_says(
     assert isinstance(caught.value, TimeoutError)
 
 
+async def test_b27_a_request_that_is_made_a_task_is_waited_for_later(start: Start) -> None:
+    """OTP's `send_request`: the answer, or why there is none, comes with the task."""
+    first, second = await start(Async()), await start(Async())
+    requests = [asyncio.create_task(server.do(sleeping(3))) for server in (first, second)]
+    await settle()
+    axon.exit(second, axon.kill)
+    assert await requests[0] is None
+    assert now() == 3
+    with pytest.raises(axon.ServerDied):
+        await requests[1]
+
+
 async def test_b13_without_a_timeout_a_caller_waits_for_ever(start: Start) -> None:
     server = await start(Calculator())
     assert await server.forever(1_000_000) == 1_000_000

@@ -10,6 +10,7 @@ from servers import (
     Boom,
     Plain,
     Start,
+    State,
     TrappingPlain,
     both_kinds,
     both_trapping_kinds,
@@ -20,6 +21,7 @@ from servers import (
     seen,
     settle,
     sleeping,
+    start_child,
 )
 
 import axon
@@ -128,6 +130,33 @@ async def test_b8_also_when_init_swallows_its_cancellation(start: Start) -> None
         await start(Async(begin=stubborn), name="main", timeout=2)
     assert axon.whereis("main") is None, "an immediate retry finds the name free"
     await asyncio.sleep(2)
+
+
+@pytest.mark.parametrize("failure", [Boom(), Stop(shutdown), Ignore()], ids=repr)
+@pytest.mark.parametrize("kind", [Plain, Async, TrappingPlain])
+async def test_b10_terminate_is_not_called_when_init_failed(
+    start: Start, kind: type[Plain], failure: Exception
+) -> None:
+    spec = kind(begin=raising(failure))
+    with pytest.raises(axon.StartError):
+        await start(spec)
+    assert spec.ends == []
+
+
+@both_kinds
+async def test_b56_a_server_is_linked_to_its_starter_only_by_start_link(start: Start, kind: type[Plain]) -> None:
+    starter, fates = await start(TrappingPlain()), [Boom(), Boom()]
+    linked = await start_child(starter, kind())
+    free: list[Plain] = []
+
+    async def start_alone(state: State) -> None:
+        free.append(await axon.start(kind()))
+
+    await starter.do(start_alone)
+    for server, fate in zip([linked, *free], fates, strict=True):
+        axon.exit(server, fate)
+    await settle()
+    assert [exit.reason for exit in await seen(starter) if isinstance(exit, axon.Exit)] == fates[:1]
 
 
 async def test_an_init_that_is_quick_enough_is_not_disturbed(start: Start) -> None:

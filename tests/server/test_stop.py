@@ -65,6 +65,14 @@ async def test_b43_who_stops_a_server_that_dies_of_something_else_hears_of_what(
     assert caught.value.__cause__ is boom
 
 
+async def test_b43_a_server_that_ends_by_itself_with_that_reason_meanwhile_is_stopped(start: Start) -> None:
+    """In OTP whoever stops it exits: the request to stop was lost."""
+    server = await start(Plain())
+    server.tell(raising(axon.Stop(shutdown)))
+    await axon.stop(server, shutdown)
+    assert axon.whereis(server) is None
+
+
 async def test_b43_two_may_stop_it_at_once(start: Start) -> None:
     server = await start(Plain(finish=sleeping(1)))
     first, second = asyncio.create_task(axon.stop(server)), asyncio.create_task(axon.stop(server, shutdown))

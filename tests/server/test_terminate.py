@@ -121,6 +121,47 @@ async def test_b34_an_exit_signal_that_is_not_trapped_ends_a_server_without_term
     assert spec.ends == []
 
 
+@both_kinds
+@pytest.mark.parametrize("way", ["call", "info", "continue"])
+async def test_c23_a_callback_that_is_hit_by_a_signal_before_its_first_await_is_not_awaited(
+    start: Start, kind: type[Plain], way: Literal["call", "info", "continue"]
+) -> None:
+    """Also a plain one that returns what is to be awaited, when its server has no task yet that could be cancelled."""
+
+    async def never(state: State) -> None:
+        await asyncio.sleep(0)
+        steps.append("never")
+
+    def suicide(state: State) -> object:
+        axon.exit(axon.current(), boom)
+        steps.append("begun")
+        return never(state)
+
+    boom, steps, spec = Boom(), list[str](), kind()
+    server = await start(spec)
+    ending = asyncio.create_task(reason_of(server))
+    await settle()
+    match way:
+        case "call":
+            with pytest.raises(axon.ServerDied):
+                await server.do(suicide)
+        case "info":
+            axon.send(server, suicide)
+        case "continue":
+            server.tell(lambda _: axon.continue_with(suicide))
+    assert await ending is boom
+    assert steps == ["begun"]
+    assert spec.ends == []
+
+
+@both_trapping_kinds
+async def test_b35_a_signal_of_its_own_is_a_message_to_a_server_that_traps(start: Start, kind: type[Plain]) -> None:
+    """Also to one that was started without a link, where OTP takes the server for its own parent."""
+    server = await start(kind())
+    await server.do(lambda _: axon.exit(axon.current(), shutdown))
+    assert await seen(server) == [axon.Exit(axon.whereis(server), shutdown)]
+
+
 @pytest.mark.parametrize("kind", [Plain, Async, TrappingPlain, TrappingAsync])
 async def test_b34_nor_does_kill_call_it(start: Start, kind: type[Plain]) -> None:
     spec = kind()

@@ -28,6 +28,7 @@ from ._process import find as find
 from ._process import need as need
 from ._reason import ExitReason as ExitReason
 from ._reason import Reason as Reason
+from ._reason import Stop as Stop
 from ._reason import checked as checked
 from ._reason import is_clean as is_clean
 from ._reason import kill as kill

@@ -75,7 +75,9 @@ def monitor(target: Target) -> Monitor:
     made = Monitor(target, process, watcher)
     if process is None:
         made.fire(noproc)
-    elif process is not watcher:
+    elif process is watcher:
+        made.drop()
+    else:
         process.monitors = {} if process.monitors is None else process.monitors
         process.monitors[made] = None
         watcher.monitoring = set() if watcher.monitoring is None else watcher.monitoring

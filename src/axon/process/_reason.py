@@ -54,3 +54,15 @@ def checked(reason: object, option: str = "reason") -> ExitReason:
     if isinstance(reason, Reason | BaseException):
         return reason
     raise InvalidOption(option, reason, "normal, shutdown, shutdown(term), killed, kill, noproc or an exception")
+
+
+class Stop(Exception):
+    """Raise it to end the running process with `reason`, default `normal` (Erlang's `exit/1`).
+
+    In a server's `init` the start fails with that reason. In a handler `terminate` runs; a caller gets no answer but
+    `ServerDied`; to answer first use `stop_self`. https://www.erlang.org/doc/man/gen_server#Module:handle_call-3
+    """
+
+    def __init__(self, reason: ExitReason = normal) -> None:
+        super().__init__(reason)
+        self.reason: ExitReason = checked(reason)

@@ -12,7 +12,7 @@ from ._context import acting, running
 from ._messages import Timeout
 from ._monitor import Monitor, monitor
 from ._process import Process, Target, connect, find, need
-from ._reason import ExitReason, is_clean, normal
+from ._reason import ExitReason, Stop, is_clean, normal
 from ._runtime import Runtime, runtime
 from ._timers import Timer, checked_seconds
 
@@ -39,6 +39,8 @@ class TaskProcess(Process):
         reason: ExitReason = normal
         try:
             await body
+        except Stop as stop:
+            reason = stop.reason
         except BaseException as error:
             reason = error
         asked = self.exit_requested
@@ -138,8 +140,9 @@ def _spawn(
 def spawn(fn: Callable[P, Coroutine[Any, Any, object]], /, *args: P.args, **kwargs: P.kwargs) -> Process:
     """Run `fn(*args, **kwargs)` as a new process, in a fresh context; it takes its messages with `receive`.
 
-    The process ends `normal` when the function returns, and with the exception when it raises. For a server with
-    requests and answers use `GenServer`; this is the floor below. https://www.erlang.org/doc/man/erlang#spawn-1
+    The process ends `normal` when the function returns, with the reason of a `Stop` that it raises, and with any
+    other exception itself. For a server with requests and answers use `GenServer`; this is the floor below.
+    https://www.erlang.org/doc/man/erlang#spawn-1
     """
     return _spawn(fn, False, *args, **kwargs)
 

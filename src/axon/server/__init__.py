@@ -1,5 +1,6 @@
 """Servers: typed requests to a process that owns its state and handles one message at a time."""
 
+from ..process import Stop as Stop
 from . import from_thread as from_thread
 from ._genserver import GenServer as GenServer
 from ._genserver import bound as bound
@@ -37,7 +38,6 @@ from ._sys import stop as stop
 from ._sys import suspend as suspend
 from ._verbs import IdleTimeout as IdleTimeout
 from ._verbs import Ignore as Ignore
-from ._verbs import Stop as Stop
 from ._verbs import continue_with as continue_with
 from ._verbs import idle_after as idle_after
 from ._verbs import stop_self as stop_self

@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
 from ._deferred import answer_later, isfuture
 from ._history import RECENT, Recent, describe, recent_messages
 from ._mailbox import Item, MailboxProcess
@@ -24,7 +24,7 @@ from ._report import report_end, report_start
 from ._request import Request
 from ._slot import Slot
 from ._stream import Channel
-from ._verbs import Ignore, Stop
+from ._verbs import Ignore
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -127,10 +127,11 @@ class ServerProcess(MailboxProcess):
     def _attach_task(self, pending: Coroutine[Any, Any, Any]) -> None:
         self.task = self.runtime.start_task(self._drive(pending), self.context)
         self.task.add_done_callback(lambda _: self._task_ended(pending))
+        if self.exit_requested is not None:  # a signal hit the plain part of the callback, before there was a task
+            self.task.cancel()
 
     def _task_ended(self, first: Coroutine[Any, Any, Any]) -> None:
-        # A task that is cancelled before its first step never enters its body (rule Z4).
-        first.close()
+        first.close()  # a task that is cancelled before its first step never enters its body (rule Z4)
         self.die(self.exit_requested or asyncio.CancelledError())
 
     async def _drive(self, pending: Pending) -> None:
@@ -378,12 +379,11 @@ class ServerProcess(MailboxProcess):
     def discard(self, mailbox: deque[object]) -> None:
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
         reason = self.reason or normal
-        waiting: list[Any] = list(mailbox)
         if self.item is not None and self.item[3] is not None:
             self.item[3].fail(ServerDied(self.path, reason))
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self.path, reason))
-        for item in waiting:
+        for item in cast("deque[Item]", mailbox):
             handler, _, _, request = item
             if request is not None and request.is_call:
                 request.fail(ServerDied(self.path, reason))

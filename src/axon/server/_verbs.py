@@ -1,4 +1,4 @@
-"""What a callback can say besides its answer: stop, ignore, continue, and be told when nothing comes."""
+"""What a callback can say besides its answer: ignore, continue, and be told when nothing comes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,6 @@ from ..process import ExitReason, acting, checked, checked_seconds, normal
 
 if TYPE_CHECKING:
     from ._process import ServerProcess
-
-
-class Stop(Exception):
-    """Raise it in a callback to end the server with `reason`, default `normal`.
-
-    In `init` the start fails with that reason. In a handler `terminate` runs; a caller gets no answer but
-    `ServerDied`; to answer first use `stop_self`. https://www.erlang.org/doc/man/gen_server#Module:handle_call-3
-    """
-
-    def __init__(self, reason: ExitReason = normal) -> None:
-        super().__init__(reason)
-        self.reason: ExitReason = checked(reason)
 
 
 class Ignore(Exception):
