@@ -46,6 +46,7 @@ class Runtime:
         self.timers: TimerHeap = TimerHeap(loop)
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
         self.blocks: dict[object, list[object]] = {}
+        self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self._serial = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False
