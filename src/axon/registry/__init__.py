@@ -1,6 +1,7 @@
 """How processes find each other without passing addresses around: names, registries, groups and topics."""
 
 from ._group import Group as Group
+from ._group import How as How
 from ._group import group as group
 from ._group import monitor_scope as monitor_scope
 from ._group import which_groups as which_groups

@@ -149,12 +149,14 @@ class Group(Generic[M]):
 
     def _cast(self, method: object) -> str | None:
         """The name of the cast that a method is, so that a member of a subclass does its own; None if it is none."""
-        handler = getattr(method, "__axon_handler__", None)
-        if isinstance(handler, Handler) and handler.kind == "cast" and hasattr(self.of, handler.name):
-            return handler.name
-        if handler is not None or not callable(method) or iscoroutinefunction(method):
+        handler: Handler | None = getattr(method, "__axon_handler__", None)
+        if handler is None:
+            fits = callable(method) and not iscoroutinefunction(method)
+        else:
+            fits = handler.kind == "cast" and any(vars(c).get(handler.name) is method for c in self.of.__mro__)
+        if not fits:
             raise InvalidOption("method", method, f"a @cast method of {self.of.__name__}, or a plain function")
-        return None
+        return None if handler is None else handler.name
 
 
 def group(of: type[M], name: str, *, scope: str = SCOPE) -> Group[M]:
