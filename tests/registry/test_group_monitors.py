@@ -168,8 +168,12 @@ async def test_d10_demonitor_ends_it_and_removes_what_has_arrived(start: Start) 
 async def test_d10_a_monitor_of_a_scope_ends_in_the_same_way(start: Start) -> None:
     watcher, worker = await start(Worker()), await start(Worker())
     monitor, _ = await watcher.do(monitor_scope)
-    group(Worker, "pool").join(worker)
-    await watcher.do(lambda: axon.demonitor(monitor))
+
+    def demonitor() -> bool:
+        group(Worker, "pool").join(worker)
+        return axon.demonitor(monitor)
+
+    assert await watcher.do(demonitor)
     group(Worker, "pool").leave(worker)
     assert await seen(watcher) == []
 

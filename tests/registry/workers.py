@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import typing
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import axon
 from axon import ExitReason, GenServer, Process, call, cast
 from axon.process import receive, spawn
 
+P = ParamSpec("P")
 T = TypeVar("T")
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -27,9 +29,9 @@ class Worker(GenServer[list[object]]):
     def init(self) -> list[object]:
         return []
 
-    async def do(self, action: Callable[[], T]) -> T:
+    async def do(self, action: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> T:
         """What the action returns when the worker runs it."""
-        return typing.cast("T", await self._do(action))
+        return typing.cast("T", await self._do(partial(action, *args, **keywords)))
 
     @call(timeout=None, raises=(axon.AxonError, Boom))
     def _do(self, state: list[object], action: Callable[[], object]) -> object:

@@ -15,6 +15,7 @@ from ._names import unregister as unregister
 from ._names import whereis as whereis
 from ._pubsub import PubSub as PubSub
 from ._registry import Entry as Entry
+from ._registry import Keys as Keys
 from ._registry import Registered as Registered
 from ._registry import Registry as Registry
 from ._registry import Unregistered as Unregistered

@@ -35,3 +35,8 @@ def checked_text(text: object, option: str) -> str:
     if not isinstance(text, str) or not text:
         raise InvalidOption(option, text, "a text that is not empty")
     return text
+
+
+def is_target(value: object) -> bool:
+    """Whether a value can lead to a process."""
+    return isinstance(value, str) or hasattr(value, "__axon_process__")

@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, get_ar
 
 from ..errors import InvalidOption, NameTaken, WrongLoop
 from ..process import Process, Runtime, Target, Via, acting, find
-from ._here import checked_key, checked_text, here
+from ._here import checked_key, checked_text, here, is_target
 from ._table import Table
 
 K = TypeVar("K", bound=Hashable)
@@ -64,7 +64,7 @@ class Registry(Generic[K, V]):
     def __init__(self, name: str, *, keys: Keys = "unique", listeners: Sequence[Target] = ()) -> None:
         if keys not in get_args(Keys):
             raise InvalidOption("keys", keys, "'unique' or 'duplicate'")
-        if isinstance(listeners, str):
+        if isinstance(listeners, str) or not all(map(is_target, listeners)):
             raise InvalidOption("listeners", listeners, "a list of names or addresses")
         self.name: str = checked_text(name, "name")
         self.listeners: tuple[Target, ...] = tuple(listeners)
