@@ -97,8 +97,8 @@ async def test_d7_a_death_is_told_after_what_the_dead_sent_and_before_its_exit_a
     process = axon.process.spawn(says_goodbye)
     pool.join(process)
     monitor, _ = await watch(watcher, pool)
-    down = await watcher.do(lambda: axon.monitor(process))
-    await watcher.do(lambda: axon.link(process))
+    down = await watcher.do(axon.monitor, process)
+    await watcher.do(axon.link, process)
     await settle()
     assert await seen(watcher) == [
         "goodbye",

@@ -218,3 +218,15 @@ async def test_a_restarted_child_has_its_old_keys_again() -> None:
         await settle()
         pool.join(workers[2])
         assert [pool.pick(key=key) for key in KEYS] == before
+
+
+async def test_a_key_stays_also_between_members_of_one_path(start: Start) -> None:
+    """They bid the same for each key, and then the younger one wins."""
+    pool, workers = group(Worker, "pool"), list[Worker]()
+    for _ in range(2):
+        workers.append(await start(Worker(), name="twin"))
+        axon.unregister("twin")
+    pool.join(*workers)
+    for _ in range(4):
+        pool.pick()
+        assert {pool.pick(key=key) for key in KEYS[:10]} == {workers[1]}
