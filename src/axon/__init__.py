@@ -5,7 +5,7 @@ work; a room imports only rooms further up in this list.
 
     errors      the error tree                     process     mailbox, links, monitors, exit signals, timers
     telemetry   what happened, as events           server      GenServer: typed requests, one at a time
-    registry    names                              supervisor  children, strategies, restart budgets, run
+    registry    names, groups, registries, topics  supervisor  children, strategies, restart budgets, run
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     testing     helpers for tests                  cli         the `axon` command
 """
@@ -43,11 +43,20 @@ from .process import shutdown as shutdown
 from .process import start_timer as start_timer
 from .process import unlink as unlink
 from .process import wait_down as wait_down
+from .registry import Group as Group
+from .registry import GroupMonitor as GroupMonitor
+from .registry import Joined as Joined
+from .registry import Left as Left
+from .registry import PubSub as PubSub
+from .registry import Registry as Registry
+from .registry import group as group
 from .registry import lookup as lookup
+from .registry import monitor_scope as monitor_scope
 from .registry import register as register
 from .registry import registered as registered
 from .registry import unregister as unregister
 from .registry import whereis as whereis
+from .registry import which_groups as which_groups
 from .server import GenServer as GenServer
 from .server import IdleTimeout as IdleTimeout
 from .server import Ignore as Ignore

@@ -13,6 +13,7 @@ AxonError
 ├─ ProcessDead              a process that was declared dead tried to send (a zombie)
 ├─ CallError                a request was not answered                    .target
 │  ├─ NoProcess             nobody is at the address (OTP's noproc)       .restart_in
+│  │  └─ NoMembers          nobody is in the group to pick from
 │  ├─ ServerDied            the server died before it answered            .reason
 │  ├─ CallTimeout           the caller's patience ended                   .after
 │  ├─ DeadlineExceeded      the deadline around the request passed
@@ -52,6 +53,7 @@ __all__ = [
     "MailboxFull",
     "MaxChildrenReached",
     "NameTaken",
+    "NoMembers",
     "NoProcess",
     "NotInProcess",
     "NotPicklable",
@@ -159,6 +161,13 @@ class NoProcess(CallError):
         due = "" if restart_in is None else f"; a restart is due in {restart_in:.3g} s"
         super().__init__(target, f"no process at {target}{': ' + detail if detail else ''}{due}")
         self.restart_in = restart_in
+
+
+class NoMembers(NoProcess):
+    """A member was to be picked from a group, and nobody is in it. `target` is its scope and name."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target, "the group has no members")
 
 
 class ServerDied(CallError):

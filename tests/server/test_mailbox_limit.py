@@ -104,6 +104,24 @@ async def test_offer_is_just_the_cast_while_there_is_room_or_no_limit(start: Sta
     assert now() == 0
 
 
+@both_kinds
+async def test_a_flush_that_empties_the_mailbox_makes_room(start: Start, kind: type[Plain]) -> None:
+    server, other = await start(kind(), mailbox=1), await start(Plain())
+
+    async def await_and_flush() -> None:
+        monitor = axon.monitor(other)
+        axon.exit(other, axon.kill)
+        await asyncio.sleep(1)
+        axon.demonitor(monitor, flush=True)
+
+    busy = asyncio.create_task(server.do(lambda state: await_and_flush()))
+    await settle()
+    assert axon.statistics(server).queued == 1
+    await axon.offer(server.tell, note("offered"))
+    await busy
+    assert await seen(server) == ["offered"]
+
+
 async def test_those_who_offer_get_room_in_the_order_they_came(start: Start) -> None:
     server, busy = await filled(start, Async, 1)
     offers = [asyncio.create_task(axon.offer(server.tell, note(name))) for name in "abc"]

@@ -11,6 +11,7 @@ from ._messages import Down as Down
 from ._messages import Exit as Exit
 from ._messages import Timeout as Timeout
 from ._monitor import Monitor as Monitor
+from ._monitor import Subscription as Subscription
 from ._monitor import demonitor as demonitor
 from ._monitor import exit as exit
 from ._monitor import link as link
@@ -18,6 +19,10 @@ from ._monitor import monitor as monitor
 from ._monitor import trap_exit as trap_exit
 from ._monitor import unlink as unlink
 from ._monitor import wait_down as wait_down
+from ._name import Name as Name
+from ._name import Via as Via
+from ._name import claim as claim
+from ._name import release as release
 from ._process import KILL_GRACE as KILL_GRACE
 from ._process import Address as Address
 from ._process import Process as Process

@@ -6,7 +6,7 @@ https://www.erlang.org/doc/system/ref_man_processes.html#links
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import ClassVar, cast
 
 from ..errors import NoProcess
 from ._context import acting, running
@@ -18,15 +18,31 @@ from ._runtime import runtime
 _WAIT_INSTEAD = "; in a plain coroutine, `await axon.wait_down(target)`"
 
 
-class Monitor:
+class Subscription:
+    """What sends a process messages until it is dropped, by `demonitor` or because the process ends."""
+
+    __slots__ = ("_watcher",)
+    flushes: ClassVar[bool] = False  # whether `demonitor` always removes what has arrived
+    _watcher: Process | None
+
+    def drop(self) -> bool:
+        """Send nothing any more; whether it was still active."""
+        raise NotImplementedError
+
+    def sent(self, message: object) -> bool:
+        """Whether a message is one of its own."""
+        raise NotImplementedError
+
+
+class Monitor(Subscription):
     """One subscription to one death. `target` is what was given to `monitor()`."""
 
-    __slots__ = ("_process", "_watcher", "target")
+    __slots__ = ("_process", "target")
 
     def __init__(self, target: Target, process: Process | None, watcher: Process) -> None:
         self.target: Target = target
         self._process = process
-        self._watcher: Process | None = watcher
+        self._watcher = watcher
 
     def __repr__(self) -> str:
         return f"<Monitor of {self.target!r}>"
@@ -45,6 +61,9 @@ class Monitor:
         if self._process is not None and self._process.monitors is not None:
             self._process.monitors.pop(self, None)
         return active
+
+    def sent(self, message: object) -> bool:
+        return isinstance(message, Down) and message.monitor is self
 
 
 class _Waiter(Monitor):
@@ -85,28 +104,29 @@ def monitor(target: Target) -> Monitor:
     return made
 
 
-def demonitor(monitor: Monitor, *, flush: bool = False) -> bool:
+def demonitor(monitor: Subscription, *, flush: bool = False) -> bool:
     """Stop watching; returns whether the monitor was still active.
 
-    flush: also remove its `Down` from the caller's mailbox, default False.
+    flush: also remove its `Down` from the caller's mailbox, default False. What a monitor of a group has sent is
+    always removed.
     """
     watcher = acting("demonitor")
     active = monitor.drop()
     if watcher.monitoring is not None:
         watcher.monitoring.discard(monitor)
-    if flush and watcher.mailbox:
-        kept = [m for m in watcher.mailbox if not _is_down_of(m, monitor)]
+    if (flush or monitor.flushes) and watcher.mailbox:
+        kept = [item for item in watcher.mailbox if not monitor.sent(_message(item))]
         watcher.mailbox.clear()
         watcher.mailbox.extend(kept)
     return active
 
 
-def _is_down_of(item: Any, monitor: Monitor) -> bool:
+def _message(item: object) -> object:
     if type(item) is tuple:  # a server's mailbox holds a foreign message as (None, message, None, None)
         parts = cast("tuple[object, ...]", item)
         foreign = len(parts) == 4 and all(part is None for part in (parts[0], *parts[2:]))
-        item = parts[1] if foreign else None
-    return isinstance(item, Down) and item.monitor is monitor
+        return parts[1] if foreign else None
+    return item
 
 
 async def wait_down(target: Target) -> Down:

@@ -19,7 +19,8 @@ from ._reason import ExitReason, is_clean, kill, killed, normal
 from ._runtime import Runtime
 
 if TYPE_CHECKING:
-    from ._monitor import Monitor
+    from ._monitor import Monitor, Subscription
+    from ._name import Name
     from ._timers import Timer
 
 CANCEL_AGAIN = 0.1
@@ -60,7 +61,7 @@ class Process:
         self.parent: Process | None = parent
         self.serial: int = runtime.next_serial()
         self.label: str = label
-        self.name: str | None = None
+        self.name: Name | None = None
         self.mailbox: deque[object] | None = None
         self.context: Context = Context()
         self.context.run(running.set, self)
@@ -68,7 +69,7 @@ class Process:
         self.trap_exit: bool = False
         self.links: dict[Process, None] | None = None
         self.monitors: dict[Monitor, None] | None = None
-        self.monitoring: set[Monitor] | None = None
+        self.monitoring: set[Subscription] | None = None
         self.timers: set[Timer] | None = None
         self.at_death: list[Callable[[], None]] | None = None
         self.exit_requested: ExitReason | None = None
@@ -194,7 +195,7 @@ class Process:
             return
         self.reason = reason
         runtime = self.runtime
-        if self.name is not None and runtime.names.get(self.name) is self:
+        if isinstance(self.name, str) and runtime.names.get(self.name) is self:
             del runtime.names[self.name]
         if self.at_death is not None:
             for release in self.at_death:
@@ -207,8 +208,8 @@ class Process:
         monitors, self.monitors = self.monitors, None
         for monitor in monitors or ():
             runtime.signal(monitor.fire, reason)
-        for monitor in self.monitoring or ():
-            monitor.drop()
+        for subscription in self.monitoring or ():
+            subscription.drop()
         self.monitoring = None
         timers, self.timers = self.timers, None
         for timer in timers or ():

@@ -52,6 +52,7 @@ class Runtime:
         self.waits: dict[Process, Any] = {}
         """Who waits, and for whom: an edge of the server room."""
         self.blocks: dict[object, list[object]] = {}
+        self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self._serial = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
-from ..errors import InvalidOption, NotInProcess
+from ..errors import InvalidOption, NoProcess, NotInProcess
 from ._context import acting, running
 from ._messages import Timeout
 from ._monitor import Monitor, monitor
-from ._process import Process, Target, connect, find, need
+from ._name import Via
+from ._process import Process, Target, connect, find
 from ._reason import ExitReason, Stop, is_clean, normal
 from ._runtime import Runtime, runtime
 from ._timers import Timer, checked_seconds
@@ -186,8 +187,10 @@ def send(target: Target, message: object) -> None:
     sender = running.get()
     if sender is not None:
         sender.refuse_if_dead()
-    process = need(target, home) if isinstance(target, str) else find(target, home)
+    process = find(target, home)
     if process is None:
+        if isinstance(target, str | Via):
+            raise NoProcess(str(target))
         path = target.path if isinstance(target, Process) else repr(target)
         home.dead_letter(path, lambda: repr(message), "no process")
     elif process.is_full():
@@ -214,7 +217,8 @@ def _send_later(seconds: float, target: Target, message: object, *, stamped: boo
     home, sender = runtime(), running.get()
     if sender is not None:
         sender.refuse_if_dead()
-    owner = None if isinstance(target, str) else find(target, home)
+    is_name = isinstance(target, str | Via)
+    owner = None if is_name else find(target, home)
 
     def fire() -> None:
         process = owner
@@ -231,7 +235,7 @@ def _send_later(seconds: float, target: Target, message: object, *, stamped: boo
             owner.timers = set()
         owner.timers.add(timer)
         timer.target = owner
-    elif not isinstance(target, str):
+    elif not is_name:
         home.timers.cancel(timer)  # aimed at a process that has ended
     return timer
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from ..errors import InvalidOption, NameTaken, NoProcess, WrongServer
-from ..process import Process, Target, find, runtime
+from ..errors import InvalidOption, NoProcess, WrongServer
+from ..process import Name, Process, Target, Via, claim, find, runtime
 from ..server import GenServer, ServerProcess, checked_name, class_of
 
 G = TypeVar("G", bound=GenServer[Any])
@@ -19,23 +19,25 @@ def whereis(target: Target) -> Process | None:
     return find(target, runtime())
 
 
-def lookup(server: type[G], name: str) -> G:
-    """The handle of the server registered under `name`: `lookup(Counter, "main")` is a `Counter`.
+def lookup(server: type[G], target: Target) -> G:
+    """The handle of a server: `lookup(Counter, "main")` is a `Counter`.
 
-    Raises `NoProcess` if nobody holds the name, `WrongServer` if its holder is of another class. The handle follows
-    its server's restarts; the name is looked up only once.
+    target: a registered name, a registry's `via(key)`, or a process. Raises `NoProcess` if nobody is there,
+    `WrongServer` if it is of another class. The handle follows its server's restarts; a name is looked up only once.
     """
-    process = find(checked_name(name) or "", runtime())
+    if isinstance(target, str):
+        checked_name(target)
+    process = find(target, runtime())
     if process is None:
-        raise NoProcess(name, "nobody holds this name")
+        raise NoProcess(str(target), "nobody holds this name" if isinstance(target, str | Via) else "it has ended")
     handle = process.handle if isinstance(process, ServerProcess) else None
     if not isinstance(handle, class_of(server)):
-        raise WrongServer(f"the name {name!r} belongs to {process!r}, which is not a {server.__name__}")
+        raise WrongServer(f"the name {target!r} belongs to {process!r}, which is not a {server.__name__}")
     return cast("G", handle)
 
 
-def register(name: str, target: Target) -> None:
-    """Give a live process a name; a process has at most one, and loses it when it ends.
+def register(name: Name, target: Target) -> None:
+    """Give a live process a name; it loses it when it ends. Of names that are texts it has at most one.
 
     Raises `NameTaken` if a live process holds the name, `NoProcess` if the target is dead, `InvalidOption` if it has
     a name already. A supervised server gets its name from `child(..., name=...)`, at every restart.
@@ -44,23 +46,27 @@ def register(name: str, target: Target) -> None:
     process = find(target, home)
     if process is None:
         raise NoProcess(repr(target), "cannot give it a name")
-    if process.name is not None:
+    if isinstance(name, Via):
+        return name.register(process)
+    if isinstance(process.name, str):
         raise InvalidOption("target", target, f"a process without a name, this one is {process.name!r}")
-    holder = home.names.get(checked_name(name) or "")
-    if holder is not None:
-        raise NameTaken(name, holder.path, process.path)
-    home.names[name] = process
-    process.name = name
+    claim(checked_name(name) or "", process)
 
 
-def unregister(name: str) -> None:
+def unregister(name: Name) -> None:
     """Take a name away from its holder. Raises `NoProcess` if nobody holds it."""
-    process = runtime().names.pop(name, None)
+    if isinstance(name, Via):
+        process = find(name, runtime())
+        if process is not None:
+            name.unregister(process)
+    else:
+        process = runtime().names.pop(name, None)
+        if process is not None:
+            process.name = None
     if process is None:
-        raise NoProcess(name, "nobody holds this name")
-    process.name = None
+        raise NoProcess(str(name), "nobody holds this name")
 
 
 def registered() -> list[str]:
-    """All names that live processes hold, sorted."""
+    """All names that live processes hold, sorted; those of registries not among them."""
     return sorted(runtime().names)

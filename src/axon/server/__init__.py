@@ -7,6 +7,7 @@ from ._genserver import bound as bound
 from ._genserver import class_of as class_of
 from ._genserver import is_server as is_server
 from ._handler import CallDecorator as CallDecorator
+from ._handler import Handler as Handler
 from ._handler import StreamDecorator as StreamDecorator
 from ._handler import call as call
 from ._handler import cast as cast
@@ -23,6 +24,7 @@ from ._send import slot_of as slot_of
 from ._slot import Slot as Slot
 from ._start import checked_limit as checked_limit
 from ._start import checked_name as checked_name
+from ._start import checked_registration as checked_registration
 from ._start import checked_spec as checked_spec
 from ._start import launch as launch
 from ._start import start as start

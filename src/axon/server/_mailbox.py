@@ -94,6 +94,8 @@ class MailboxProcess(Process):
         """The next message to handle, or None."""
         mailbox = cast("deque[Item] | None", self.mailbox)
         if not mailbox:
+            if self.room:  # a flush has emptied it
+                self.make_room()
             return None
         if self.suspended:
             for index, item in enumerate(mailbox):

@@ -5,8 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from ..errors import Ignored, InvalidOption, NameTaken, NotInProcess, NotStarted, StartFailed
-from ..process import ExitReason, Process, checked_seconds, connect, killed, running, runtime
+from ..errors import Ignored, InvalidOption, NotInProcess, NotStarted, StartFailed
+from ..process import (
+    ExitReason,
+    Name,
+    Process,
+    Via,
+    checked_seconds,
+    claim,
+    connect,
+    killed,
+    release,
+    running,
+    runtime,
+)
 from ._genserver import GenServer, bound, check_at_start, is_server, is_server_class
 from ._process import ServerProcess
 from ._send import SLOT
@@ -42,26 +54,26 @@ def checked_name(name: object, option: str = "name") -> str | None:
     return name
 
 
+def checked_registration(name: object) -> Name | None:
+    """`name=` of a process as None, a text that is not empty, or a name of another registry."""
+    return name if isinstance(name, Via) else checked_name(name)
+
+
 def launch(
     handle: GenServer[Any],
     slot: Slot,
     parent: Process | None,
     *,
     linked: bool,
-    name: str | None = None,
+    name: Name | None = None,
     limit: int | None = None,
     reported: bool = False,
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
-    home = slot.runtime
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     process.limit, process.reported = limit, reported
     if name is not None:
-        holder = home.names.get(name)
-        if holder is not None:
-            raise NameTaken(name, holder.path, process.path)
-        home.names[name] = process
-        process.name = name
+        claim(name, process)
     if linked and parent is not None:
         connect(parent, process)
     slot.process, slot.gave_up = process, None
@@ -87,8 +99,7 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
                     late = TimeoutError(f"init took longer than {timeout:g} s")
                     process.outcome = StartFailed(process.path, late)
                 process.request_exit(given_up)
-                if process.name is not None and process.runtime.names.get(process.name) is process:
-                    del process.runtime.names[process.name]  # free for a retry, however long its end takes
+                release(process)  # its name is free for a retry, however long its end takes
                 if process.outcome is not None:
                     raise process.outcome from process.outcome.__cause__
             raise
@@ -96,7 +107,7 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
         raise process.outcome
 
 
-async def _start(spec: G, linked: bool, name: str | None, timeout: float | None, mailbox: int | None) -> G:
+async def _start(spec: G, linked: bool, name: Name | None, timeout: float | None, mailbox: int | None) -> G:
     checked_spec(spec, "spec")
     home, parent = runtime(), running.get()
     if parent is not None:
@@ -104,18 +115,18 @@ async def _start(spec: G, linked: bool, name: str | None, timeout: float | None,
     elif linked:
         raise NotInProcess("start_link", "; in a plain coroutine use start() or a Supervisor block")
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
-    label = name or f"{type(spec).__name__}#{home.next_serial()}"
-    slot = Slot(home, checked_name(label) or label, None)
+    name = checked_registration(name)
+    slot = Slot(home, f"{type(spec).__name__}#{home.next_serial()}" if name is None else str(name), None)
     handle = bound(spec, slot)
-    process = launch(handle, slot, parent, linked=linked, name=checked_name(name), limit=checked_limit(mailbox))
+    process = launch(handle, slot, parent, linked=linked, name=name, limit=checked_limit(mailbox))
     await started(process, limit)
     return handle
 
 
-async def start(spec: G, *, name: str | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
+async def start(spec: G, *, name: Name | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
     """Start one server alone, without a supervisor, and return its handle when `init` is done.
 
-    name: register it under this name, default none. timeout: seconds `init` may take, default no limit.
+    name: register it under this name, a text or a registry's `via(key)`, default none. timeout: seconds `init` may take, default no limit.
     mailbox: most messages that may wait, default no limit.
 
     Raises `StartFailed` with the cause, `Ignored` if `init` raised `Ignore`, `NameTaken`. Nobody restarts it: for a
@@ -125,7 +136,7 @@ async def start(spec: G, *, name: str | None = None, timeout: float | None = Non
 
 
 async def start_link(
-    spec: G, *, name: str | None = None, timeout: float | None = None, mailbox: int | None = None
+    spec: G, *, name: Name | None = None, timeout: float | None = None, mailbox: int | None = None
 ) -> G:
     """As `start`, linked to the calling process, which becomes its parent: when the parent ends, so does it."""
     return await _start(spec, True, name, timeout, mailbox)

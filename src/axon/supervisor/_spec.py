@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_args
 
 from ..errors import InvalidOption
-from ..server import GenServer, checked_limit, checked_name, checked_spec, is_server
+from ..process import Name
+from ..server import GenServer, checked_limit, checked_name, checked_registration, checked_spec, is_server
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -32,7 +33,7 @@ class ChildSpec(Generic[G_co]):
 
     server: G_co
     id: str
-    name: str | None = None
+    name: Name | None = None
     restart: Restart = "permanent"
     shutdown: Shutdown = SHUTDOWN_TIME
     significant: bool = False
@@ -43,7 +44,7 @@ class ChildSpec(Generic[G_co]):
     def __post_init__(self) -> None:
         checked_spec(self.server, "server")
         checked_name(self.id, "id")
-        checked_name(self.name)
+        checked_registration(self.name)
         checked_limit(self.mailbox)
         if self.restart not in get_args(Restart):
             raise InvalidOption("restart", self.restart, "'permanent', 'transient' or 'temporary'")
@@ -63,7 +64,7 @@ def child(
     server: G,
     *,
     id: str | None = None,
-    name: str | None = None,
+    name: Name | None = None,
     restart: Restart = "permanent",
     shutdown: Shutdown | None = None,
     significant: bool = False,
@@ -72,8 +73,9 @@ def child(
 ) -> ChildSpec[G]:
     """Say how a supervisor is to keep a server.
 
-    id: unique within the supervisor, default the class name. name: registered name, default none (a supervisor: its
-    own). restart: `permanent` (default) always, `transient` after a failure only, `temporary` never.
+    id: unique within the supervisor, default the class name. name: what it is registered under at every start, a
+    text or a registry's `via(key)`, default none (a supervisor: its own).
+    restart: `permanent` (default) always, `transient` after a failure only, `temporary` never.
     shutdown: seconds to end before it is killed, default 5 (for a supervisor `infinity`), or `brutal_kill`.
     significant: its end may end the supervisor, see `auto_shutdown`. mailbox: most messages that may wait, default no
     limit.
