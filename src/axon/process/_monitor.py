@@ -6,7 +6,6 @@ https://www.erlang.org/doc/system/ref_man_processes.html#links
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
 
 from ..errors import NoProcess
 from ._context import acting, running
@@ -92,19 +91,9 @@ def demonitor(monitor: Monitor, *, flush: bool = False) -> bool:
     active = monitor.drop()
     if watcher.monitoring is not None:
         watcher.monitoring.discard(monitor)
-    if flush and watcher.mailbox:
-        kept = [m for m in watcher.mailbox if not _is_down_of(m, monitor)]
-        watcher.mailbox.clear()
-        watcher.mailbox.extend(kept)
+    if flush:
+        watcher.take_back(lambda message: isinstance(message, Down) and message.monitor is monitor)
     return active
-
-
-def _is_down_of(item: Any, monitor: Monitor) -> bool:
-    if type(item) is tuple:  # a server's mailbox holds a foreign message as (None, message, None, None)
-        parts = cast("tuple[object, ...]", item)
-        foreign = len(parts) == 4 and all(part is None for part in (parts[0], *parts[2:]))
-        item = parts[1] if foreign else None
-    return isinstance(item, Down) and item.monitor is monitor
 
 
 async def wait_down(target: Target) -> Down:
