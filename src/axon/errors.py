@@ -324,7 +324,7 @@ class MaxChildren(ChildError):
     """The supervisor has as many children as it may have: `limit` is its `max_children`."""
 
     def __init__(self, supervisor: str, id: str, limit: int) -> None:
-        self.situation = f"was not started: there are max_children={limit} already"
+        self.situation: str = f"was not started: there are max_children={limit} already"
         super().__init__(supervisor, id)
         self.limit = limit
 

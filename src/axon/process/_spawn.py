@@ -23,6 +23,8 @@ class TaskProcess(Process):
     """A process that is a coroutine function: it has a task from the start and takes its mail with `receive`."""
 
     __slots__ = ("_burst", "_seen", "_started", "_waiter")
+    mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
+    task: asyncio.Task[None] | None
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str, body: Coroutine[Any, Any, object]) -> None:
         super().__init__(runtime, parent, label)

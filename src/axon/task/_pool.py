@@ -62,14 +62,19 @@ class Pool:
         self._input = iter(self._items)
 
     async def next(self) -> Finished[Any] | Exited:
-        """The next outcome; raises what ends the stream, `StopAsyncIteration` at its end."""
+        """The next outcome; raises what ends the stream, `StopAsyncIteration` at its end.
+
+        An outcome that has come is handed out before others are begun: the reader may not want any.
+        """
+        if self._failure is None:
+            self._fill()
         while not self._is_closed:
             if self._failure is not None:
                 raise self._failure
-            self._fill()
             if self._queue and (outcome := self._queue[0].outcome) is not None:
                 self._queue.popleft()
                 return outcome
+            self._fill()
             if not self._running:
                 break
             await self._changed()

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple, Unpack, cast, overload
 
 from ..errors import AxonError, ChildNotFound, InvalidOption, MaxChildren
-from ..process import Address, Exit, ExitReason, Process, checked_seconds, current, shutdown
+from ..process import Exit, ExitReason, Process, Target, checked_seconds, current, find, shutdown
 from ..server import GenServer, ServerProcess, Stop, call, checked_name, slot_of
 from ..supervisor import (
     Restart,
@@ -158,12 +158,12 @@ class TaskSupervisor(GenServer[Jobs]):
         """The processes of the tasks that run now, the oldest first."""
         return list[Process](self._jobs()[1].living())
 
-    async def terminate_child(self, child: Address) -> None:
+    async def terminate_child(self, child: Target) -> None:
         """End a task by its `shutdown`, and wait until it is gone; it is not restarted.
 
         child: its process, or the task. Raises `ChildNotFound` if it is no child of this supervisor, or not any more.
         """
-        await self._terminate(child.__axon_process__())
+        await self._terminate(find(child, slot_of(self).runtime), child if isinstance(child, str) else repr(child))
 
     # -- how
 
@@ -194,10 +194,10 @@ class TaskSupervisor(GenServer[Jobs]):
         return TaskStream(Pool(fn, items, checked_stream(fn, items, options), begin, linked=linked))
 
     @call(timeout=None, raises=(AxonError,))
-    async def _terminate(self, state: Jobs, process: Process | None) -> None:
+    async def _terminate(self, state: Jobs, process: Process | None, shown: str) -> None:
         me = _me()
         if not isinstance(process, WorkProcess) or process.reason is not None or process not in state.by_process:
-            raise ChildNotFound(me.path, "no process" if process is None else process.path)
+            raise ChildNotFound(me.path, shown)
         await state.stop([process], me, "none: terminate_child")
 
     # -- the block

@@ -67,11 +67,11 @@ class WorkProcess(TaskProcess):
     __slots__ = ("crashed", "expected", "outcome", "supervised", "work")
 
     def __init__(self, home: Runtime, work: Work, parent: Process | None, *, supervised: bool = False) -> None:
-        self.work = work
-        self.supervised = supervised
+        self.work: Work = work
+        self.supervised: bool = supervised
         self.outcome: Finished[Any] | Exited | None = None
         self.expected: ExitReason | None = None  # what somebody asked for, who is not surprised by it
-        self.crashed = False
+        self.crashed: bool = False
         super().__init__(home, parent, work.label, self._run())
         self.context.run(calling.set, work.callers)
         self.context.run(deadline_at.set, work.due)
