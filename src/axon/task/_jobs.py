@@ -52,10 +52,11 @@ class Jobs:
     async def stop(self, processes: Iterable[WorkProcess], supervisor: ServerProcess, decision: str) -> None:
         """End these at once, each with its own time; `decision` goes into the reports of crashes."""
         stopped: list[tuple[WorkProcess, Shutdown]] = [
-            (process, self.by_process.pop(process).shutdown) for process in list(processes)
+            (process, self.by_process[process].shutdown) for process in processes
         ]
         await end_all(stopped, supervisor)
         for process, _ in stopped:
+            del self.by_process[process]
             if process.crashed and process.reason is not None:
                 process.report_crash(process.reason, decision)
 

@@ -90,10 +90,13 @@ class WorkProcess(TaskProcess):
             reason = reason.reason
         if self.outcome is None:
             self.outcome = Exited(reason)
-        owner = self.work.owner
-        followed = isinstance(owner, Process) and owner.reason == reason  # it is told of there
-        self.crashed = not is_clean(reason) and reason != self.expected and not followed
+        self.crashed = not is_clean(reason) and reason != self.expected
         super().die(reason)
+
+    def receive_exit(self, sender: Process | None, reason: ExitReason, linked: bool = False) -> None:
+        if linked and sender is not None and sender is self.work.owner:
+            self.expected = reason  # it follows its owner, whose crash is reported there
+        super().receive_exit(sender, reason, linked)
 
     def report(self, reason: ExitReason) -> None:
         if self.runtime.bus.wants(ProcessExited):
