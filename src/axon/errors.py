@@ -140,8 +140,8 @@ class NotPicklable(UsageError, TypeError):
 class NotTaskOwner(UsageError):
     """`task` belongs to `owner`, who made it: nobody else awaits it, asks after it, ignores it or shuts it down."""
 
-    def __init__(self, task: str, owner: str, caller: str) -> None:
-        super().__init__(f"{task} belongs to {owner}, which made it; {caller} cannot have its outcome")
+    def __init__(self, task: str, owner: str, caller: str, instead: str = "") -> None:
+        super().__init__(f"{task} belongs to {owner}, which made it; {caller} cannot have its outcome{instead}")
         self.task = task
         self.owner = owner
 

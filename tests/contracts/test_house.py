@@ -20,13 +20,14 @@ ROOMS = [file for file in FILES if file.name == "__init__.py" and file.parent !=
 FACE = """
     AnswerCancelled AxonError CallCycle CallError CallTimeout ChildAlreadyPresent ChildAlreadyStarted ChildCounts
     ChildError ChildInfo ChildNotFound ChildRestarting ChildRunning ChildSpec DeadlineExceeded Down Exit ExitReason
-    GenServer IdleTimeout Ignore Ignored InvalidHandler InvalidOption MailboxFull Monitor NameTaken NoProcess
-    NotInProcess NotPicklable NotStarted Process ProcessDead Reason Reply ServerDied StartError StartFailed Statistics
-    Stop Stream Supervisor SupervisorDied Timeout Timer UsageError Wait WrongArguments WrongLoop WrongServer ancestors
-    call callers cancel_timer cast child continue_with current deadline demonitor errors exit from_thread get_state
-    handler idle_after is_clean kill killed link lookup monitor noproc normal offer process read_timer register
-    registered replace_state resume run send send_after shutdown start start_link start_timer statistics stop
-    stop_self stream suspend telemetry unlink unregister wait_down waits watch_loop whereis
+    Exited Finished GenServer IdleTimeout Ignore Ignored InvalidHandler InvalidOption MailboxFull MaxChildrenReached
+    Monitor NameTaken NoProcess NotInProcess NotPicklable NotStarted NotTaskOwner Process ProcessDead Reason Reply
+    ServerDied StartError StartFailed Statistics Stop Stream Supervisor SupervisorDied Task TaskAlreadyAwaited
+    TaskError TaskExit TaskReply TaskStream TaskSupervisor TaskTimeout Timeout Timer UsageError Wait WrongArguments
+    WrongLoop WrongServer ancestors call callers cancel_timer cast child continue_with current deadline demonitor
+    errors exit from_thread get_state handler idle_after is_clean kill killed link lookup monitor noproc normal offer
+    process read_timer register registered replace_state resume run send send_after shutdown start start_link
+    start_timer statistics stop stop_self stream suspend telemetry unlink unregister wait_down waits watch_loop whereis
 """
 
 

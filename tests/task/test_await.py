@@ -218,6 +218,13 @@ async def test_f3_asyncio_tasks_of_a_process_act_for_it() -> None:
     assert await in_process(owner) == [0, 2, 4]
 
 
+async def test_f3_a_plain_coroutine_is_told_what_to_use_instead_of_gather() -> None:
+    tasks = [Task.async_(doubled, n) for n in range(3)]
+    with pytest.raises(NotTaskOwner, match=r"use Task\.await_many"):
+        await asyncio.gather(*tasks)
+    assert await Task.await_many(tasks) == [0, 2, 4]
+
+
 # -- F4, F5
 
 

@@ -432,6 +432,24 @@ async def test_f25_terminate_child_follows_the_childs_shutdown() -> None:
         assert now() - began == pytest.approx(3)
 
 
+async def test_a_supervisor_that_is_busy_starts_tasks_all_the_same() -> None:
+    async def ends_slowly() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+
+    async with TaskSupervisor() as tasks:
+        slow = tasks.start_child(ends_slowly)
+        await settle()
+        terminating = asyncio.create_task(tasks.terminate_child(slow))
+        await settle()
+        assert await tasks.async_(doubled, 2) == 4
+        assert tasks.children() == [slow]
+        await terminating
+        assert tasks.children() == []
+
+
 async def test_f25_strangers_are_not_terminated() -> None:
     stranger = Task.start(for_ever)
     async with TaskSupervisor() as tasks:

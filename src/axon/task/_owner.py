@@ -28,7 +28,9 @@ def refuse_others(owner: Owner, task: str) -> None:
     """Raise unless the running code is the owner's."""
     here = running.get() or asyncio.current_task()
     if here is not owner:
-        raise NotTaskOwner(task, _named(owner), _named(here))
+        gathered = isinstance(owner, asyncio.Task) and isinstance(here, asyncio.Task)
+        instead = " (asyncio.gather makes asyncio tasks of its own: use Task.await_many)" if gathered else ""
+        raise NotTaskOwner(task, _named(owner), _named(here), instead)
     if isinstance(owner, Process):
         owner.refuse_if_dead()
 

@@ -94,7 +94,7 @@ class WorkProcess(TaskProcess):
         super().die(reason)
 
     def receive_exit(self, sender: Process | None, reason: ExitReason, linked: bool = False) -> None:
-        if linked and sender is not None and sender is self.work.owner:
+        if linked and sender is not None and sender is self.work.owner and self.exit_requested is None:
             self.expected = reason  # it follows its owner, whose crash is reported there
         super().receive_exit(sender, reason, linked)
 
