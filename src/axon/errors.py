@@ -27,7 +27,7 @@ AxonError
 │  └─ NameTaken             a live process holds the name                 .name .holder
 ├─ ChildError               a supervisor refused                          .id
 │  ├─ ChildNotFound  ChildRunning  ChildRestarting  ChildAlreadyPresent  ChildAlreadyStarted
-│  └─ MaxChildren           it has as many as it may have                 .limit
+│  └─ MaxChildrenReached    it has as many as it may have                 .limit
 ├─ TaskError                a task gave its owner no result               .task
 │  ├─ TaskExit              it ended without one                          .reason
 │  └─ TaskTimeout           none came in time                             .after
@@ -55,7 +55,7 @@ __all__ = [
     "InvalidHandler",
     "InvalidOption",
     "MailboxFull",
-    "MaxChildren",
+    "MaxChildrenReached",
     "NameTaken",
     "NoProcess",
     "NotInProcess",
@@ -320,11 +320,11 @@ class ChildAlreadyStarted(ChildError):
     situation = "runs already under this id"
 
 
-class MaxChildren(ChildError):
-    """The supervisor has as many children as it may have: `limit` is its `max_children`."""
+class MaxChildrenReached(ChildError):
+    """A supervisor has `limit` children already (its `max_children`), those that wait for a restart included."""
 
     def __init__(self, supervisor: str, id: str, limit: int) -> None:
-        self.situation: str = f"was not started: there are max_children={limit} already"
+        self.situation: str = f"was not started: there are as many as there may be (max_children={limit})"
         super().__init__(supervisor, id)
         self.limit = limit
 

@@ -113,7 +113,7 @@ class World:
             return "NoProcess"
         coming = [task for task in self.children if task.reason is None or self._is_restarted(task)]
         if self.max_children is not None and len(coming) >= self.max_children:
-            return "MaxChildren"
+            return "MaxChildrenReached"
         number = next(self._numbers)
         if plan.made != "start_child":
             owner.mail[number] = []

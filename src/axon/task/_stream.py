@@ -36,7 +36,7 @@ class TaskStream(AsyncIterator[Finished[R_co] | Exited], Generic[R_co]):
 
     async def __anext__(self) -> Finished[R_co] | Exited:
         """The next outcome. Raises `TaskExit`, `TaskTimeout`, `DeadlineExceeded`, what the items raise, and for tasks
-        of a supervisor `NoProcess` and `MaxChildren`; `NotTaskOwner` for anybody but the first reader.
+        of a supervisor `NoProcess` and `MaxChildrenReached`; `NotTaskOwner` for anybody but the first reader.
         """
         pool = self._pool
         if pool is None:

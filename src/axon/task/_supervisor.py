@@ -7,7 +7,7 @@ from dataclasses import field
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, TypeVarTuple, Unpack, cast, overload
 
-from ..errors import AxonError, ChildNotFound, InvalidOption, MaxChildren
+from ..errors import AxonError, ChildNotFound, InvalidOption, MaxChildrenReached
 from ..process import Exit, ExitReason, Process, Target, checked_seconds, current, find, shutdown
 from ..server import GenServer, ServerProcess, Stop, call, checked_name, slot_of
 from ..supervisor import (
@@ -83,7 +83,7 @@ class TaskSupervisor(GenServer[Jobs]):
         """As `Task.async_`, as a child of this supervisor: linked to it and to the caller, and never restarted.
 
         shutdown: seconds the task has to end when its supervisor does, default 5, or `brutal_kill`, or `infinity`.
-        Raises `MaxChildren`, `NoProcess`, `InvalidOption`.
+        Raises `MaxChildrenReached`, `NoProcess`, `InvalidOption`.
         https://hexdocs.pm/elixir/Task.Supervisor.html#async/3
         """
         return self._task(fn, args, shutdown, linked=True)
@@ -148,7 +148,7 @@ class TaskSupervisor(GenServer[Jobs]):
         """Run `fn(*args)` as a child, linked to nobody else; returns its process.
 
         restart: `temporary` (default) never, `transient` after a failure, `permanent` always; each restart counts.
-        shutdown: seconds it has to end, default 5, or `brutal_kill`, or `infinity`. Raises `MaxChildren`,
+        shutdown: seconds it has to end, default 5, or `brutal_kill`, or `infinity`. Raises `MaxChildrenReached`,
         `NoProcess`, `InvalidOption`. https://hexdocs.pm/elixir/Task.Supervisor.html#start_child/3
         """
         job = Job(work(fn, args, {}), checked_restart(restart), checked_shutdown(shutdown))
@@ -177,7 +177,7 @@ class TaskSupervisor(GenServer[Jobs]):
     def _start(self, job: Job) -> WorkProcess:
         process, jobs = self._jobs()
         if self.max_children is not None and jobs.is_full(self.max_children):
-            raise MaxChildren(process.path, job.work.label, self.max_children)
+            raise MaxChildrenReached(process.path, job.work.label, self.max_children)
         return jobs.start(job, process)
 
     def _task(self, fn: object, args: tuple[Any, ...], how: Shutdown, *, linked: bool) -> Task[Any]:
