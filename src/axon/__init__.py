@@ -6,6 +6,7 @@ work; a room imports only rooms further up in this list.
     errors      the error tree                     process     mailbox, links, monitors, exit signals, timers
     telemetry   what happened, as events           server      GenServer: typed requests, one at a time
     registry    names, groups, registries, topics  supervisor  children, strategies, restart budgets, run
+    task        functions as processes whose results their owners await (`Task`, `TaskSupervisor`)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     testing     helpers for tests                  cli         the `axon` command
 """
@@ -92,3 +93,9 @@ from .supervisor import PartitionSupervisor as PartitionSupervisor
 from .supervisor import Supervisor as Supervisor
 from .supervisor import child as child
 from .supervisor import run as run
+from .task import Exited as Exited
+from .task import Finished as Finished
+from .task import Task as Task
+from .task import TaskReply as TaskReply
+from .task import TaskStream as TaskStream
+from .task import TaskSupervisor as TaskSupervisor

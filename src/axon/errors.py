@@ -9,6 +9,8 @@ AxonError
 │  ├─ WrongLoop             a handle was used from another thread or event loop
 │  ├─ NotInProcess          only a process can do this                    .function
 │  ├─ NotPicklable          an address does not leave its event loop
+│  ├─ NotTaskOwner          only who made a task may await it             .task .owner
+│  ├─ TaskAlreadyAwaited    a task's outcome is given once                .task .why
 │  └─ WrongServer           the name or id belongs to a server of another class
 ├─ ProcessDead              a process that was declared dead tried to send (a zombie)
 ├─ CallError                a request was not answered                    .target
@@ -26,7 +28,10 @@ AxonError
 │  └─ NameTaken             a live process holds the name                 .name .holder
 ├─ ChildError               a supervisor refused                          .id
 │  ├─ ChildNotFound  ChildRunning  ChildRestarting  ChildAlreadyPresent  ChildAlreadyStarted
-│  └─ MaxChildrenReached    a dynamic supervisor has as many as it may     .limit
+│  └─ MaxChildrenReached    it has as many as it may have                 .limit
+├─ TaskError                a task gave its owner no result               .task
+│  ├─ TaskExit              it ended without one                          .reason
+│  └─ TaskTimeout           none came in time                             .after
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """
 
@@ -58,11 +63,16 @@ __all__ = [
     "NotInProcess",
     "NotPicklable",
     "NotStarted",
+    "NotTaskOwner",
     "ProcessDead",
     "ServerDied",
     "StartError",
     "StartFailed",
     "SupervisorDied",
+    "TaskAlreadyAwaited",
+    "TaskError",
+    "TaskExit",
+    "TaskTimeout",
     "UsageError",
     "WrongArguments",
     "WrongLoop",
@@ -127,6 +137,24 @@ class NotInProcess(UsageError):
 
 class NotPicklable(UsageError, TypeError):
     """Handles and processes are addresses in one event loop; pickling one is refused."""
+
+
+class NotTaskOwner(UsageError):
+    """`task` belongs to `owner`, who made it: nobody else awaits it, asks after it, ignores it or shuts it down."""
+
+    def __init__(self, task: str, owner: str, caller: str, instead: str = "") -> None:
+        super().__init__(f"{task} belongs to {owner}, which made it; {caller} cannot have its outcome{instead}")
+        self.task = task
+        self.owner = owner
+
+
+class TaskAlreadyAwaited(UsageError):
+    """The outcome of `task` is given once; `why` says what became of it."""
+
+    def __init__(self, task: str, why: str) -> None:
+        super().__init__(f"the outcome of {task} cannot be had any more: {why}")
+        self.task = task
+        self.why = why
 
 
 class WrongServer(UsageError, TypeError):
@@ -302,12 +330,38 @@ class ChildAlreadyStarted(ChildError):
 
 
 class MaxChildrenReached(ChildError):
-    """A dynamic supervisor has `limit` children already (its `max_children`), those that wait for a restart included."""
+    """A supervisor has `limit` children already (its `max_children`), those that wait for a restart included."""
 
     def __init__(self, supervisor: str, id: str, limit: int) -> None:
         self.situation: str = f"was not started: there are as many as there may be (max_children={limit})"
         super().__init__(supervisor, id)
         self.limit = limit
+
+
+class TaskError(AxonError):
+    """A task gave its owner no result. `task` is its path."""
+
+    def __init__(self, task: str, message: str) -> None:
+        super().__init__(message)
+        self.task = task
+
+
+class TaskExit(TaskError):
+    """The task ended without a result. `reason` is its exit reason; an exception is also the `__cause__`."""
+
+    def __init__(self, task: str, reason: object) -> None:
+        super().__init__(task, f"{task} ended without a result: {reason!r}")
+        self.reason = reason
+        if isinstance(reason, BaseException):
+            self.__cause__: BaseException | None = reason
+
+
+class TaskTimeout(TaskError, TimeoutError):
+    """The task gave no result within `after` seconds."""
+
+    def __init__(self, task: str, after: float) -> None:
+        super().__init__(task, f"no result of {task} within {after:g} s")
+        self.after = after
 
 
 class SupervisorDied(AxonError):

@@ -40,7 +40,7 @@ ROOMS = (
     "cli",
     "testing",
 )
-RUNTIME = ROOMS[: ROOMS.index("supervisor") + 1]
+RUNTIME = ROOMS[: ROOMS.index("task") + 1]
 """What `import axon` loads; the face stands right below it, and the rooms after that may import the face."""
 
 

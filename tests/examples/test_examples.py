@@ -55,6 +55,16 @@ EXPECTED = {
         "  bob has been silent: the session ends",
         "sessions left: 0",
     ],
+    "tasks": [
+        "fetched: <h1>news</h1>",
+        "the page 'broken' failed: ConnectionError('nobody answers')",
+        "the page 'slow' took too long",
+        "fetched: <h1>weather</h1>",
+        "fetched: <h1>sports</h1>",
+        "awaited: <h1>today</h1> <h1>tomorrow</h1>",
+        "still running: 1",
+        "the block was left, and nothing runs",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -79,6 +79,30 @@ async def test_receive_with_match_leaves_the_others_in_place() -> None:
     assert seen == ["b", "d", "a", "c"]
 
 
+async def test_receive_with_match_misses_nothing_while_messages_are_taken_back() -> None:
+    """What it has looked at may shrink meanwhile, as when another coroutine of the process flushes a `Down`."""
+    seen: list[object] = []
+
+    async def watcher() -> None:
+        monitor = axon.monitor(spawn(receive))
+        axon.exit(spawn_of(monitor), kill)
+
+        async def flush() -> None:
+            axon.demonitor(monitor, flush=True)
+            axon.send(axon.current(), "wanted")
+
+        flushing = asyncio.create_task(flush())
+        seen.append(await receive(match=lambda message: message == "wanted", timeout=1))
+        await flushing
+
+    def spawn_of(monitor: axon.Monitor) -> axon.Process:
+        assert isinstance(monitor.target, axon.Process)
+        return monitor.target
+
+    await axon.wait_down(spawn(watcher))
+    assert seen == ["wanted"]
+
+
 @pytest.mark.slow
 @given(st.lists(st.integers(0, 5), max_size=20), st.lists(st.integers(0, 5), max_size=6))
 def test_receive_with_match_agrees_with_a_list(mail: list[int], wanted: list[int]) -> None:

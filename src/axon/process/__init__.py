@@ -44,6 +44,7 @@ from ._reason import shutdown as shutdown
 from ._runtime import Runnable as Runnable
 from ._runtime import Runtime as Runtime
 from ._runtime import runtime as runtime
+from ._spawn import TaskProcess as TaskProcess
 from ._spawn import cancel_timer as cancel_timer
 from ._spawn import read_timer as read_timer
 from ._spawn import receive as receive

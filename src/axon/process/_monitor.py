@@ -6,7 +6,7 @@ https://www.erlang.org/doc/system/ref_man_processes.html#links
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from ..errors import NoProcess
 from ._context import acting, running
@@ -114,19 +114,9 @@ def demonitor(monitor: Subscription, *, flush: bool = False) -> bool:
     active = monitor.drop()
     if watcher.monitoring is not None:
         watcher.monitoring.discard(monitor)
-    if (flush or monitor.flushes) and watcher.mailbox:
-        kept = [item for item in watcher.mailbox if not monitor.sent(_message(item))]
-        watcher.mailbox.clear()
-        watcher.mailbox.extend(kept)
+    if flush or monitor.flushes:
+        watcher.take_back(monitor.sent)
     return active
-
-
-def _message(item: object) -> object:
-    if type(item) is tuple:  # a server's mailbox holds a foreign message as (None, message, None, None)
-        parts = cast("tuple[object, ...]", item)
-        foreign = len(parts) == 4 and all(part is None for part in (parts[0], *parts[2:]))
-        return parts[1] if foreign else None
-    return item
 
 
 async def wait_down(target: Target) -> Down:

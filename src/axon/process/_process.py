@@ -102,6 +102,13 @@ class Process:
         """Put a message into the mailbox, and see that the process runs."""
         raise NotImplementedError
 
+    def take_back(self, unwanted: Callable[[object], bool]) -> None:
+        """Remove from the mailbox the messages that are not wanted any more."""
+        if self.mailbox:
+            kept = [message for message in self.mailbox if not unwanted(message)]
+            self.mailbox.clear()
+            self.mailbox.extend(kept)
+
     @property
     def runs_user_code(self) -> bool:
         """Whether user code is on the stack or suspended, so that an exit has to interrupt it first."""

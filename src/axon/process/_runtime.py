@@ -53,6 +53,7 @@ class Runtime:
         """Who waits, and for whom: an edge of the server room."""
         self.blocks: dict[object, list[object]] = {}
         self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
+        self.ends: dict[asyncio.Task[Any], dict[Callable[[], None], None]] = {}  # what ends with a plain coroutine
         self._serial = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False

@@ -23,7 +23,9 @@ P = ParamSpec("P")
 class TaskProcess(Process):
     """A process that is a coroutine function: it has a task from the start and takes its mail with `receive`."""
 
-    __slots__ = ("_burst", "_started", "_waiter")
+    __slots__ = ("_burst", "_seen", "_started", "_waiter")
+    mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
+    task: asyncio.Task[None] | None
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str, body: Coroutine[Any, Any, object]) -> None:
         super().__init__(runtime, parent, label)
@@ -31,6 +33,7 @@ class TaskProcess(Process):
         self._waiter: asyncio.Future[None] | None = None
         self._started = False
         self._burst = runtime.burst
+        self._seen = 0  # messages that the present `receive` has looked at and left
         self.task = runtime.start_task(self._main(body), self.context)
         # A task that is cancelled before its first step never enters its body (rule Z4), so this one looks after it.
         self.task.add_done_callback(lambda task: self._never_started(body))
@@ -73,9 +76,13 @@ class TaskProcess(Process):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def take_back(self, unwanted: Callable[[object], bool]) -> None:
+        super().take_back(unwanted)
+        self._seen = 0
+
     async def receive(self, timeout: float | None, match: Callable[[object], bool] | None) -> object:
         deadline = None if timeout is None else self.runtime.loop.time() + timeout
-        seen = 0
+        self._seen = 0
         self._burst -= 1
         if self._burst <= 0:
             self._burst = self.runtime.burst
@@ -91,12 +98,12 @@ class TaskProcess(Process):
                 raise AssertionError("a live process has a mailbox")
             if match is None and mailbox:
                 return mailbox.popleft()
-            for index in range(seen, len(mailbox)):
+            for index in range(self._seen, len(mailbox)):
                 if match is not None and match(mailbox[index]):
                     message = mailbox[index]
                     del mailbox[index]
                     return message
-            seen = len(mailbox)
+            self._seen = len(mailbox)
             await self._mail(deadline)
 
     async def _mail(self, deadline: float | None) -> None:

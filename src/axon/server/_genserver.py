@@ -66,6 +66,7 @@ class GenServer(Generic[S]):
 
     trap_exit: ClassVar[bool] = False
     __axon_unchecked__: ClassVar[bool] = False
+    __axon_supervises__: ClassVar[bool] = False  # whether it is a child of type supervisor
     __axon_finishes__: ClassVar[bool] = False  # whether a request under way is finished after its deadline
 
     def __init_subclass__(cls, **keywords: Any) -> None:

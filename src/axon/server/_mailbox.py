@@ -86,6 +86,13 @@ class MailboxProcess(Process):
         if self.waker is not None and not self.waker.done():
             self.waker.set_result(None)
 
+    def take_back(self, unwanted: Callable[[object], bool]) -> None:
+        def is_unwanted(item: Any) -> bool:
+            handler, message, keywords, _ = item
+            return handler is None and keywords is None and unwanted(message)
+
+        super().take_back(is_unwanted)
+
     def is_full(self) -> bool:
         """Whether the mailbox is at its limit."""
         return self.limit is not None and self.mailbox is not None and len(self.mailbox) >= self.limit

@@ -41,7 +41,7 @@ class Slot:
         self.restart_at: float | None = None
         self.ended: str | None = None
         self.children: dict[str, Slot] | None = None
-        self.gave_up: tuple[SupervisorGaveUp, Slot] | None = None
+        self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
 
     @property
     def path(self) -> str:

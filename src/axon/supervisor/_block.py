@@ -76,14 +76,14 @@ def _why(slot: Slot) -> str:
     )
 
 
-def _root_cause(reason: object, slot: Slot) -> BaseException | None:
+def _root_cause(reason: object, slot: Slot | None) -> BaseException | None:
     """The exception at the bottom: that of the child that failed last, over as many levels as gave up."""
     while True:
         if isinstance(reason, Reason) and isinstance(reason.term, StartFailed):
             return reason.term.__cause__ or reason.term
         if isinstance(reason, BaseException):
             return reason
-        if slot.gave_up is None:
+        if slot is None or slot.gave_up is None:
             return None
         event, slot = slot.gave_up
         reason = event.reason

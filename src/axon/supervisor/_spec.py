@@ -46,18 +46,29 @@ class ChildSpec(Generic[G_co]):
         checked_name(self.id, "id")
         checked_registration(self.name)
         checked_limit(self.mailbox)
-        if self.restart not in get_args(Restart):
-            raise InvalidOption("restart", self.restart, "'permanent', 'transient' or 'temporary'")
-        how = self.shutdown
-        timed = isinstance(how, int | float) and not isinstance(how, bool) and how >= 0
-        if not timed and how not in ("brutal_kill", "infinity"):
-            raise InvalidOption("shutdown", how, "seconds >= 0, 'brutal_kill' or 'infinity'")
+        checked_restart(self.restart)
+        checked_shutdown(self.shutdown)
         if not isinstance(self.significant, bool):
             raise InvalidOption("significant", self.significant, "True or False")
         if self.significant and self.restart == "permanent":
             raise InvalidOption("significant", True, "False for a permanent child, whose end ends nothing")
         if self.backoff is not None and not callable(self.backoff):
             raise InvalidOption("backoff", self.backoff, "None or a tenacity wait strategy")
+
+
+def checked_restart(restart: Restart) -> Restart:
+    """`restart=` if it is one of the three."""
+    if restart not in get_args(Restart):
+        raise InvalidOption("restart", restart, "'permanent', 'transient' or 'temporary'")
+    return restart
+
+
+def checked_shutdown(how: Shutdown) -> Shutdown:
+    """`shutdown=` as seconds >= 0, `brutal_kill` or `infinity`."""
+    timed = isinstance(how, int | float) and not isinstance(how, bool) and how >= 0
+    if not timed and how not in ("brutal_kill", "infinity"):
+        raise InvalidOption("shutdown", how, "seconds >= 0, 'brutal_kill' or 'infinity'")
+    return how
 
 
 def child(
@@ -89,7 +100,7 @@ def child(
     """
     from ._base import BaseSupervisor
 
-    is_supervisor = isinstance(server, BaseSupervisor)
+    is_supervisor = isinstance(server, BaseSupervisor) or server.__axon_supervises__
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
     if name is None and isinstance(server, BaseSupervisor):
