@@ -27,7 +27,7 @@ class Table(Generic[K, E]):
     ) -> None:
         self.by_key: dict[K, dict[int, E]] = {}
         self.by_process: dict[Process, Holding[K]] = {}
-        self.size = 0
+        self.size: int = 0
         self._mapping = mapping
         self._lost = lost
         self._serial = 0

@@ -46,12 +46,12 @@ class Handler:
         timeout: float | None,
         raises: tuple[type[Exception], ...],
     ) -> None:
-        self.function = function
-        self.kind = kind
-        self.name = function.__name__
-        self.timeout = timeout
-        self.raises = raises
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.function: Callable[..., Any] = function
+        self.kind: Kind = kind
+        self.name: str = function.__name__
+        self.timeout: float | None = timeout
+        self.raises: tuple[type[Exception], ...] = raises
+        self.is_async: bool = inspect.iscoroutinefunction(function)
         signature = inspect.signature(function)
         parameters = list(signature.parameters.values())[2:]
         self._signature = signature.replace(parameters=parameters)

@@ -100,7 +100,7 @@ def child(
     """
     from ._base import BaseSupervisor
 
-    is_supervisor = isinstance(server, BaseSupervisor) or server.__axon_supervises__
+    is_supervisor = isinstance(server, BaseSupervisor) or getattr(server, "__axon_supervises__", False)
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
     if name is None and isinstance(server, BaseSupervisor):
