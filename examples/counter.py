@@ -43,8 +43,10 @@ async def main() -> None:
             try:
                 print("its successor begins anew:", await counter.increment(0))
                 break
-            except NoProcess:  # the supervisor has not come round to it yet
-                await asyncio.sleep(0)
+            except NoProcess as nobody:
+                if nobody.restart_in is None:  # and nobody will be: it has ended for good
+                    raise
+                await asyncio.sleep(nobody.restart_in)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import asyncio
 import copy
 
 import pytest
-from parts import Boom, Log, Part, at, branch, crash, end, fails_from, fails_on, part, settle
+from parts import Boom, Log, Loose, Part, at, branch, crash, end, fails_from, fails_on, part, settle, takes
 from tenacity import wait_fixed
 
 import axon
@@ -215,3 +215,50 @@ async def test_every_handle_of_a_slot_is_equal() -> None:
         assert hash(a) == hash(at(sup, "a"))
         assert a == (await sup.which_children())[0].handle
         assert repr(a) == "<Part Supervisor/a>"
+
+
+async def crash_and_call(handle: Part) -> NoProcess:
+    """The answer to a call made before the supervisor could look at the crash."""
+    axon.exit(handle, axon.kill)
+    return await absence(handle)
+
+
+async def test_before_its_supervisor_has_looked_a_child_that_will_be_restarted_says_so() -> None:
+    log = Log()
+    restarts = {"permanent": 0.0, "transient": 0.0, "temporary": None}
+    children = [part(kind, log, Loose, restart=kind) for kind in restarts]  # type: ignore[arg-type]
+    async with Supervisor(children, max_restarts=10) as sup:
+        for kind, due in restarts.items():
+            assert (await crash_and_call(at(sup, kind))).restart_in == due
+
+
+async def test_one_that_ended_for_good_does_not() -> None:
+    async with Supervisor([part("a", Log(), restart="transient")]) as sup:
+        a = at(sup, "a")
+        ending = asyncio.create_task(axon.stop(a))
+        nobody = None
+        while nobody is None:
+            await asyncio.sleep(0)
+            if axon.whereis(a) is None:
+                nobody = await absence(a)
+        assert nobody.restart_in is None
+        await ending
+
+
+async def test_one_that_its_supervisor_ends_does_not() -> None:
+    async with Supervisor([part("a", Log(), Loose), part("b", Log())]) as sup:
+        a = at(sup, "a")
+        ending = asyncio.create_task(sup.terminate_child("a"))
+        await axon.wait_down(a)
+        assert (await absence(a)).restart_in is None
+        await ending
+
+
+async def test_a_sibling_that_restarts_with_its_group_is_due_while_the_others_start() -> None:
+    children = [part("a", Log(), begin=takes(5, on=2)), part("b", Log())]
+    async with Supervisor(children, strategy="one_for_all") as sup:
+        b = at(sup, "b")
+        await crash(at(sup, "a"))
+        assert (await absence(b)).restart_in == 0.0
+        await asyncio.sleep(6)
+        assert await b.number() == 2

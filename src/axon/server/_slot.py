@@ -5,7 +5,7 @@ A supervised child's slot is (its supervisor's slot, its id); an unsupervised se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import NoProcess
 from ..process import Runtime
@@ -13,6 +13,14 @@ from ..process import Runtime
 if TYPE_CHECKING:
     from ..telemetry import SupervisorGaveUp
     from ._process import ServerProcess
+
+
+class Keeper(Protocol):
+    """What a supervisor keeps: it knows what becomes of its children."""
+
+    def will_restart(self, slot: Slot) -> bool:
+        """Whether the incarnation in this slot has ended, and is to be started again."""
+        ...
 
 
 class Slot:
@@ -54,11 +62,18 @@ class Slot:
         """The error for a request while nobody is here."""
         if self.ended is not None:
             return NoProcess(self.path, self.ended)
-        due, above = self.restart_at, self.home
+        due, above = self._restart_due(), self.home
         while due is None and above is not None:  # it comes back together with its supervisor
-            due, above = above.restart_at, above.home
+            due, above = above._restart_due(), above.home
         left = None if due is None else max(0.0, due - self.runtime.loop.time())
         return NoProcess(self.path, "it does not run now", left)
+
+    def _restart_due(self) -> float | None:
+        """When a restart is due; at once if the supervisor has yet to look at the exit and will restart it."""
+        if self.restart_at is not None or self.home is None or self.home.process is None:
+            return self.restart_at
+        keeper: Keeper | None = self.home.process.state
+        return self.runtime.loop.time() if keeper is not None and keeper.will_restart(self) else None
 
     def end(self, why: str) -> None:
         """Nobody will ever be here again."""

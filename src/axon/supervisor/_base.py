@@ -233,9 +233,10 @@ class BaseSupervisor(GenServer[Children]):
         members = self._group(state, child)
         state.forget(child)
         await state.stop_all([m for m in members if m is not child], me, "restart with its group")
+        members = [member for member in members if state.by_id.get(member.id) is member]
         for member in members:
-            if state.by_id.get(member.id) is not member:
-                continue
+            member.slot.restart_at = me.runtime.loop.time()
+        for member in members:
             failure = await state.start(member, me)
             if isinstance(failure, StartFailed):
                 return self._try_again(member, me)

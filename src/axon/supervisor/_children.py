@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ..errors import Ignored, NameTaken, StartFailed
 from ..process import ExitReason, checked, is_clean
 from ..server import GenServer, ServerProcess, Slot, bound, launch, started
+from ._decide import is_restarted
 from ._end import end, report_unexpected, started_unless_stopped
 from ._spec import ChildSpec
 
@@ -115,12 +116,21 @@ class Children:
         """End a child by the shutdown protocol, and leave it stopped; `decision` goes into the report of a crash."""
         self.cancel_timer(child)
         process, how = child.process, child.spec.shutdown
+        child.status = "stopped"
         if process is not None:
             has_started = process.phase != "init"
             await end(process, supervisor, how)
             if has_started:
                 report_unexpected(process, how, decision)
         self.forget(child)
+
+    def will_restart(self, slot: Slot) -> bool:
+        """Whether a child has ended by itself, and its restart waits only for the supervisor to look."""
+        child = self.by_id.get(slot.label)
+        if child is None or child.slot is not slot or child.status != "running" or child.process is None:
+            return False
+        reason = child.process.reason
+        return reason is not None and is_restarted(child.spec.restart, reason)
 
     def forget(self, child: Child) -> None:
         """Nobody runs for this child any more."""
