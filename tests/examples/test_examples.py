@@ -65,6 +65,18 @@ EXPECTED = {
         "still running: 1",
         "the block was left, and nothing runs",
     ],
+    "pool": [
+        "the watcher begins with 2 workers",
+        "<Worker root/worker-1> did this",
+        "<Worker root/worker-2> did that",
+        "<Worker root/worker-1> did this and more",
+        "the key stays: True",
+        "Left <Worker root/worker-2>",
+        "Joined <Worker root/worker-2>",
+        "the key is where it was: True",
+        "the watcher hears of rain",
+        "found by its key: <Watcher root/Watcher>",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 from workers import Boom, Loud, Other, Start, Worker, end, process_of, seen, settle, spawn_inbox
@@ -357,3 +358,26 @@ async def test_who_is_in_no_group_pays_nothing_and_who_leaves_keeps_nothing(star
     assert len(process.at_death or ()) == 1
     pool.leave(worker, worker)
     assert not process.at_death
+
+
+@pytest.mark.slow
+async def test_joining_leaving_dying_and_taking_turns_cost_the_same_in_a_group_of_any_size(start: Start) -> None:
+    """Anything that looks at each of 200,000 members takes at least a hundred times as long."""
+    filler = await start(Other())
+    seconds: list[float] = []
+    for size in (10, 200_000):
+        pool = group(Other, f"pool of {size}")
+        pool.join(*[filler] * size)
+        repeats: list[float] = []
+        for _ in range(5):
+            others = [await start(Other()) for _ in range(20)]
+            begin = time.perf_counter()
+            for other in others:
+                pool.join(other)
+                pool.leave(other)
+                pool.join(other)
+                pool.pick()
+                axon.exit(other, axon.shutdown)
+            repeats.append(time.perf_counter() - begin)
+        seconds.append(min(repeats))
+    assert seconds[1] < 5 * seconds[0]

@@ -95,6 +95,13 @@ async def test_who_is_a_member_twice_has_two_turns(start: Start) -> None:
     assert Counter(pool.pick() for _ in range(30)) == {one: 10, two: 20}
 
 
+async def test_who_leaves_once_gives_up_the_older_turn(start: Start) -> None:
+    (one, two), pool = await some(start, 2), group(Worker, "pool")
+    pool.join(one)
+    pool.leave(one)
+    assert [pool.pick() for _ in range(4)] == [two, one, two, one]
+
+
 async def test_a_picked_member_is_asked_like_any_server(start: Start) -> None:
     await some(start, 2)
     pool = group(Worker, "pool")

@@ -25,8 +25,8 @@ def lookup(server: type[G], target: Target) -> G:
     target: a registered name, a registry's `via(key)`, or a process. Raises `NoProcess` if nobody is there,
     `WrongServer` if it is of another class. The handle follows its server's restarts; a name is looked up only once.
     """
-    if isinstance(target, str):
-        checked_name(target)
+    if target == "":
+        raise InvalidOption("target", target, "a text that is not empty")
     process = find(target, runtime())
     if process is None:
         raise NoProcess(str(target), "nobody holds this name" if isinstance(target, str | Via) else "it has ended")

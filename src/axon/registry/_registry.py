@@ -129,10 +129,7 @@ class Registry(Generic[K, V]):
         return [entry for entry in self.lookup(key) if predicate(entry.value)]
 
     def dispatch(self, key: K, function: Callable[[list[Entry[V]]], object]) -> None:
-        """Call `function` with the entries of a key, here and now; not if there are none. What it raises comes here.
-
-        `registry.dispatch("topic", lambda entries: [axon.send(process, "news") for process, _ in entries])`
-        """
+        """Call `function` with the entries of a key, here and now, unless there are none. What it raises comes here."""
         entries = self.lookup(key)
         if entries:
             function(entries)

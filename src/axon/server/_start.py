@@ -56,7 +56,9 @@ def checked_name(name: object, option: str = "name") -> str | None:
 
 def checked_registration(name: object) -> Name | None:
     """`name=` of a process as None, a text that is not empty, or a name of another registry."""
-    return name if isinstance(name, Via) else checked_name(name)
+    if name is None or (isinstance(name, str) and name) or isinstance(name, Via):
+        return name
+    raise InvalidOption("name", name, "a text that is not empty, or a name of a registry")
 
 
 def launch(
