@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from groups import act_on_group
 from reasons import Crash, leave, parse, show
 from world import Actions, World
 
@@ -113,7 +114,7 @@ def _now(world: World, action: Sequence[Any]) -> object:
         case ["read_timer", name]:
             return axon.read_timer(world.timers[name]) is not None
         case _:
-            return NotImplemented
+            return act_on_group(world, action)
     return SILENT
 
 

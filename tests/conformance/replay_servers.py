@@ -9,6 +9,7 @@ callbacks. The exit status is 0 if all went well (and, with `--golden`, all is t
     world.py      the processes of a scenario by their ids, and the events they report
     scripted.py   the processes
     actions.py    what they can be told to do
+    groups.py     what of it is about process groups
     reasons.py    reasons of the recordings <-> exit reasons of Axon
 """
 

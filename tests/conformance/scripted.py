@@ -9,12 +9,14 @@ from inspect import iscoroutine
 from typing import Any
 
 from actions import Do, Number, act, act_now
+from groups import changed
 from reasons import parse, show
 from world import Actions, Spec, Start, World
 
 import axon
 from axon import GenServer, Ignore, Reply, Stop, call, cast, handler
 from axon.process import receive, spawn, spawn_link, spawn_monitor, trap_exit
+from axon.registry import Joined, Left
 
 
 def received(world: World, message: object) -> None:
@@ -31,6 +33,8 @@ def received(world: World, message: object) -> None:
             world.note(me, "idle")
         case axon.Timeout(timer, text):
             world.note(me, "timer", world.named[timer], text)
+        case Joined() | Left():
+            changed(world, message)
         case str():
             world.note(me, "got", message)
         case _:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from oracle.determinism import DATA, RELEASE, record, release
-from oracle.generate import scenarios
+from oracle.generate import KINDS, scenarios
 from replay import read
 from replay_servers import difference, replay
 
@@ -65,7 +65,7 @@ def test_erlang_still_does_what_was_recorded(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("erlang")
-@pytest.mark.parametrize("kind", ["signals", "requests"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_random_scenarios_go_the_same_way_on_both(tmp_path: Path, kind: str) -> None:
     """Set AXON_EXAMPLES to try more of them, and others."""
     count = int(os.environ.get("AXON_EXAMPLES", "20"))

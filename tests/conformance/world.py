@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 from reasons import show
 
 import axon
-from axon import Monitor, Process, Reply, Timer
+from axon import GroupMonitor, Monitor, Process, Reply, Timer
 from axon.server import ServerProcess
 
 Event: TypeAlias = list[Any]
@@ -51,8 +51,9 @@ class World:
         self.handles: dict[str, Handle] = {}
         self.replies: dict[str, Reply[object]] = {}
         self.monitors: dict[str, Monitor] = {}
+        self.group_monitors: dict[str, GroupMonitor] = {}
         self.timers: dict[str, Timer] = {}
-        self.named: dict[Monitor | Timer, str] = {}
+        self.named: dict[Monitor | GroupMonitor | Timer, str] = {}
         self._ids: dict[Process, str] = {}
         self._gates: defaultdict[str, list[asyncio.Future[None]]] = defaultdict(list)
         self._brief = 0
