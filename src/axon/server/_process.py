@@ -199,7 +199,7 @@ class ServerProcess(MailboxProcess):
             return self._system(args, request)
         if self.idle_timer is not None:
             self.cancel_idle()
-        if request is not None and (request.due is not None or request.callers):
+        if request is not None and request.carries:
             if request.due is not None and self.runtime.loop.time() >= request.due:
                 request.fail(DeadlineExceeded(self.path))
                 self.runtime.dead_letter(self.path, partial(describe, item), "deadline passed")
@@ -279,7 +279,7 @@ class ServerProcess(MailboxProcess):
     def _answer(self, item: Item, request: Request, value: object) -> None:
         if item[0] is not None and item[0].kind == "stream" and not request.is_abandoned:
             value = Channel(self, value, request.due)  # takes the request's deadline and callers along
-        if request.due is not None or request.callers:
+        if request.carries:
             request.leave()
         if isfuture(value):
             answer_later(self, value, request)
@@ -312,7 +312,7 @@ class ServerProcess(MailboxProcess):
             error = DeadlineExceeded(self.path)
         elif item[0] is None or not isinstance(error, item[0].raises):
             return self._stop(error)
-        if request.due is not None or request.callers:
+        if request.carries:
             request.leave()
         self.item = None
         request.fail(error)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
+from ._followed import FollowedRequest
 from ._history import describe
 from ._request import Request, WaitEdge, call_request, refuse_zombie
 from ._stream import Channel
@@ -53,8 +54,12 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
     if sender is not None and sender.reason is not None:
         sender.refuse_if_dead()
     due = deadline_at.get()
-    item = (handler, args, keywords, None if due is None else Request(False, due, ()))
     process = slot.process
+    tracer = slot.runtime.bus.tracer
+    if tracer is None or process is None:
+        item = (handler, args, keywords, None if due is None else Request(False, due, ()))
+    else:
+        item = (handler, args, keywords, FollowedRequest(tracer, process, handler, sender))
     if process is None:
         slot.runtime.dead_letter(slot.path, partial(describe, item), "no process")
     elif process.limit is not None and process.is_full():
@@ -78,7 +83,8 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
             process = slot.process
         if process is None:
             raise slot.absent()
-        request = call_request(caller)
+        tracer = runtime.bus.tracer
+        request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
         item = (handler, args, keywords, request)
         if not process.busy and process.task is None and not process.suspended and runtime.in_place:
             process.answer_in_place(item)

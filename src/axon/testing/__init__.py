@@ -1,4 +1,6 @@
-"""Helpers for tests of actors: virtual time."""
+"""Helpers for tests of actors: virtual time, events as lists, servers that misbehave as told, and leaks by name."""
 
 from ._clock import VirtualClockLoop as VirtualClockLoop
 from ._clock import virtual_clock as virtual_clock
+from ._events import CapturedEvents as CapturedEvents
+from ._events import capture_events as capture_events
