@@ -8,6 +8,7 @@ AxonError
 │  ├─ WrongLoop             a handle was used from another thread or event loop
 │  ├─ NotInProcess          only a process can do this                    .function
 │  ├─ NotPicklable          an address does not leave its event loop
+│  ├─ NotSuspended          only a suspended server can be asked this      .target
 │  └─ WrongServer           the name or id belongs to a server of another class
 ├─ ProcessDead              a process that was declared dead tried to send (a zombie)
 ├─ CallError                a request was not answered                    .target
@@ -51,6 +52,7 @@ __all__ = [
     "NotInProcess",
     "NotPicklable",
     "NotStarted",
+    "NotSuspended",
     "ProcessDead",
     "ServerDied",
     "StartError",
@@ -110,6 +112,14 @@ class NotInProcess(UsageError):
 
 class NotPicklable(UsageError, TypeError):
     """Handles and processes are addresses in one event loop; pickling one is refused."""
+
+
+class NotSuspended(UsageError):
+    """Code can only be changed while the server handles nothing: `await axon.suspend(...)` first."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"{target} is not suspended; `await axon.suspend(...)` it before its code is changed")
+        self.target = target
 
 
 class WrongServer(UsageError, TypeError):

@@ -19,14 +19,15 @@ ROOMS = [file for file in FILES if file.name == "__init__.py" and file.parent !=
 
 FACE = """
     AxonError CallCycle CallError CallTimeout ChildAlreadyPresent ChildAlreadyStarted ChildCounts ChildError
-    ChildInfo ChildNotFound ChildRestarting ChildRunning ChildSpec DeadlineExceeded Down Exit ExitReason GenServer
-    IdleTimeout Ignore Ignored InvalidHandler InvalidOption MailboxFull Monitor NameTaken NoProcess NotInProcess
-    NotPicklable NotStarted Process ProcessDead Reason Reply ServerDied StartError StartFailed Statistics Stop
-    Stream Supervisor SupervisorDied Timeout Timer UsageError WrongLoop WrongServer ancestors call callers
-    cancel_timer cast child continue_with current deadline demonitor errors exit from_thread get_state handler
-    idle_after is_clean kill killed link lookup monitor noproc normal offer process read_timer register registered
-    replace_state resume run send send_after shutdown start start_link start_timer statistics stop stop_self
-    stream suspend telemetry unlink unregister wait_down whereis
+    ChildInfo ChildNotFound ChildRestarting ChildRunning ChildSpec DeadLetters DeadlineExceeded Down Exit ExitReason
+    GenServer IdleTimeout Ignore Ignored InvalidHandler InvalidOption Letter MailboxFull Message Monitor NameTaken
+    NoProcess NotInProcess NotPicklable NotStarted NotSuspended Process ProcessDead Reason Reply ServerDied
+    StartError StartFailed Statistics Status Stop Stream Supervisor SupervisorDied Timeout Timer UsageError
+    WrongLoop WrongServer ancestors call callers cancel_timer cast change_code child continue_with current
+    dead_letters deadline demonitor errors exit from_thread get_state get_status handler idle_after is_clean kill
+    killed link lookup monitor noproc normal offer process read_timer register registered replace_state resume run
+    send send_after shutdown start start_link start_timer statistics stop stop_self stream suspend telemetry trace
+    unlink unregister wait_down whereis
 """
 
 

@@ -7,6 +7,12 @@ from ._context import calling as calling
 from ._context import current as current
 from ._context import deadline_at as deadline_at
 from ._context import running as running
+from ._letters import DeadLetters as DeadLetters
+from ._letters import Letter as Letter
+from ._letters import Message as Message
+from ._letters import Why as Why
+from ._letters import dead_letters as dead_letters
+from ._letters import short as short
 from ._messages import Down as Down
 from ._messages import Exit as Exit
 from ._messages import Timeout as Timeout

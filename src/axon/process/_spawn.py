@@ -9,6 +9,7 @@ from typing import Any, ParamSpec
 
 from ..errors import InvalidOption, NotInProcess
 from ._context import acting, running
+from ._letters import Letter, short
 from ._messages import Timeout
 from ._monitor import Monitor, monitor
 from ._process import Process, Target, connect, find, need
@@ -189,7 +190,12 @@ def send(target: Target, message: object) -> None:
     process = need(target, home) if isinstance(target, str) else find(target, home)
     if process is None:
         path = target.path if isinstance(target, Process) else repr(target)
-        home.dead_letter(path, lambda: repr(message), "no process")
+        home.dead_letter(
+            path,
+            "no process",
+            lambda: short(message),
+            lambda: Letter(path=path, message=message, why="no process", send_again=lambda: send(target, message)),
+        )
     else:
         process.deliver(message)
 

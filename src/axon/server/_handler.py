@@ -46,7 +46,7 @@ class Handler:
         raises: tuple[type[Exception], ...],
     ) -> None:
         self.function = function
-        self.kind = kind
+        self.kind: Kind = kind
         self.name = function.__name__
         self.timeout = timeout
         self.raises = raises

@@ -9,14 +9,13 @@ from asyncio.events import (
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
 from ._followed import FollowedRequest
-from ._history import describe
 from ._request import Request, WaitEdge, call_request, refuse_zombie
+from ._status import dead_letter, text_of
 from ._stream import Channel
 
 if TYPE_CHECKING:
@@ -61,9 +60,9 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
     else:
         item = (handler, args, keywords, FollowedRequest(tracer, process, handler, sender))
     if process is None:
-        slot.runtime.dead_letter(slot.path, partial(describe, item), "no process")
+        dead_letter(handle, slot, item, "no process")
     elif process.limit is not None and process.is_full():
-        slot.runtime.dead_letter(slot.path, partial(describe, item), "mailbox full")
+        dead_letter(handle, slot, item, "mailbox full")
     else:
         process.enqueue(item)
 
@@ -95,7 +94,7 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
                 raise request.error
             return request.value
         if process.is_full():
-            raise MailboxFull(process.path, process.limit or 0, describe(item))
+            raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
         with WaitEdge(caller, process):
             process.enqueue(item)
             return await _answer(process, request, handler.timeout)

@@ -185,7 +185,7 @@ class AnswerSent(Event):
 class LifeChanged(Event):
     """A server under `axon.trace` was suspended or resumed, begins to terminate, or has ended."""
 
-    life: Literal["suspended", "running", "terminating", "ended"]
+    life: Literal["starting", "running", "suspended", "terminating", "ended"]
     reason: object = None
 
 
