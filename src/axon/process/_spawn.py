@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, ParamSpec
 
 from ..errors import InvalidOption, NotInProcess
@@ -193,7 +194,7 @@ def send(target: Target, message: object) -> None:
         home.dead_letter(
             path,
             "no process",
-            lambda: short(message),
+            partial(getattr(target, "__axon_text__", short), message),
             lambda: Letter(path=path, message=message, why="no process", send_again=lambda: send(target, message)),
         )
     else:

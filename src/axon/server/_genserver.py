@@ -142,6 +142,9 @@ class GenServer(Generic[S]):
     def __axon_process__(self) -> Process | None:
         return slot_of(self).process
 
+    def __axon_text__(self, message: object) -> str:
+        return text_of(self, slot_of(self), (None, message, None, None))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GenServer):
             return NotImplemented
