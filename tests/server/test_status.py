@@ -89,7 +89,8 @@ def printed() -> Generator[io.StringIO]:
     with redirect_stderr(lines):
         configure_logging("DEBUG", json=True)
         yield lines
-    logger.handlers[:], logger.level = before
+    logger.handlers[:] = before[0]
+    logger.setLevel(before[1])
 
 
 # -- get_status

@@ -53,14 +53,13 @@ def launch(
     reported: bool = False,
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
-    home = slot.runtime
+    holder = None if name is None else slot.runtime.names.get(name)
+    if name is not None and holder is not None:
+        raise NameTaken(name, holder.path, slot.label if parent is None else f"{parent.path}/{slot.label}")
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     process.limit, process.reported = limit, reported
     if name is not None:
-        holder = home.names.get(name)
-        if holder is not None:
-            raise NameTaken(name, holder.path, process.path)
-        home.names[name] = process
+        slot.runtime.names[name] = process
         process.name = name
     if linked and parent is not None:
         connect(parent, process)

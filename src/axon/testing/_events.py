@@ -1,27 +1,25 @@
-"""What happens, as a list: for tests that look at events, or wait for one."""
+"""Events as a list: for tests that look at what happened, or wait for it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ..errors import InvalidOption
-from ..process import checked_seconds
 from ..telemetry import Event, attach
+from ._record import Record
 
 E = TypeVar("E", bound=Event)
 K = TypeVar("K", bound=Event)
 
 
-class CapturedEvents(list[E]):
+class CapturedEvents(Record[E]):
     """The events that came, in order. Made by `capture_events`."""
 
     def __init__(self, kinds: tuple[type[E], ...]) -> None:
         super().__init__()
         self._kinds = kinds
-        self._changed: list[asyncio.Future[None]] = []
 
     def of(self, kind: type[K]) -> list[K]:
         """Those of one kind that have come so far."""
@@ -36,31 +34,12 @@ class CapturedEvents(list[E]):
         if kind not in self._kinds:
             known = ", ".join(each.__name__ for each in self._kinds)
             raise InvalidOption("kind", kind, f"one of those that are captured: {known}")
-        try:
-            async with asyncio.timeout(checked_seconds(timeout, "timeout")):
-                while True:
-                    for event in self.of(kind):
-                        if match is None or match(event):
-                            return event
-                    await self._more()
-        except TimeoutError:
-            came = "".join(f"\n  {event!r}" for event in self) or " nothing"
-            raise AssertionError(f"no {kind.__name__} that fits came within {timeout:g} s, but:{came}") from None
 
-    async def _more(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._changed.append(waiter)
-        try:
-            await waiter
-        finally:
-            self._changed.remove(waiter)
+        def find() -> K | None:
+            return next((event for event in self.of(kind) if match is None or match(event)), None)
 
-    def hear(self, event: E) -> None:
-        """Take one more."""
-        self.append(event)
-        for waiter in self._changed:
-            if not waiter.done():
-                waiter.set_result(None)
+        wanted = kind.__name__ if match is None else f"a {kind.__name__} that fits"
+        return await cast("Record[K]", self).until_found(find, timeout, wanted)
 
 
 @contextmanager
@@ -74,7 +53,7 @@ def capture_events(*kinds: type[E]) -> Generator[CapturedEvents[E]]:
     Raises `InvalidOption` without a kind. Not for programs: `axon.telemetry.attach` keeps nothing.
     """
     events = CapturedEvents(kinds)
-    detach = attach(events.hear, *kinds)
+    detach = attach(events.add, *kinds)
     try:
         yield events
     finally:
