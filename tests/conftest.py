@@ -10,8 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from axon.process import runtime
-from axon.testing import virtual_clock
+from axon.testing import assert_no_leaks, virtual_clock
 
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
 importlib.import_module("structlog")
@@ -42,15 +41,8 @@ def nothing_is_left(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 async def no_leaks() -> AsyncIterator[None]:
-    """After a test no task is left but its own, and no zombie."""
-    yield
-    zombies = dict(runtime().zombies)
-    mine = asyncio.current_task()
-    left = [task for task in asyncio.all_tasks() if task is not mine and not task.done()]
-    if left:  # a stop may take a few turns to unwind
-        await asyncio.sleep(0.001)
-        gc.collect()
-        await asyncio.sleep(0.001)
-        left = [task for task in asyncio.all_tasks() if task is not mine and not task.done()]
-    assert not left, f"left running: {left}"
-    assert not zombies, f"zombies: {zombies}"
+    """After a test nothing is left of what it started; the search looks at the objects of this test only."""
+    gc.collect()
+    gc.freeze()
+    async with assert_no_leaks():
+        yield

@@ -15,9 +15,12 @@ from . import errors as errors
 from . import process as process
 from . import telemetry as telemetry
 from .errors import *  # noqa: F403  # the whole tree, by its __all__
+from .process import DeadLetters as DeadLetters
 from .process import Down as Down
 from .process import Exit as Exit
 from .process import ExitReason as ExitReason
+from .process import Letter as Letter
+from .process import Message as Message
 from .process import Monitor as Monitor
 from .process import Process as Process
 from .process import Reason as Reason
@@ -28,6 +31,7 @@ from .process import ancestors as ancestors
 from .process import callers as callers
 from .process import cancel_timer as cancel_timer
 from .process import current as current
+from .process import dead_letters as dead_letters
 from .process import demonitor as demonitor
 from .process import exit as exit
 from .process import is_clean as is_clean
@@ -63,14 +67,17 @@ from .server import IdleTimeout as IdleTimeout
 from .server import Ignore as Ignore
 from .server import Reply as Reply
 from .server import Statistics as Statistics
+from .server import Status as Status
 from .server import Stream as Stream
 from .server import Wait as Wait
 from .server import call as call
 from .server import cast as cast
+from .server import change_code as change_code
 from .server import continue_with as continue_with
 from .server import deadline as deadline
 from .server import from_thread as from_thread
 from .server import get_state as get_state
+from .server import get_status as get_status
 from .server import handler as handler
 from .server import idle_after as idle_after
 from .server import offer as offer
@@ -83,6 +90,7 @@ from .server import stop as stop
 from .server import stop_self as stop_self
 from .server import stream as stream
 from .server import suspend as suspend
+from .server import trace as trace
 from .server import waits as waits
 from .server import watch_loop as watch_loop
 from .supervisor import ChildCounts as ChildCounts

@@ -9,6 +9,7 @@ AxonError
 │  ├─ WrongLoop             a handle was used from another thread or event loop
 │  ├─ NotInProcess          only a process can do this                    .function
 │  ├─ NotPicklable          an address does not leave its event loop
+│  ├─ NotSuspended          only a suspended server can be asked this      .target
 │  ├─ NotTaskOwner          only who made a task may await it             .task .owner
 │  ├─ TaskAlreadyAwaited    a task's outcome is given once                .task .why
 │  └─ WrongServer           the name or id belongs to a server of another class
@@ -63,6 +64,7 @@ __all__ = [
     "NotInProcess",
     "NotPicklable",
     "NotStarted",
+    "NotSuspended",
     "NotTaskOwner",
     "ProcessDead",
     "ServerDied",
@@ -155,6 +157,14 @@ class TaskAlreadyAwaited(UsageError):
         super().__init__(f"the outcome of {task} cannot be had any more: {why}")
         self.task = task
         self.why = why
+
+
+class NotSuspended(UsageError):
+    """Code can only be changed while the server handles nothing: `await axon.suspend(...)` first."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"{target} is not suspended; `await axon.suspend(...)` it before its code is changed")
+        self.target = target
 
 
 class WrongServer(UsageError, TypeError):

@@ -19,17 +19,17 @@ ROOMS = [file for file in FILES if file.name == "__init__.py" and file.parent !=
 
 FACE = """
     AnswerCancelled AxonError CallCycle CallError CallTimeout ChildAlreadyPresent ChildAlreadyStarted ChildCounts
-    ChildError ChildInfo ChildNotFound ChildRestarting ChildRunning ChildSpec DeadlineExceeded Down DynamicSupervisor
-    Exit ExitReason Exited Finished GenServer Group GroupMonitor IdleTimeout Ignore Ignored InvalidHandler
-    InvalidOption Joined Left MailboxFull MaxChildrenReached Monitor NameTaken NoMembers NoProcess NotInProcess
-    NotPicklable NotStarted NotTaskOwner PartitionSupervisor Process ProcessDead PubSub Reason Registry Reply
-    ServerDied StartError StartFailed Statistics Stop Stream Supervisor SupervisorDied Task TaskAlreadyAwaited
-    TaskError TaskExit TaskReply TaskStream TaskSupervisor TaskTimeout Timeout Timer UsageError Wait WrongArguments
-    WrongLoop WrongServer ancestors call callers cancel_timer cast child continue_with current deadline demonitor
-    errors exit from_thread get_state group handler idle_after is_clean kill killed link lookup monitor monitor_scope
-    noproc normal offer process read_timer register registered replace_state resume run send send_after shutdown start
-    start_link start_timer statistics stop stop_self stream suspend telemetry unlink unregister wait_down waits
-    watch_loop whereis which_groups
+    ChildError ChildInfo ChildNotFound ChildRestarting ChildRunning ChildSpec DeadLetters DeadlineExceeded Down
+    DynamicSupervisor Exit ExitReason Exited Finished GenServer Group GroupMonitor IdleTimeout Ignore Ignored
+    InvalidHandler InvalidOption Joined Left Letter MailboxFull MaxChildrenReached Message Monitor NameTaken NoMembers
+    NoProcess NotInProcess NotPicklable NotStarted NotSuspended NotTaskOwner PartitionSupervisor Process ProcessDead
+    PubSub Reason Registry Reply ServerDied StartError StartFailed Statistics Status Stop Stream Supervisor
+    SupervisorDied Task TaskAlreadyAwaited TaskError TaskExit TaskReply TaskStream TaskSupervisor TaskTimeout Timeout
+    Timer UsageError Wait WrongArguments WrongLoop WrongServer ancestors call callers cancel_timer cast change_code
+    child continue_with current dead_letters deadline demonitor errors exit from_thread get_state get_status group
+    handler idle_after is_clean kill killed link lookup monitor monitor_scope noproc normal offer process read_timer
+    register registered replace_state resume run send send_after shutdown start start_link start_timer statistics stop
+    stop_self stream suspend telemetry trace unlink unregister wait_down waits watch_loop whereis which_groups
 """
 
 

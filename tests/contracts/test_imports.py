@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,24 +135,34 @@ def test_the_runtime_imports_only_the_standard_library() -> None:
     ] == []
 
 
+def plain(requirement: str) -> str:
+    """The name of the distribution in a requirement."""
+    return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
+
+
 def modules_of(requirements: list[str]) -> set[str]:
     """The top-level modules that the named distributions install here."""
-
-    def plain(requirement: str) -> str:
-        return re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-")
-
     wanted = set(map(plain, requirements)) - {"axon-otp"}
     return {module for module, names in packages_distributions().items() if wanted & set(map(plain, names))}
+
+
+def brought_along(requirements: list[str]) -> list[str]:
+    """What the named distributions need themselves, their extras apart."""
+    needed = [line for name in requirements for line in requires(plain(name)) or ()]
+    return [line for line in needed if "extra ==" not in line]
 
 
 @pytest.mark.slow
 def test_a_room_needs_no_extra_and_the_runtime_no_dependency() -> None:
     """Each room is imported while the extras are hidden; the runtime while the base dependencies are, too."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    base = modules_of(project["dependencies"])
-    extras = modules_of([line for lines in project["optional-dependencies"].values() for line in lines]) - base
+    dependencies: list[str] = project["dependencies"]
+    base = modules_of(dependencies)
+    extras = modules_of([line for lines in project["optional-dependencies"].values() for line in lines])
+    extras -= modules_of([*dependencies, *brought_along(dependencies)])  # opentelemetry comes with pydantic-ai
     assert {"pydantic", "pydantic_ai", "structlog", "tenacity"} <= base
     assert {"typer", "rich"} <= extras
+    assert "opentelemetry" not in extras
     here = {room_of(file) for file in FILES}
     program = f"""
 import importlib, sys

@@ -225,7 +225,7 @@ async def test_a_spec_is_never_hashed_by_the_runtime(start: Start) -> None:
 
 def test_a_handle_has_only_its_users_methods_besides_the_callbacks() -> None:
     public = {name for name in dir(Vault) if not name.startswith("_")}
-    callbacks = {"init", "terminate", "handle_info", "handle_continue", "trap_exit"}
+    callbacks = {"init", "terminate", "handle_info", "handle_continue", "format_status", "code_change", "trap_exit"}
     assert public - callbacks == {"secrets", "keep", "forget", "all", "size"}
 
 

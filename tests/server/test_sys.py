@@ -15,6 +15,7 @@ from servers import (
     both_trapping_kinds,
     note,
     now,
+    raising,
     reason_of,
     seen,
     settle,
@@ -136,6 +137,78 @@ async def test_b48_a_change_that_raises_leaves_the_state_and_tells_who_wanted_it
     assert replacing.cancelled() or isinstance(replacing.exception(), error)
     assert await seen(server) == ["old"]
     assert await server.echo(1) == 1
+
+
+async def test_b48_a_change_is_a_plain_function(start: Start) -> None:
+    async def later(state: State) -> State:
+        return state
+
+    server = await start(Plain(begin=note("old")))
+    with pytest.raises(axon.InvalidOption, match="change"):
+        await axon.replace_state(server, later)
+    assert await seen(server) == ["old"]
+
+
+class Versioned(Plain):
+    """Its new state is made by its new code."""
+
+    def code_change(self, state: State, extra: object) -> State:
+        if extra == "broken":
+            raise Boom("no such version")
+        return [*state, extra]
+
+
+async def test_b52_a_suspended_server_takes_its_state_over_into_new_code(start: Start) -> None:
+    server = await start(Versioned(begin=note("old")))
+    await axon.suspend(server)
+    server.tell(note("queued"))
+    await axon.change_code(server, "2.0")
+    assert await seen(server) == ["old", "2.0"]
+    await axon.resume(server)
+    assert await seen(server) == ["old", "2.0", "queued"]
+
+
+async def test_b52_only_a_suspended_one(start: Start) -> None:
+    server = await start(Versioned(begin=note("old")), name="main")
+    with pytest.raises(axon.NotSuspended, match="main is not suspended") as refused:
+        await axon.change_code(server, "2.0")
+    assert refused.value.target == "main"
+    assert await seen(server) == ["old"]
+
+
+async def test_b52_a_failing_code_change_keeps_the_old_state(start: Start) -> None:
+    server = await start(Versioned(begin=note("old")))
+    await axon.suspend(server)
+    with pytest.raises(Boom, match="no such version"):
+        await axon.change_code(server, "broken")
+    await axon.resume(server)
+    assert await seen(server) == ["old"]
+    assert await server.echo(1) == 1
+
+
+async def test_b52_without_a_code_change_of_its_own_the_state_stays(start: Start) -> None:
+    server = await start(Plain(begin=note("old")))
+    await axon.suspend(server)
+    await axon.change_code(server)
+    assert await seen(server) == ["old"]
+
+
+def test_b52_code_change_is_a_plain_function() -> None:
+    async def code_change(self: Plain, state: State, extra: object) -> State:
+        return state
+
+    with pytest.raises(axon.InvalidHandler, match="code_change: must be a plain function"):
+        type("Slow", (Plain,), {"code_change": code_change})
+
+
+@both_trapping_kinds
+async def test_b50_a_suspended_server_that_is_stopped_runs_terminate(start: Start, kind: type[Plain]) -> None:
+    spec = kind()
+    server = await start(spec)
+    await axon.suspend(server)
+    server.tell(raising(Boom("queued")))
+    await axon.stop(server)
+    assert spec.ends == [axon.normal]
 
 
 @both_trapping_kinds

@@ -6,12 +6,13 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import structlog
 
 import axon
 from axon import GenServer, InvalidOption, Supervisor, SupervisorDied, call, cast
@@ -25,6 +26,7 @@ from axon.telemetry import (
     ProcessIgnored,
     ProcessStarted,
     UnexpectedMessage,
+    add_process,
     attach,
     bus,
     configure_logging,
@@ -254,6 +256,49 @@ async def test_a_log_handler_that_fails_does_not_disturb_the_death() -> None:
         clerk.crash(error)
         async with asyncio.timeout(1):
             assert (await axon.wait_down(clerk)).reason is error
+
+
+# -- a program's own lines
+
+
+class Talker(GenServer[None]):
+    def init(self) -> None:
+        pass
+
+    @call
+    async def say(self, state: None, fields: dict[str, Any]) -> None:
+        structlog.get_logger().info("said", **fields)
+        await asyncio.gather(self.aside())  # in a task of its own
+
+    async def aside(self) -> None:
+        structlog.get_logger().info("whispered")
+
+
+@pytest.fixture
+def lines() -> Generator[list[MutableMapping[str, Any]]]:
+    """What structlog would render, in a program that opted in."""
+    with structlog.testing.capture_logs(processors=[add_process]) as lines:
+        yield lines
+    structlog.reset_defaults()
+
+
+async def test_a_programs_own_lines_carry_the_path_of_their_process(lines: list[MutableMapping[str, Any]]) -> None:
+    async with Supervisor([Talker()], name="office") as sup:
+        await sup.get(Talker).say({"to": "you"})
+        structlog.get_logger().info("outside")
+    assert [(line["event"], line.get("path")) for line in lines] == [
+        ("said", "office/Talker"),
+        ("whispered", "office/Talker"),
+        ("outside", None),
+    ]
+    assert lines[0]["to"] == "you"
+
+
+async def test_a_path_of_their_own_stays(lines: list[MutableMapping[str, Any]]) -> None:
+    talker = await axon.start(Talker(), name="talker")
+    await talker.say({"path": "/tmp"})
+    assert [line["path"] for line in lines] == ["/tmp", "talker"]
+    await axon.stop(talker)
 
 
 # -- listeners

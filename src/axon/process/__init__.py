@@ -7,6 +7,12 @@ from ._context import calling as calling
 from ._context import current as current
 from ._context import deadline_at as deadline_at
 from ._context import running as running
+from ._letters import DeadLetters as DeadLetters
+from ._letters import Letter as Letter
+from ._letters import Message as Message
+from ._letters import Why as Why
+from ._letters import dead_letters as dead_letters
+from ._letters import short as short
 from ._messages import Down as Down
 from ._messages import Exit as Exit
 from ._messages import Timeout as Timeout
@@ -54,5 +60,6 @@ from ._spawn import spawn as spawn
 from ._spawn import spawn_link as spawn_link
 from ._spawn import spawn_monitor as spawn_monitor
 from ._spawn import start_timer as start_timer
+from ._spawn import undelivered as undelivered
 from ._timers import Timer as Timer
 from ._timers import checked_seconds as checked_seconds

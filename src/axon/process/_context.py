@@ -7,14 +7,15 @@ from a starter into what it starts: https://docs.python.org/3/library/contextvar
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..errors import NotInProcess
+from ..telemetry import running as _running
 
 if TYPE_CHECKING:
     from ._process import Process
 
-running: ContextVar[Process | None] = ContextVar("axon_process", default=None)
+running: ContextVar[Process | None] = cast("ContextVar[Process | None]", _running)
 """The process whose code runs."""
 deadline_at: ContextVar[float | None] = ContextVar("axon_deadline", default=None)
 """Until when, in the loop's time, the requests made here matter."""

@@ -121,9 +121,9 @@ class Process:
         """Whether the mailbox has a limit and is at it: what others send is refused then."""
         return False
 
-    def last_messages(self) -> tuple[str, ...]:
-        """What the process handled last, for the report of a crash."""
-        return ()
+    def shown(self, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
+        """What the report of a crash shows: the reason, and as text what the process handled last."""
+        return reason, ()
 
     def report(self, reason: ExitReason) -> None:
         """Tell whoever listens that the process ended; a supervised server's crash is its supervisor's to report."""
@@ -136,8 +136,9 @@ class Process:
     def report_crash(self, reason: ExitReason, decision: str) -> None:
         """One event per crash, with what is done about it."""
         if self.runtime.bus.wants(ProcessCrashed):
+            shown, messages = self.shown(reason)
             self.runtime.bus.emit(
-                ProcessCrashed(path=self.path, reason=reason, decision=decision, last_messages=self.last_messages())
+                ProcessCrashed(path=self.path, reason=shown, decision=decision, last_messages=messages)
             )
 
     # -- exit signals

@@ -15,8 +15,7 @@ from ..telemetry import Bus, DeadLetter, bus
 from ._timers import TimerHeap
 
 if TYPE_CHECKING:
-    from typing import Literal
-
+    from ._letters import Letter, Why
     from ._process import Process
 
 SLICE = 0.001
@@ -47,6 +46,7 @@ class Runtime:
         self.names: dict[str, Process] = {}
         self.zombies: dict[Process, asyncio.Task[None]] = {}
         self.dead_letters: int = 0
+        self.collectors: dict[object, Callable[[Letter], None]] = {}
         self.timers: TimerHeap = TimerHeap(loop)
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
         self.waits: dict[Process, Any] = {}
@@ -116,16 +116,15 @@ class Runtime:
         finally:
             self._delivering = False
 
-    def dead_letter(
-        self,
-        path: str,
-        text: Callable[[], str],
-        why: Literal["no process", "mailbox full", "deadline passed", "died before handling it"],
-    ) -> None:
-        """Count, and report to whoever listens, a message that nobody took."""
+    def dead_letter(self, path: str, why: Why, text: Callable[[], str], letter: Callable[[], Letter]) -> None:
+        """Count a message that nobody took; it is made into a text or a letter only for those who want one."""
         self.dead_letters += 1
         if self.bus.wants(DeadLetter):
             self.bus.emit(DeadLetter(path=path, text=text(), why=why))
+        if self.collectors:
+            lost = letter()
+            for collect in list(self.collectors.values()):
+                collect(lost)
 
     def interrupted(self, error: KeyboardInterrupt) -> None:
         """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from functools import partial
+from typing import Any, Literal, ParamSpec
 
 from ..errors import InvalidOption, NoProcess, NotInProcess
 from ._context import acting, running
+from ._letters import Letter, short
 from ._messages import Timeout
 from ._monitor import Monitor, monitor
 from ._name import Via
@@ -199,11 +201,23 @@ def send(target: Target, message: object) -> None:
         if isinstance(target, str | Via):
             raise NoProcess(str(target))
         path = target.path if isinstance(target, Process) else repr(target)
-        home.dead_letter(path, lambda: repr(message), "no process")
+        undelivered(home, path, target, message, "no process")
     elif process.is_full():
-        home.dead_letter(process.path, lambda: repr(message), "mailbox full")
+        undelivered(home, process.path, target, message, "mailbox full")
     else:
         process.deliver(message)
+
+
+def undelivered(
+    home: Runtime, path: str, target: Target, message: object, why: Literal["no process", "mailbox full"]
+) -> None:
+    """A plain message that nobody took becomes a dead letter."""
+    home.dead_letter(
+        path,
+        why,
+        partial(getattr(target, "__axon_text__", short), message),
+        lambda: Letter(path=path, message=message, why=why, send_again=lambda: send(target, message)),
+    )
 
 
 def send_after(seconds: float, target: Target, message: object) -> Timer:

@@ -68,6 +68,10 @@ class TimerHeap:
         """Seconds until it fires, or None if it has fired or was cancelled."""
         return None if timer._fire is None else max(0.0, timer._when - self._loop.time())
 
+    def pending(self) -> list[Timer]:
+        """Those that are still to fire, the next one first."""
+        return [timer for _, _, timer in sorted(self._heap) if timer._fire is not None]
+
     def _arm(self) -> None:
         if self._armed is not None:
             self._armed.cancel()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar, get_args, overload
 
 from ..errors import InvalidOption, NameTaken, WrongLoop
-from ..process import Process, Runtime, Target, Via, acting, find
+from ..process import Process, Runtime, Target, Via, acting, find, undelivered
 from ._here import checked_key, checked_text, here, is_target
 from ._table import Table
 
@@ -207,7 +207,7 @@ class Registry(Generic[K, V]):
         for listener in self.listeners:
             process = find(listener, home)
             if process is None:
-                home.dead_letter(str(listener), lambda: repr(news), "no process")
+                undelivered(home, str(listener), listener, news, "no process")
             else:
                 process.deliver(news)
 

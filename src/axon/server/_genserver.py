@@ -14,9 +14,9 @@ from ..errors import InvalidHandler, NotPicklable
 from ..process import ExitReason, Process
 from ..telemetry import UnexpectedMessage
 from ._handler import Handler
-from ._history import describe
 from ._send import SLOT, slot_of
 from ._slot import Slot
+from ._status import Status, text_of
 
 S = TypeVar("S")
 
@@ -36,7 +36,15 @@ def is_server_class(value: object) -> TypeGuard[type[GenServer[Any]]]:
     return isinstance(value, type) and issubclass(value, GenServer)
 
 
-_NOT_IN_SPEC = ("init", "terminate", "handle_info", "handle_continue", "trap_exit")
+_NOT_IN_SPEC = (
+    "init",
+    "terminate",
+    "handle_info",
+    "handle_continue",
+    "format_status",
+    "code_change",
+    "trap_exit",
+)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -77,6 +85,11 @@ class GenServer(Generic[S]):
             found = getattr(value, "__axon_handler__", None)
             if isinstance(found, Handler):
                 _check_shape(cls, name, found)
+        for name in ("format_status", "code_change"):
+            if inspect.iscoroutinefunction(vars(cls).get(name)):
+                raise InvalidHandler(
+                    f"{cls.__name__}.{name}", "must be a plain function: it runs between two callbacks"
+                )
         check_hints(cls, at_start=False)
 
     # -- what a server defines
@@ -90,9 +103,10 @@ class GenServer(Generic[S]):
 
     def handle_info(self, state: S, message: object) -> Awaitable[None] | None:
         """Any other message: `Down`, `Exit`, `IdleTimeout`, timers, what others `send`. The default reports it."""
-        runtime = slot_of(self).runtime
-        if runtime.bus.wants(UnexpectedMessage):
-            runtime.bus.emit(UnexpectedMessage(path=slot_of(self).path, text=describe((None, message, None, None))))
+        slot = slot_of(self)
+        if slot.runtime.bus.wants(UnexpectedMessage):
+            text = text_of(self, slot, (None, message, None, None))
+            slot.runtime.bus.emit(UnexpectedMessage(path=slot.path, text=text))
         return None
 
     def handle_continue(self, state: S, continuation: object) -> Awaitable[None] | None:
@@ -106,10 +120,31 @@ class GenServer(Generic[S]):
         """
         return None
 
+    def format_status(self, status: Status) -> Status:
+        """What of this server may be seen: `return replace(status, state=..., messages=...)` hides keys and prompts.
+
+        Asked before anything is shown, of `axon.get_status`, crash reports, statistics, dead letters and traces, and
+        wherever else a message becomes text. The default shows all. A plain function; if it fails nothing is shown.
+        Its exceptions reach callers and supervisors as they are: put no keys into them.
+        https://www.erlang.org/doc/man/gen_server#Module:format_status-1
+        """
+        return status
+
+    def code_change(self, state: S, extra: object) -> S:
+        """The state as new code wants it: called by `axon.change_code` while the server is suspended.
+
+        Make a new one and leave `state` alone: if this raises the server goes on with it. The default changes nothing.
+        A plain function. https://www.erlang.org/doc/man/gen_server#Module:code_change-3
+        """
+        return state
+
     # -- what an address is
 
     def __axon_process__(self) -> Process | None:
         return slot_of(self).process
+
+    def __axon_text__(self, message: object) -> str:
+        return text_of(self, slot_of(self), (None, message, None, None))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, GenServer):

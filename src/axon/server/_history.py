@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,26 +14,13 @@ RECENT = 8
 Recent: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None]"
 """What it remembers of one: handler, arguments, keywords."""
 
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 80
 
-
-def describe(item: Any) -> str:
-    """A message as text: `increment(3, by=2)`, or the representation of a foreign message; long values are cut."""
-    handler, args, keywords = item[:3]
-    if handler is None:
-        return _short.repr(args)
-    shown = [_short.repr(value) for value in args]
-    shown += [f"{name}={_short.repr(value)}" for name, value in dict[str, Any](keywords or ()).items()]
-    return f"{handler.name}({', '.join(shown)})"
-
-
-def recent_messages(recent: list[Recent | None] | None, handled: int) -> tuple[str, ...]:
-    """The messages handled last, as text, newest last."""
+def recent_messages(recent: list[Recent | None] | None, handled: int) -> list[Recent]:
+    """The messages handled last, newest last."""
     if recent is None:
-        return ()
+        return []
     ordered = [recent[n % RECENT] for n in range(max(0, handled - RECENT), handled)]
-    return tuple(describe(item) for item in ordered if item is not None)
+    return [item for item in ordered if item is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

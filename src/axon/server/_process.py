@@ -11,18 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
 from ._deferred import answer_later, isfuture
-from ._history import RECENT, Recent, describe, recent_messages
+from ._history import RECENT, Recent
 from ._mailbox import Item, MailboxProcess
 from ._report import report_end, report_start
 from ._request import Request
 from ._slot import Slot
+from ._status import crash_of, dead_letter
 from ._stream import Channel
 from ._verbs import Ignore
 
@@ -197,10 +197,10 @@ class ServerProcess(MailboxProcess):
             return self._system(args, request)
         if self.idle_timer is not None:
             self.cancel_idle()
-        if request is not None and (request.due is not None or request.callers):
+        if request is not None and request.carries:
             if request.due is not None and self.runtime.loop.time() >= request.due:
                 request.fail(DeadlineExceeded(self.path))
-                self.runtime.dead_letter(self.path, partial(describe, item), "deadline passed")
+                dead_letter(self.handle, self.slot, item, "deadline passed")
                 return None
             request.enter()
         self.item = item
@@ -277,7 +277,7 @@ class ServerProcess(MailboxProcess):
     def _answer(self, item: Item, request: Request, value: object) -> None:
         if item[0] is not None and item[0].kind == "stream" and not request.is_abandoned:
             value = Channel(self, value, request.due)  # takes the request's deadline and callers along
-        if request.due is not None or request.callers:
+        if request.carries:
             request.leave()
         if isfuture(value):
             answer_later(self, value, request)
@@ -310,7 +310,7 @@ class ServerProcess(MailboxProcess):
             error = DeadlineExceeded(self.path)
         elif item[0] is None or not isinstance(error, item[0].raises):
             return self._stop(error)
-        if request.due is not None or request.callers:
+        if request.carries:
             request.leave()
         self.item = None
         request.fail(error)
@@ -373,8 +373,8 @@ class ServerProcess(MailboxProcess):
         else:
             report_end(self, reason)
 
-    def last_messages(self) -> tuple[str, ...]:
-        return recent_messages(self.recent, self.handled)
+    def shown(self, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
+        return crash_of(self, reason)
 
     def discard(self, mailbox: deque[object]) -> None:
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
@@ -388,7 +388,7 @@ class ServerProcess(MailboxProcess):
             if request is not None and request.is_call:
                 request.fail(ServerDied(self.path, reason))
             elif handler is not None:
-                self.runtime.dead_letter(self.path, partial(describe, item), "died before handling it")
+                dead_letter(self.handle, self.slot, item, "died before handling it")
         for work in list(self.work or ()):
             work.cancel()
         while self.room:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import Ignored
 from ..process import ExitReason, is_clean
 from ..telemetry import ProcessExited, ProcessIgnored, ProcessStarted, ProcessStartFailed
+from ._status import status_of
 
 if TYPE_CHECKING:
     from ._process import ServerProcess
@@ -22,7 +23,7 @@ def report_start(server: ServerProcess) -> None:
         if bus.wants(ProcessIgnored):
             bus.emit(ProcessIgnored(path=server.path))
     elif bus.wants(ProcessStartFailed):
-        bus.emit(ProcessStartFailed(path=server.path, reason=outcome.reason))
+        bus.emit(ProcessStartFailed(path=server.path, reason=status_of(server, reason=outcome.reason).reason))
     if server.ack is not None and not server.ack.done():
         server.ack.set_result(None)
 

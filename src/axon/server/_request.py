@@ -12,14 +12,18 @@ R = TypeVar("R")
 
 
 class Request:
-    """What travels with a message besides handler and arguments; a cast with nothing to carry has none."""
+    """What travels with a message besides handler and arguments; a cast with nothing to carry has none.
 
-    __slots__ = ("callers", "done", "due", "error", "future", "is_call", "later", "value")
+    `carries` tells whether its handler has to be told: `enter` and `leave` go around it.
+    """
+
+    __slots__ = ("callers", "carries", "done", "due", "error", "future", "is_call", "later", "value")
 
     def __init__(self, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
         self.is_call: bool = is_call
         self.due: float | None = due
         self.callers: tuple[Process, ...] = callers
+        self.carries: bool = True if callers else due is not None
         self.done: bool = False
         self.value: Any = None
         self.error: BaseException | None = None

@@ -9,13 +9,13 @@ from asyncio.events import (
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Runtime, checked_seconds, deadline_at, running
-from ._history import describe
+from ._followed import FollowedRequest
 from ._request import Request, call_request, refuse_zombie
+from ._status import dead_letter, text_of
 from ._stream import Channel
 from ._waits import WaitEdge
 
@@ -56,12 +56,16 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
     if sender is not None and sender.reason is not None:
         sender.refuse_if_dead()
     due = deadline_at.get()
-    item = (handler, args, keywords, None if due is None else Request(False, due, ()))
     process = slot.process
+    tracer = slot.runtime.bus.tracer
+    if tracer is None or process is None:
+        item = (handler, args, keywords, None if due is None else Request(False, due, ()))
+    else:
+        item = (handler, args, keywords, FollowedRequest(tracer, process, handler, sender))
     if process is None:
-        slot.runtime.dead_letter(slot.path, partial(describe, item), "no process")
+        dead_letter(handle, slot, item, "no process")
     elif process.limit is not None and process.is_full():
-        slot.runtime.dead_letter(slot.path, partial(describe, item), "mailbox full")
+        dead_letter(handle, slot, item, "mailbox full")
     else:
         process.enqueue(item)
 
@@ -83,7 +87,8 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
             process = slot.process
         if process is None:
             raise slot.absent()
-        request = call_request(caller)
+        tracer = runtime.bus.tracer
+        request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
         item = (handler, args, keywords, request)
         if not process.busy and process.task is None and not process.suspended and runtime.in_place:
             process.answer_in_place(item)
@@ -94,7 +99,7 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
                 raise request.error
             return request.value
         if process.is_full():
-            raise MailboxFull(process.path, process.limit or 0, describe(item))
+            raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
         with WaitEdge(caller, process, handler.timeout, request.due):
             process.enqueue(item)
             return await _answer(process, request, handler.timeout)

@@ -31,6 +31,8 @@ class Channel:
     def __init__(self, server: ServerProcess, items: Any, due: float | None) -> None:
         self.server = server
         self.ended: BaseException | None = None
+        self.at_end: Callable[[BaseException | None], None] | None = None  # told once, with what broke it off
+        self._closed = False
         self._window: deque[Any] = deque()
         self._change: asyncio.Future[None] | None = None
         self._items: Any = items
@@ -85,6 +87,12 @@ class Channel:
             else:
                 self.ended = task.exception() or StopAsyncIteration()
         self._notify()
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        at_end, self.at_end = self.at_end, None
+        if at_end is not None:
+            at_end(None if self._closed or isinstance(self.ended, StopAsyncIteration) else self.ended)
 
     def _notify(self) -> None:
         if self._change is not None and not self._change.done():
@@ -116,8 +124,11 @@ class Channel:
     def close(self) -> None:
         """The reader is gone: end the generator."""
         self._items = None
+        self._closed = self.ended is None
         if self._task is not None:
             self._task.cancel()
+        else:
+            self._tell_end()
 
 
 class Stream(AsyncIterator[R], Generic[R]):

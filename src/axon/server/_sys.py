@@ -6,10 +6,11 @@ https://www.erlang.org/doc/man/sys
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, NoProcess, ServerDied
+from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, NoProcess, NotSuspended, ServerDied
 from ..process import (
     ExitReason,
     Target,
@@ -24,10 +25,11 @@ from ..process import (
     wait_down,
 )
 from ._genserver import GenServer
-from ._history import Statistics, recent_messages
+from ._history import Statistics
 from ._process import ServerProcess
 from ._request import refuse_zombie
 from ._send import ask_system
+from ._status import Status, as_text, recent_of, status_of
 from ._waits import WaitEdge
 
 S = TypeVar("S")
@@ -53,17 +55,55 @@ async def get_state(target: Target) -> object:
     return await ask_system(server_of(target), lambda process: process.state)
 
 
+async def get_status(target: Target) -> Status:
+    """What may be seen of the server, taken between two callbacks: its life, parent, state and last messages.
+
+    Works while the server is suspended. What is not to be seen its class takes out in `format_status`. Raises as
+    `get_state`. https://www.erlang.org/doc/man/sys#get_status-1
+    """
+
+    def look(process: ServerProcess) -> Status:
+        return status_of(process, state=process.state, messages=recent_of(process))
+
+    status: Status = await ask_system(server_of(target), look)
+    return status
+
+
 async def replace_state(target: Target, change: Callable[[Any], object]) -> object:
     """Install `change(state)` as the state between two callbacks, and return it.
 
-    If `change` raises, the state stays, the server lives, and the error comes here.
+    change: a plain function. If it raises, the state stays, the server lives, and the error comes here.
     """
 
     def replace(process: ServerProcess) -> object:
-        process.state = change(process.state)
-        return process.state
+        new = change(process.state)
+        if inspect.iscoroutine(new):
+            new.close()
+            raise InvalidOption("change", change, "a plain function: it runs between two callbacks")
+        process.state = new
+        return new
 
     return await ask_system(server_of(target), replace)
+
+
+async def change_code(target: Target, extra: object = None) -> None:
+    """Have a suspended server take its state over into new code: `code_change(state, extra)` gives the new one.
+
+        await axon.suspend(counter)
+        ...                                             # replace what the server's class uses
+        await axon.change_code(counter, "2.0")
+        await axon.resume(counter)
+
+    If `code_change` raises, the old state stays, the server lives, and the error comes here. Raises `NotSuspended` if
+    the server runs, since its next message might find half of the new code. https://www.erlang.org/doc/man/sys#change_code-4
+    """
+
+    def change(process: ServerProcess) -> None:
+        if not process.suspended:
+            raise NotSuspended(process.path)
+        process.state = process.handle.code_change(process.state, extra)
+
+    await ask_system(server_of(target), change)
 
 
 async def suspend(target: Target) -> None:
@@ -91,7 +131,7 @@ def statistics(target: Target) -> Statistics:
         handled=process.handled,
         queued=len(process.mailbox or ()),
         pending=len(process.work or ()),
-        recent=recent_messages(process.recent, process.handled),
+        recent=tuple(map(as_text, status_of(process, messages=recent_of(process)).messages)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import traceback
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from ..errors import InvalidOption
 from . import _log
 from ._events import Event, ListenerFailed
+from ._tracer import Tracer
 
 E = TypeVar("E", bound=Event)
 
@@ -26,12 +28,15 @@ class _Attachment:
 
 
 class Bus:
-    """The listeners of one event loop. Reach it with `attach`."""
+    """The listeners of one event loop, and the tracer of its requests. Reach it with `attach` and `emit`."""
 
-    __slots__ = ("_listeners",)
+    __slots__ = ("_listeners", "_loop", "_spans", "tracer")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.tracer: Tracer | None = None
+        self._loop = loop
         self._listeners: dict[type[Event], list[_Attachment]] = {}
+        self._spans = itertools.count(1)
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether anybody listens to this kind: ask before an event is built."""
@@ -42,14 +47,22 @@ class Bus:
         for attached in tuple(self._listeners.get(type(event), ())):
             try:
                 attached.listener(event)
-            except Exception as error:
+            except BaseException as error:
                 self.detach(attached)
-                self.emit(ListenerFailed(path=event.path, listener=repr(attached.listener), error=error))
+                if isinstance(error, KeyboardInterrupt):  # not the listener's doing
+                    self._loop.call_soon(_raise, error)
+                self.emit(
+                    ListenerFailed(path=event.path, listener=repr(attached.listener), kind=type(event), error=error)
+                )
         try:
             _log.write(event)
         except Exception:  # a filter or formatter of the program: no reason for a process to end
             if logging.raiseExceptions:
                 traceback.print_exc()
+
+    def next_span(self) -> int:
+        """A number that no other span of this loop has."""
+        return next(self._spans)
 
     def attach(self, attached: _Attachment) -> None:
         """Hand over events of its kinds from now on."""
@@ -66,6 +79,10 @@ class Bus:
                 self._listeners.pop(kind, None)
 
 
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 _ATTRIBUTE = "_axon_bus"
 
 
@@ -74,7 +91,7 @@ def bus(loop: asyncio.AbstractEventLoop | None = None) -> Bus:
     loop = asyncio.get_running_loop() if loop is None else loop
     found: Bus | None = getattr(loop, _ATTRIBUTE, None)
     if found is None:
-        found = Bus()
+        found = Bus(loop)
         setattr(loop, _ATTRIBUTE, found)
     return found
 
@@ -82,8 +99,10 @@ def bus(loop: asyncio.AbstractEventLoop | None = None) -> Bus:
 def attach(listener: Callable[[E], None], *kinds: type[E]) -> Callable[[], None]:
     """Call `listener(event)` for every event of these kinds on the running loop; returns the function that detaches.
 
-    The listener runs in the emitter's turn, so it must be quick and must not block. One that raises is detached
-    and reported as `ListenerFailed`. https://hexdocs.pm/telemetry
+    kinds: classes of events, exactly these and none derived from them. The listener runs in the emitter's turn, so it
+    must be quick and must not block. One that raises is detached from all its kinds and reported as `ListenerFailed`.
+    Attaching the same function twice is two attachments; detaching a second time changes nothing.
+    https://hexdocs.pm/telemetry
     """
     for kind in kinds or (None,):
         if not isinstance(kind, type) or not issubclass(kind, Event) or kind is Event:
@@ -91,3 +110,19 @@ def attach(listener: Callable[[E], None], *kinds: type[E]) -> Callable[[], None]
     home, attached = bus(), _Attachment(listener, kinds)
     home.attach(attached)
     return lambda: home.detach(attached)
+
+
+def wants(kind: type[Event]) -> bool:
+    """Whether anybody on the running loop listens to this kind: for events that cost something to build."""
+    return bus().wants(kind)
+
+
+def emit(event: Event) -> None:
+    """Hand an event of your own to whoever listens on the running loop, now and in this turn.
+
+    A listener that raises does not disturb the emitter. Raises `InvalidOption` if it is no event, and `RuntimeError`
+    outside an event loop.
+    """
+    if not isinstance(event, Event) or type(event) is Event:
+        raise InvalidOption("event", event, "an instance of a class derived from axon.telemetry.Event")
+    bus().emit(event)

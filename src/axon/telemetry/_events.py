@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from ._running import here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The base of all events. `path` names the process, from the root: `app/Counter`."""
+    """The base of all events, and of a program's own: any frozen dataclass that derives from it can be emitted.
 
-    path: str
+        @dataclass(frozen=True)
+        class OrderPlaced(Event):
+            order: int
+
+        axon.telemetry.emit(OrderPlaced(3))
+
+    `path` names the process, from the root: `app/Counter`; default the one whose code runs, empty if none does.
+    """
+
+    path: str = field(default_factory=here)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +175,112 @@ class UnexpectedMessage(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerFailed(Event):
-    """A telemetry listener raised and was detached."""
+    """A telemetry listener raised at an event of class `kind`, and was detached from all its kinds."""
 
     listener: str
+    kind: type[Event]
     error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanStarted(Event):
+    """A `span` began, at `monotonic_time` of the loop's clock and `system_time` since the epoch, both in seconds.
+
+    `span` is the number that its events share.
+    """
+
+    name: str
+    span: int
+    metadata: Mapping[str, object]
+    monotonic_time: float
+    system_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanStopped(Event):
+    """The body of a `span` is through, after `duration` seconds."""
+
+    name: str
+    span: int
+    metadata: Mapping[str, object]
+    monotonic_time: float
+    duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanFailed(Event):
+    """The body of a `span` raised after `duration` seconds.
+
+    `kind` is `exit` when it was cancelled or its program ends, else `error`; the traceback is on `error`.
+    """
+
+    name: str
+    span: int
+    metadata: Mapping[str, object]
+    monotonic_time: float
+    duration: float
+    kind: Literal["error", "exit"]
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTaken(Event):
+    """A server under `axon.trace` begins with a message; `waiting` are still in its mailbox."""
+
+    kind: Literal["call", "cast", "stream", "info"]
+    text: str
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageHandled(Event):
+    """A server under `axon.trace` is through with a message, after `duration` seconds, or failed at it with `error`."""
+
+    text: str
+    duration: float
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerSent(Event):
+    """A server under `axon.trace` answered the request `text`, at once or later; `answer` is text, too."""
+
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeChanged(Event):
+    """A server under `axon.trace` was suspended or resumed, begins to terminate, or has ended."""
+
+    life: Literal["starting", "running", "suspended", "terminating", "ended"]
+    reason: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationStarted(Event):
+    """An application of the program runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationStopped(Event):
+    """An application was stopped with its program; `reason` is the exit reason of its tree."""
+
+    reason: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationEnded(Event):
+    """An application's tree ended by itself. `ends_program` tells whether that is the end of the others, too."""
+
+    reason: object
+    ends_program: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramEnded(Event):
+    """`axon.run` is over: what ended it, and the exit status that says so. It took `seconds` to stop."""
+
+    why: str
+    status: int
+    seconds: float

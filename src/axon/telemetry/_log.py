@@ -9,18 +9,26 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from ._events import (
+    AnswerSent,
+    ApplicationEnded,
+    ApplicationStarted,
+    ApplicationStopped,
     ChildRestarted,
     CrashLoopEnded,
     CrashLoopStarted,
     DeadLetter,
     Event,
+    LifeChanged,
     ListenerFailed,
     LoopResumed,
     LoopStalled,
+    MessageHandled,
+    MessageTaken,
     ProcessCrashed,
     ProcessIgnored,
     ProcessStarted,
     ProcessStartFailed,
+    ProgramEnded,
     SupervisorGaveUp,
     UnexpectedMessage,
     ZombieDeclared,
@@ -47,6 +55,14 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
     DeadLetter: (logging.WARNING, "dead letter"),
     UnexpectedMessage: (logging.WARNING, "unexpected message"),
     ListenerFailed: (logging.ERROR, "telemetry listener failed, detached"),
+    MessageTaken: (logging.INFO, "message taken"),
+    MessageHandled: (logging.INFO, "message handled"),
+    AnswerSent: (logging.INFO, "answer sent"),
+    LifeChanged: (logging.INFO, "life changed"),
+    ApplicationStarted: (logging.INFO, "application started"),
+    ApplicationStopped: (logging.INFO, "application stopped"),
+    ApplicationEnded: (logging.ERROR, "application ended"),
+    ProgramEnded: (logging.INFO, "program ended"),
 }
 
 
@@ -74,7 +90,7 @@ def write(event: Event) -> None:
     if advice is not None:
         fields["advice"] = advice
     cause = fields.get("reason", fields.get("error"))
-    if isinstance(cause, BaseException):
+    if isinstance(cause, BaseException) and level >= logging.ERROR:
         fields["exc_info"] = cause
     _structlog().log(level, title, **fields)
 
