@@ -47,12 +47,14 @@ async def test_the_place_is_the_line_of_the_programs_own_code() -> None:
     async def forgets() -> None:
         await asyncio.sleep(60)
 
+    task: asyncio.Task[None] | None = None
     with pytest.raises(
         AssertionError, match=rf"task forgets at {re.escape(__file__)}:{forgets.__code__.co_firstlineno + 1}"
     ):
         async with assert_no_leaks():
             task = asyncio.create_task(forgets(), name="forgets")
             await asyncio.sleep(0)
+    assert task is not None
     task.cancel()
 
 
