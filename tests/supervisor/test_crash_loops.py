@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
-import weakref
 
 import pytest
 from parts import Boom, Log, at, crash, end, fails_on, part, settle, takes
@@ -195,28 +192,6 @@ async def test_nothing_is_left_of_it_when_the_supervisor_ends(loops: Loops) -> N
         axon.exit(at(sup, "a"), axon.shutdown)
     await asyncio.sleep(60)
     assert loops.ended == []
-
-
-async def test_what_a_stable_child_once_died_of_is_not_kept(caplog: pytest.LogCaptureFixture) -> None:
-    """An exception holds its traceback, and that all that was at hand where it was raised."""
-    caplog.set_level(logging.CRITICAL, logger="axon")  # pytest keeps what is logged
-
-    async def fail() -> None:
-        error = Boom()
-        kept.append(weakref.ref(error))
-        raise error
-
-    kept: list[weakref.ref[Boom]] = []
-    async with Supervisor([part("a", Log())]) as sup:
-        at(sup, "a").do(fail)
-        await asyncio.sleep(4)
-        for _ in range(8):  # a server remembers its last eight messages; one was the exit of the child
-            await sup.count_children()
-        gc.collect()
-        assert kept[0]() is not None  # a backoff, or giving up, would tell of it
-        await asyncio.sleep(2)
-        gc.collect()
-        assert kept[0]() is None
 
 
 # -- what to do

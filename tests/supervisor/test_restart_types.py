@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import weakref
+
 import pytest
 from parts import Boom, Log, Part, at, crash, end, part, settle, statuses
 
@@ -133,3 +137,23 @@ async def test_a_child_that_crashes_right_after_a_restart_is_restarted_again() -
             await crash(at(sup, "a"))
             assert await at(sup, "a").number() == number
         assert isinstance(at(sup, "a"), Part)
+
+
+async def test_what_a_restarted_child_died_of_is_not_kept(caplog: pytest.LogCaptureFixture) -> None:
+    """An exception holds its traceback, and that all that was at hand where it was raised."""
+    caplog.set_level(logging.CRITICAL, logger="axon")  # pytest keeps what is logged
+    kept: list[weakref.ref[Boom]] = []
+
+    async def fail() -> None:
+        error = Boom()
+        kept.append(weakref.ref(error))
+        raise error
+
+    async with Supervisor([part("a", Log())]) as sup:
+        at(sup, "a").do(fail)
+        await settle()
+        assert await at(sup, "a").number() == 2
+        for _ in range(8):  # a server remembers its last eight messages, and one was the exit of the child
+            await sup.count_children()
+        gc.collect()
+        assert kept[0]() is None

@@ -27,8 +27,9 @@ class Child:
     """One child.
 
     `process` is the incarnation that runs, or whose exit the supervisor has not looked at yet; `failure` why it
-    ended, or did not start, last; `streak` its restarts since it was stable last; `due` the message that will try
-    again, so that a stale one is recognized; `timer` what delivers it, or, while it runs, says that it is stable.
+    ended, or did not start, until it runs again; `streak` its restarts since it was stable last; `due` the message
+    that will try again, so that a stale one is recognized; `timer` what delivers it, or, while it runs, says that it
+    is stable.
     """
 
     spec: ChildSpec[GenServer[Any]]
@@ -108,7 +109,7 @@ class Children:
         except Ignored as error:
             child.process = None
             return error
-        child.status = "running"
+        child.status, child.failure = "running", None  # what it died of holds all that was at hand there
         self.by_process[process] = child
         return None
 

@@ -75,7 +75,7 @@ def expect_stability(child: Child, supervisor: ServerProcess, max_seconds: float
     def stable() -> None:
         if child.process is not process or not child.is_active:
             return  # it has ended, and its supervisor has not come round to it yet
-        child.streak = child.timer = child.failure = None
+        child.streak = child.timer = None
         if streak.told and runtime.bus.wants(CrashLoopEnded):
             lasted = runtime.loop.time() - streak.since
             runtime.bus.emit(CrashLoopEnded(path=child.slot.path, restarts=streak.count, seconds=lasted))
