@@ -27,8 +27,9 @@ class Child:
     """One child.
 
     `process` is the incarnation that runs, or whose exit the supervisor has not looked at yet; `failure` why it
-    ended, or did not start, until it runs again; `streak` its restarts since it was stable last; `due` the message that will try
-    again, so that a stale one is recognized; `timer` what delivers it, or, while it runs, says that it is stable.
+    ended, or did not start, until it runs again; `streak` its restarts since it was stable last; `due` the message
+    that will try again, so that a stale one is recognized; `timer` what delivers it, or, while it runs, says that it
+    is stable.
     """
 
     spec: ChildSpec[GenServer[Any]]
