@@ -18,7 +18,7 @@ import axon
 from axon import ChildSpec, Supervisor, SupervisorDied, child
 from axon import telemetry as t
 from axon.process import KILL_GRACE, runtime
-from axon.testing import virtual_clock
+from loops import a_loop
 
 Nature: TypeAlias = Literal["quick", "starting", "slow", "hanging", "breaking", "loose", "brutal", "busy", "stubborn"]
 Trouble: TypeAlias = Literal["crash", "ask", "start", "kill", "pause"]
@@ -164,7 +164,7 @@ def _no_log() -> Iterator[None]:
 @settings(settings.get_profile("supervisor"))
 @given(branch=BRANCHES, way=st.sampled_from(EXITS))
 def test_leaving_a_tree_at_rest(branch: Branch, way: Exit) -> None:
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(leave(branch, (), way))
 
 
@@ -175,7 +175,7 @@ def test_leaving_a_tree_at_rest(branch: Branch, way: Exit) -> None:
     troubles=st.lists(st.tuples(st.sampled_from(TROUBLES), st.integers(0, 9)), min_size=1, max_size=6),
 )
 def test_leaving_a_tree_in_trouble(branch: Branch, way: Exit, troubles: list[tuple[Trouble, int]]) -> None:
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(leave(branch, troubles, way))
 
 
@@ -195,5 +195,5 @@ async def break_off(branch: Branch, turns: int) -> None:
 @settings(settings.get_profile("supervisor"))
 @given(branch=BRANCHES, turns=st.integers(0, 30))
 def test_cancelling_at_any_turn_of_the_start(branch: Branch, turns: int) -> None:
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(break_off(branch, turns))

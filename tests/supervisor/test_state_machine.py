@@ -21,7 +21,7 @@ from parts import Begin, Boom, Log, Loose, Part, at, branch, breaks, settle, sho
 import axon
 from axon import AxonError, ChildSpec, ExitReason, GenServer, Ignore, StartFailed, Supervisor, child
 from axon import telemetry as t
-from axon.testing import virtual_clock
+from loops import a_loop
 
 PERIOD = 4.9137
 """Seconds; no sum of the waits and backoffs below, so that nothing hangs on a rounding error."""
@@ -317,5 +317,5 @@ def _no_log() -> Iterator[None]:
 @settings(settings.get_profile("supervisor"))
 @given(plan=roots(), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
 def test_a_tree_does_what_the_rules_say(plan: SupervisorPlan, treatments: list[Treatment]) -> None:
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(live(plan, treatments))
