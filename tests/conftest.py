@@ -11,6 +11,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from axon.process import runtime
+from axon.testing import virtual_clock
 from loops import SEED, a_loop
 
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
@@ -22,6 +23,8 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     if item.get_closest_marker("real_clock") is not None:
         return {"real": asyncio.new_event_loop}
+    if item.get_closest_marker("fifo") is not None:
+        return {"virtual": virtual_clock}
     return {"virtual" if SEED is None else "simulated": a_loop}
 
 
