@@ -236,7 +236,7 @@ class World:
         sup = living[treatment.supervisor % len(living)]
         real = branch(self.root, *self.ids(sup))
         if isinstance(treatment, Die):
-            self.die(sup, treatment)
+            await self.die(sup, real, treatment)
         elif isinstance(treatment, Kill):
             axon.exit(real, axon.kill)
             model.kill(sup)
@@ -250,9 +250,11 @@ class World:
             answer = await said(getattr(real, treatment.operation)(id))
             assert answer == getattr(model, treatment.operation)(sup, id)
 
-    def die(self, sup: Sup, treatment: Die) -> None:
+    async def die(self, sup: Sup, real: Supervisor, treatment: Die) -> None:
         workers = [each.process for each in sup.children if isinstance(each.process, Worker)]
         chosen = list(dict.fromkeys(workers[n % len(workers)] for n in treatment.workers)) if workers else []
+        if len(chosen) > 1:  # it looks when all have ended
+            await axon.suspend(real)
         for worker in chosen:
             handle, reason = at(self.root, *self.ids(worker)), REASONS[treatment.reason]
             if reason is axon.kill:
@@ -261,6 +263,10 @@ class World:
                 handle.crash(reason)
             else:
                 handle.end(reason)
+            await settle()
+        if len(chosen) > 1:
+            await axon.resume(real)
+        self.model.advance(asyncio.get_running_loop().time())
         self.model.die(chosen, treatment.reason)
 
     async def compare(self, *, in_order: bool = True) -> None:
