@@ -51,6 +51,7 @@ async def test_a55_between_two_attempts_it_answers_calls() -> None:
         await crash(at(sup, "a"))
         seen = await asyncio.gather(*(statuses(sup) for _ in range(3)))
         assert seen == [{"a": "restarting", "b": "running"}] * 3
+        await settle()
         assert await at(sup, "a").number() == 3
 
 

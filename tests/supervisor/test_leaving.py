@@ -139,6 +139,7 @@ async def leave(branch: Branch, troubles: Sequence[tuple[Trouble, int]], way: Ex
     ended = await end_of(program)
     bound = (1 + len(troubles)) * len(world.workers) + len(troubles)  # each trouble may stop all in a group restart
     assert loop.time() < 1.1 + bound * (LIMIT + KILL_GRACE)  # nothing hangs
+    await settle()
     zombies = runtime().zombies
     await asyncio.gather(*world.asking, return_exceptions=True)
     assert Counter(world.started) == Counter(world.exited)
@@ -187,6 +188,7 @@ async def break_off(branch: Branch, turns: int) -> None:
         await asyncio.sleep(0)
     program.cancel()
     assert isinstance(await end_of(program), asyncio.CancelledError)
+    await settle()
     zombies = runtime().zombies
     assert Counter(world.started) == Counter(world.exited)
     assert asyncio.all_tasks() == {asyncio.current_task(), *zombies.values()}
