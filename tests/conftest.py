@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
 
 from axon.process import runtime
 from axon.testing import virtual_clock
 from loops import SEED, a_loop
+
+# On a loaded machine an example may take long, which is no failure; pytest-timeout ends those that hang.
+settings.register_profile("axon", deadline=None, max_examples=int(os.environ.get("AXON_EXAMPLES", "100")))
+settings.load_profile("axon")
 
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
 importlib.import_module("structlog")
