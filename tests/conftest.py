@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
+from hypothesis import settings
 
 from axon.testing import assert_no_leaks, virtual_clock
+from loops import SEED, a_loop
+
+# On a loaded machine an example may take long, which is no failure; pytest-timeout ends those that hang.
+settings.register_profile("axon", deadline=None, max_examples=int(os.environ.get("AXON_EXAMPLES", "100")))
+settings.load_profile("axon")
 
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
 importlib.import_module("structlog")
@@ -21,7 +28,9 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     if item.get_closest_marker("real_clock") is not None:
         return {"real": asyncio.new_event_loop}
-    return {"virtual": virtual_clock}
+    if item.get_closest_marker("fifo") is not None:
+        return {"virtual": virtual_clock}
+    return {"virtual" if SEED is None else "simulated": a_loop}
 
 
 @pytest.fixture(scope="session", autouse=True)

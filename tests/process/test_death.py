@@ -99,6 +99,7 @@ async def test_an_end_is_one_event_and_a_crash_two(kind: Kind) -> None:
     detach = attach(events.append, ProcessExited, ProcessCrashed)
     async with subject(kind) as clean, subject(kind) as crashing:
         clean.end(normal)
+        await quiet()
         crashing.end(BOOM)
         await quiet()
         exits = [(e.path, e.reason) for e in events if isinstance(e, ProcessExited)]

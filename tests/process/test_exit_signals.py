@@ -121,6 +121,7 @@ async def test_c2_an_equal_reason_is_as_good_as_the_constant() -> None:
 async def test_c3_a_normal_end_does_not_hurt_a_linked_peer() -> None:
     async with subject("plain") as peer, subject() as target:
         target.do(axon.link, peer.process)
+        await quiet()
         peer.end(normal)
         await quiet()
         assert (peer.process.reason, target.process.reason) == (normal, None)

@@ -16,7 +16,7 @@ from subjects import quiet, subject
 import axon
 from axon import Timeout, Timer, kill, normal
 from axon.process import receive, runtime, spawn
-from axon.testing import virtual_clock
+from loops import a_loop
 
 
 def now() -> float:
@@ -190,7 +190,7 @@ def test_timers_agree_with_a_sorted_list(plan: list[tuple[float, float | None]])
         axon.exit(process, kill)
         await quiet()
 
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(main())
     sure = {n: due for n, (due, cancel) in enumerate(plan) if cancel is None or cancel > due}
     tied = {n for n, (due, cancel) in enumerate(plan) if cancel == due}

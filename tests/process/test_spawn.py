@@ -216,6 +216,7 @@ async def test_a_process_is_an_address_and_stays_home() -> None:
         assert repr(target.process).endswith(" ended>")
 
 
+@pytest.mark.real_clock
 async def test_a_process_of_another_event_loop_is_refused() -> None:
     """Instead of waking it from the wrong thread."""
 

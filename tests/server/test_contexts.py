@@ -13,7 +13,7 @@ from servers import Async, Plain, Start, State, both_kinds, note, now, seen, set
 
 import axon
 from axon import ExitReason, GenServer, call, stream
-from axon.testing import virtual_clock
+from loops import a_loop
 
 who: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -251,6 +251,6 @@ def test_an_idle_async_server_at_the_end_of_its_loop_ends_in_order() -> None:
         await asyncio.sleep(1)
 
     spec = Async()
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(main())
     assert spec.ends == [axon.shutdown]

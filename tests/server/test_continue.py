@@ -54,14 +54,12 @@ async def test_b2_start_returns_right_after_init(start: Start) -> None:
 @both_kinds
 async def test_a_handler_may_continue_after_its_answer(start: Start, kind: type[Plain]) -> None:
     def ask(state: State) -> str:
+        server.tell(note("next"))
         axon.continue_with("continued")
         return "answer"
 
     server = await start(kind())
-    asking = asyncio.create_task(server.do(ask))
-    server_told = asyncio.create_task(server.do(note("next")))
-    assert await asking == "answer"
-    await server_told
+    assert await server.do(ask) == "answer"
     assert await seen(server) == ["continued", "next"]
 
 

@@ -107,17 +107,14 @@ async def test_b40_the_callback_that_is_told_may_arm_it_again(start: Start) -> N
 
 @both_kinds
 async def test_b41_a_time_of_zero_loses_against_a_message_that_waits(start: Start, kind: type[Plain]) -> None:
+    def arm(state: State) -> None:
+        idle_after(0)
+        axon.send(server, "waiting")
+
     server = await start(kind())
-    arming = asyncio.create_task(server.do(lambda _: idle_after(0)))
-    asyncio.get_running_loop().call_soon(lambda: axon.send(server, "waiting"))
-    server.tell(sleeping_note)
-    await arming
+    await server.do(arm)
     await asyncio.sleep(1)
-    assert IdleTimeout(0.0) not in await seen(server)
-
-
-def sleeping_note(state: State) -> None:
-    state.append("told")
+    assert await seen(server) == ["waiting"]
 
 
 @both_kinds

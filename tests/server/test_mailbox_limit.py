@@ -124,7 +124,10 @@ async def test_a_flush_that_empties_the_mailbox_makes_room(start: Start, kind: t
 
 async def test_those_who_offer_get_room_in_the_order_they_came(start: Start) -> None:
     server, busy = await filled(start, Async, 1)
-    offers = [asyncio.create_task(axon.offer(server.tell, note(name))) for name in "abc"]
+    offers: list[asyncio.Task[None]] = []
+    for name in "abc":
+        offers.append(asyncio.create_task(axon.offer(server.tell, note(name))))
+        await settle()
     await asyncio.wait(offers)
     await busy
     assert await seen(server) == [0, "a", "b", "c"]

@@ -17,7 +17,7 @@ import axon
 from axon import GenServer, call, cast
 from axon.process import runtime, spawn
 from axon.telemetry import DeadLetter, attach
-from axon.testing import virtual_clock
+from loops import a_loop
 
 Way = Literal["call", "impatient call", "cast", "send"]
 
@@ -154,7 +154,7 @@ async def play(senders: list[list[Any]], in_place: bool, as_processes: bool) -> 
 
 
 def played(senders: list[list[Any]], in_place: bool, as_processes: bool) -> Run:
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         return runner.run(play(senders, in_place, as_processes))
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, now, raising, settle, sleeping
+from servers import Async, Boom, Plain, Start, State, both_kinds, now, settle, sleeping
 
 import axon
-from axon import GenServer, Reply, Stop, call, killed, normal, shutdown, stream
+from axon import ExitReason, GenServer, Reply, Stop, call, killed, normal, shutdown, stream
 
 BOOM = Boom()
 
@@ -113,9 +113,13 @@ async def test_b18_those_in_the_mailbox_hear_it_when_stop_comes_before_them(star
 
 
 async def test_b18_system_requests_hear_it_too(start: Start) -> None:
+    async def fail_later(state: State) -> None:
+        await asyncio.sleep(1)
+        raise BOOM
+
     server = await start(Async())
-    busy = asyncio.create_task(server.do(raising(BOOM)))
-    await asyncio.sleep(0)
+    busy = asyncio.create_task(server.do(fail_later))
+    await settle()
     looking = asyncio.create_task(axon.get_state(server))
     await asyncio.wait([busy, looking])
     error = looking.exception()
@@ -146,6 +150,28 @@ async def test_what_was_streamed_before_the_death_arrives_before_the_error(start
     assert items == [1]
 
 
+@pytest.mark.parametrize("reason", [shutdown, axon.kill])
+async def test_c23_what_a_plain_handler_returns_to_be_awaited_is_not_begun_when_it_has_ended_its_server(
+    start: Start, reason: ExitReason
+) -> None:
+    begun: list[str] = []
+
+    async def work() -> None:
+        begun.append("work")
+        await asyncio.sleep(60)
+
+    def end_and_work(state: State) -> object:
+        axon.exit(axon.current(), reason)
+        return work()
+
+    server = await start(Plain())
+    with pytest.raises(axon.ServerDied) as caught:
+        await server.do(end_and_work)
+    assert caught.value.reason == (killed if reason == axon.kill else reason)
+    assert (begun, now()) == ([], 0)
+
+
+@pytest.mark.fifo("it is killed in the very turn between its request and its first step")
 @pytest.mark.parametrize("kind", [Plain, Async])
 async def test_z4_a_handler_that_is_killed_before_its_first_step_leaves_its_caller_no_less_informed(
     start: Start, kind: type[Plain]

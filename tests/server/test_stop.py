@@ -75,12 +75,11 @@ async def test_b43_a_server_that_ends_by_itself_with_that_reason_meanwhile_is_st
 
 async def test_b43_two_may_stop_it_at_once(start: Start) -> None:
     server = await start(Plain(finish=sleeping(1)))
-    first, second = asyncio.create_task(axon.stop(server)), asyncio.create_task(axon.stop(server, shutdown))
-    await asyncio.wait([first, second])
-    assert first.exception() is None
-    error = second.exception()
-    assert isinstance(error, axon.ServerDied), "it did not end for the second reason"
-    assert error.reason == normal
+    asked = {reason: asyncio.create_task(axon.stop(server, reason)) for reason in (normal, shutdown)}
+    await asyncio.wait(asked.values())
+    [(late, error)] = [(reason, task.exception()) for reason, task in asked.items() if task.exception()]
+    assert isinstance(error, axon.ServerDied), "it did not end for the later reason"
+    assert error.reason == (shutdown if late == normal else normal)
 
 
 async def test_b44_nobody_is_there_to_stop(start: Start) -> None:

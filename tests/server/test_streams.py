@@ -182,9 +182,11 @@ async def test_a_plain_function_that_returns_a_generator_does_its_own_part_in_th
 ) -> None:
     library = await start(Library())
     pages = library.read()
+    await axon.suspend(library)
     first = asyncio.ensure_future(anext(pages))
-    await asyncio.sleep(0)
+    await settle()
     library.burn()
+    await axon.resume(library)
     assert [await first, *[page async for page in pages]] == [0, 1, 2], "the state as it was when it was asked"
     assert [page async for page in library.read()] == []
 
@@ -395,6 +397,22 @@ async def test_the_servers_death_reaches_the_reader_at_once_however_long_the_gen
     assert now() == 1.5
     await asyncio.sleep(60)
     assert source.ended == [51.5], "its cleanup ran all the same"
+
+
+@pytest.mark.parametrize("then", ["death", "deadline"])
+async def test_the_cleanup_of_a_closed_stream_is_not_cancelled_a_second_time(start: Start, then: str) -> None:
+    """Neither by its server's death nor by its deadline, nor does the reader who hears of these cancel it again."""
+    source = await start(Source([], [], cleanup=50))
+    async with axon.deadline(20):
+        items = source.items(gap=1)
+        assert await anext(items) == 0
+    await asyncio.sleep(0.5)
+    await items.aclose()
+    await asyncio.sleep(10)
+    if then == "death":
+        axon.exit(source, axon.shutdown)
+    await asyncio.sleep(60)
+    assert source.ended == [51.5]
 
 
 async def test_what_was_in_the_window_at_the_death_is_read_first(source: Source) -> None:

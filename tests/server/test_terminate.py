@@ -295,7 +295,7 @@ async def test_b25_even_when_terminate_raises(start: Start, kind: type[Plain]) -
 
     server, boom = await start(kind(finish=raising(Boom()))), Boom
     ending = asyncio.create_task(reason_of(server))
-    await asyncio.sleep(0)
+    await settle()
     assert await server.do(stop) == "goodbye"
     assert isinstance(await ending, boom)
 

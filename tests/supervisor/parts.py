@@ -144,6 +144,13 @@ async def settle() -> None:
     await asyncio.sleep(0.001)
 
 
+async def watching(target: axon.process.Target) -> asyncio.Task[axon.Down]:
+    """A task that waits for the end of `target`, and has begun to."""
+    task = asyncio.create_task(axon.wait_down(target))
+    await settle()
+    return task
+
+
 async def crash(part: Part, error: BaseException | None = None) -> None:
     part.crash(Boom() if error is None else error)
     await settle()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, at, crash, fails_from, fails_on, ignores_on, part, settle, statuses
+from parts import Boom, Log, at, crash, fails_from, fails_on, ignores_on, part, settle, statuses, watching
 from tenacity import wait_fixed
 
 import axon
@@ -15,7 +15,7 @@ from axon import ChildAlreadyPresent, ChildRestarting, ExitReason, Supervisor, S
 async def test_a54_every_attempt_counts() -> None:
     log = Log()
     sup = await axon.start(Supervisor([part("a", log, begin=fails_from(2)), part("b", log)], max_restarts=3))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     log.clear()
     await crash(at(sup, "a"))
     assert log.take() == ["stop a Boom", "start a", "start a", "start a", "stop b shutdown"]
@@ -41,10 +41,17 @@ async def test_a54_a_restart_is_tried_again_whatever_init_failed_with(reason: Ex
 async def test_a55_between_two_attempts_it_answers_calls() -> None:
     """The calls were in its mailbox before the message by which it tries again."""
     log = Log()
-    async with Supervisor([part("a", log, begin=fails_on(2)), part("b", log)]) as sup:
-        at(sup, "a").crash(Boom())
+
+    async def takes_a_second_to_fail(number: int) -> None:
+        if number == 2:
+            await asyncio.sleep(1)
+            raise Boom
+
+    async with Supervisor([part("a", log, begin=takes_a_second_to_fail), part("b", log)]) as sup:
+        await crash(at(sup, "a"))
         seen = await asyncio.gather(*(statuses(sup) for _ in range(3)))
         assert seen == [{"a": "restarting", "b": "running"}] * 3
+        await settle()
         assert await at(sup, "a").number() == 3
 
 

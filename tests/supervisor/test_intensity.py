@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, at, crash, end, now, part, settle, statuses
+from parts import Boom, Log, at, crash, end, now, part, settle, statuses, watching
 
 import axon
 from axon import Supervisor, SupervisorDied, child, shutdown
@@ -33,7 +33,7 @@ async def survives(gaps: list[float], max_restarts: int, max_seconds: float) -> 
 async def test_a46_so_many_restarts_are_allowed_and_the_next_one_is_not(allowed: int) -> None:
     log = Log()
     sup = await axon.start(Supervisor([part("a", log)], max_restarts=allowed))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     for count in range(1, allowed + 1):
         await crash(at(sup, "a"))
         assert log.starts["a"] == count + 1
@@ -90,7 +90,7 @@ async def test_a50_three_within_five_seconds_by_default() -> None:
 async def test_a51_giving_up_stops_the_others_in_reverse_and_not_the_one_that_failed() -> None:
     log = Log()
     sup = await axon.start(Supervisor([part(label, log) for label in "abc"], max_restarts=0))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     log.clear()
     await crash(at(sup, "b"))
     assert log.take() == ["stop b Boom", "stop c shutdown", "stop a shutdown"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, at, branch, crash, end, part, settle, statuses
+from parts import Boom, Log, at, branch, crash, end, part, settle, statuses, watching
 from tenacity import wait_fixed
 
 import axon
@@ -27,7 +27,7 @@ async def test_a66_any_significant_the_first_end_stops_the_others_in_reverse(
     log = Log()
     children = [part("a", log), part("job", log, restart=restart, significant=True), part("c", log)]
     sup = await axon.start(Supervisor(children, auto_shutdown="any_significant"))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     await settle()
     log.clear()
     await end(at(sup, "job"), reason)
@@ -58,7 +58,7 @@ async def test_a68_all_significant_the_last_end_counts() -> None:
     log = Log()
     jobs = [part(label, log, restart="transient", significant=True) for label in ("one", "two")]
     sup = await axon.start(Supervisor([*jobs, part("other", log)], auto_shutdown="all_significant"))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     await end(at(sup, "two"))
     assert await statuses(sup) == {"one": "running", "two": "stopped", "other": "running"}
     await end(at(sup, "one"))
@@ -84,7 +84,7 @@ async def test_a68_all_at_once() -> None:
     log = Log()
     jobs = [part(label, log, restart="temporary", significant=True) for label in ("one", "two")]
     sup = await axon.start(Supervisor(jobs, auto_shutdown="all_significant"))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     await settle()
     at(sup, "one").end(normal)
     at(sup, "two").end(normal)
@@ -104,7 +104,7 @@ async def test_a69_but_such_a_child_is_no_longer_waited_for() -> None:
     log = Log()
     jobs = [part(label, log, restart="transient", significant=True) for label in ("one", "two")]
     sup = await axon.start(Supervisor(jobs, auto_shutdown="all_significant"))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     await sup.terminate_child("one")
     await end(at(sup, "two"))
     assert (await down).reason == shutdown
@@ -138,7 +138,7 @@ async def test_a_significant_supervisor_that_gave_up_ends_its_parent() -> None:
     log = Log()
     inner = child(Supervisor([part("a", log)], max_restarts=0), id="inner", restart="transient", significant=True)
     sup = await axon.start(Supervisor([inner, part("b", log)], auto_shutdown="any_significant"))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     await crash(at(branch(sup, "inner"), "a"))
     assert (await down).reason == shutdown
     assert log[-1] == "stop b shutdown"

@@ -133,6 +133,7 @@ async def test_a10_a_child_that_dies_while_a_sibling_starts_is_looked_at_when_th
             axon.continue_with("right after init")
 
     async with Supervisor([part("a", log, begin=crash_soon), part("b", log, begin=takes(1))]) as sup:
+        await settle()
         assert log == ["start a", "start b", "stop a Boom", "start a"]
         assert await statuses(sup) == {"a": "running", "b": "running"}
         assert log.starts == {"a": 2, "b": 1}

@@ -21,7 +21,7 @@ from parts import Begin, Boom, Log, Loose, Part, at, branch, breaks, settle, sho
 import axon
 from axon import AxonError, ChildSpec, ExitReason, GenServer, Ignore, StartFailed, Supervisor, child
 from axon import telemetry as t
-from axon.testing import virtual_clock
+from loops import a_loop
 
 PERIOD = 4.9137
 """Seconds; no sum of the waits and backoffs below, so that nothing hangs on a rounding error."""
@@ -236,7 +236,7 @@ class World:
         sup = living[treatment.supervisor % len(living)]
         real = branch(self.root, *self.ids(sup))
         if isinstance(treatment, Die):
-            self.die(sup, treatment)
+            await self.die(sup, real, treatment)
         elif isinstance(treatment, Kill):
             axon.exit(real, axon.kill)
             model.kill(sup)
@@ -250,9 +250,11 @@ class World:
             answer = await said(getattr(real, treatment.operation)(id))
             assert answer == getattr(model, treatment.operation)(sup, id)
 
-    def die(self, sup: Sup, treatment: Die) -> None:
+    async def die(self, sup: Sup, real: Supervisor, treatment: Die) -> None:
         workers = [each.process for each in sup.children if isinstance(each.process, Worker)]
         chosen = list(dict.fromkeys(workers[n % len(workers)] for n in treatment.workers)) if workers else []
+        if len(chosen) > 1:  # it looks when all have ended
+            await axon.suspend(real)
         for worker in chosen:
             handle, reason = at(self.root, *self.ids(worker)), REASONS[treatment.reason]
             if reason is axon.kill:
@@ -261,6 +263,10 @@ class World:
                 handle.crash(reason)
             else:
                 handle.end(reason)
+            await settle()
+        if len(chosen) > 1:
+            await axon.resume(real)
+        self.model.advance(asyncio.get_running_loop().time())
         self.model.die(chosen, treatment.reason)
 
     async def compare(self, *, in_order: bool = True) -> None:
@@ -317,5 +323,5 @@ def _no_log() -> Iterator[None]:
 @settings(settings.get_profile("supervisor"))
 @given(plan=roots(), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
 def test_a_tree_does_what_the_rules_say(plan: SupervisorPlan, treatments: list[Treatment]) -> None:
-    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+    with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(live(plan, treatments))

@@ -286,7 +286,7 @@ async def test_a27_a_child_that_crashes_while_its_supervisor_stops_is_not_starte
     async with Supervisor([part("a", log), part("b", log), part("c", log, finish=lasts(1))]) as sup:
         a, b = at(sup, "a"), at(sup, "b")
         asyncio.get_running_loop().call_later(0.5, a.crash, Boom())
-        asyncio.get_running_loop().call_later(0.5, b.end, normal)
+        asyncio.get_running_loop().call_later(0.6, b.end, normal)
         log.clear()
     assert log == ["stop c shutdown", "stop a Boom", "stop b normal"]
 

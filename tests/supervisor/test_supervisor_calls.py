@@ -262,6 +262,7 @@ async def test_a83_count_children_counts_specs_and_those_alive() -> None:
 async def test_a83_a_child_that_is_dead_before_its_supervisor_looked_is_not_active() -> None:
     async with Supervisor([part("a", Log())]) as sup:
         starting = asyncio.create_task(sup.start_child(part("b", Log(), begin=takes(1))))
+        await settle()
         counting = asyncio.create_task(sup.count_children())
         await settle()
         axon.exit(at(sup, "a"), axon.kill)

@@ -125,6 +125,9 @@ class ServerProcess(MailboxProcess):
         self.runtime.wake(self)
 
     def _attach_task(self, pending: Coroutine[Any, Any, Any]) -> None:
+        if self.exit_requested is not None:  # what the callback did before it returned this ended its own process
+            pending.close()
+            return self.die(self.exit_requested)
         self.task = self.runtime.start_task(self._drive(pending), self.context)
         self.task.add_done_callback(lambda _: self._task_ended(pending))
         if self.exit_requested is not None:  # a signal hit the plain part of the callback, before there was a task

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import AnswerCancelled, CallTimeout, DeadlineExceeded, ServerDied, UsageError
-from ..process import Process
+from ..process import Process, Timer
 from ._deferred import adopt
 
 if TYPE_CHECKING:
@@ -39,36 +39,42 @@ class Channel:
         self._due = due
         self._context = copy_context()
         self._task: asyncio.Task[None] | None = None
+        self._timer: Timer | None = None
 
     def _begin(self) -> None:
         items, self._items = self._items, None
-        if self.server.reason is not None:
-            self.ended = ServerDied(self.server.path, self.server.reason)
+        server, loop = self.server, self.server.runtime.loop
+        if server.reason is not None:
+            self.ended = ServerDied(server.path, server.reason)
             return
-        self._task = self.server.runtime.loop.create_task(self._pump(items, self._due), context=self._context)
+        self._task = loop.create_task(self._pump(items), context=self._context)
         self._task.add_done_callback(self._settle)
-        adopt(self.server, self._task)
-        self.server.at_death = self.server.at_death or []
-        self.server.at_death.append(self._server_died)
+        adopt(server, self._task)
+        server.at_death = server.at_death or []
+        server.at_death.append(self._server_died)
+        if self._due is not None:
+            self._timer = server.runtime.timers.after(max(0.0, self._due - loop.time()), self._deadline_passed)
 
     def _server_died(self) -> None:
+        self._break_off(ServerDied(self.server.path, self.server.reason))
+
+    def _deadline_passed(self) -> None:
+        self._break_off(DeadlineExceeded(self.server.path))
+
+    def _break_off(self, error: Exception) -> None:
         """The reader hears of it at once, however long the generator takes to clean up."""
         if self.ended is None:
-            self.ended = ServerDied(self.server.path, self.server.reason)
+            self.ended = error
             self._notify()
+        self.close()
 
-    async def _pump(self, items: AsyncIterator[Any], due: float | None) -> None:
+    async def _pump(self, items: AsyncIterator[Any]) -> None:
         try:
-            async with asyncio.timeout_at(due):
-                async for item in items:
-                    self._window.append(item)
-                    self._notify()
-                    while len(self._window) >= WINDOW:
-                        await self._changed()
-        except TimeoutError as error:
-            late = due is not None and due - asyncio.get_running_loop().time() < 1e-6
-            error = DeadlineExceeded(self.server.path) if late else error
-            self.ended = error if self.ended is None else self.ended
+            async for item in items:
+                self._window.append(item)
+                self._notify()
+                while len(self._window) >= WINDOW:
+                    await self._changed()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # also SystemExit, which would end the event loop
@@ -80,6 +86,8 @@ class Channel:
     def _settle(self, task: asyncio.Task[None]) -> None:
         if self.server.at_death is not None:
             self.server.at_death.remove(self._server_died)
+        if self._timer is not None:
+            self.server.runtime.timers.cancel(self._timer)
         if self.ended is None:
             if task.cancelled():
                 path, reason = self.server.path, self.server.reason
@@ -122,13 +130,14 @@ class Channel:
         raise self.ended
 
     def close(self) -> None:
-        """The reader is gone: end the generator."""
+        """End the generator, since its reader is gone. It is cancelled once: a second time would abort its cleanup."""
         self._items = None
         self._closed = self.ended is None
-        if self._task is not None:
-            self._task.cancel()
-        else:
+        if self._task is None:
             self._tell_end()
+        elif self.server.work is not None and self._task in self.server.work:
+            self.server.work.remove(self._task)
+            self._task.cancel()
 
 
 class Stream(AsyncIterator[R], Generic[R]):

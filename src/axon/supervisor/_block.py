@@ -22,26 +22,29 @@ class Block:
         self.task = task
         self._cancelled_before = task.cancelling()
         self._cancelled = False
+        self._left = False
         self._interrupt: KeyboardInterrupt | None = None
-        self._watch = home.loop.create_task(self._wait())
         home.interrupts[self] = self._interrupted
+        if process.reason is None:
+            process.at_death = [*(process.at_death or ()), self._cancel_soon]
+        else:  # it ended in the very turn in which it was ready
+            self._cancel_soon()
 
-    async def _wait(self) -> None:
-        await wait_down(self.process)
-        self._cancel()
+    def _cancel_soon(self) -> None:
+        self._home.loop.call_soon(self._cancel)
 
     def _cancel(self) -> None:
-        if not self._cancelled:
+        if not self._cancelled and not self._left:
             self._cancelled = True
             self.task.cancel()
 
     def _interrupted(self, error: KeyboardInterrupt) -> None:
         self._interrupt = error
-        self._home.loop.call_soon(self._cancel)
+        self._cancel_soon()
 
     async def leave(self, error: BaseException | None) -> None:
         """Stop the tree, then raise what is to be told about its end."""
-        self._watch.cancel()
+        self._left = True
         del self._home.interrupts[self]
         process = self.process
         by_itself = process.reason is not None
