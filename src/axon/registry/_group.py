@@ -27,6 +27,7 @@ How: TypeAlias = Literal["round_robin", "least_mailbox"]
 
 SCOPE = "default"
 """The scope of groups unless they name another."""
+_HOWS = get_args(How)
 _NO_KEY = object()
 
 
@@ -121,7 +122,7 @@ class Group(Generic[M]):
 
         Raises `NoMembers` if there is nobody. Not for work that must be done exactly once: a member may die of it.
         """
-        if how not in get_args(How):
+        if how not in _HOWS:
             raise InvalidOption("how", how, "'round_robin' or 'least_mailbox'")
         if key is not _NO_KEY:
             checked_key(key)
