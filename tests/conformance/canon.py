@@ -1,7 +1,7 @@
 """What OTP leaves open in a trace, put into one order, so that the rest can be compared.
 
-The golden traces were put into this order by the program that recorded them, independently of this one: a mistake
-in one of the two shows as a difference.
+The golden traces of core, edges and random-seed1 were put into this order by the program that recorded them,
+independently of this one: a mistake in one of the two shows as a difference.
 
 * An `exit_received` is dropped if the same worker terminates in the same step: message and shutdown come from
   different senders.
@@ -30,6 +30,23 @@ def canonical(scenario: Mapping[str, Any], step: Mapping[str, Any], observed: Se
     apart = [e for e in events if e["event"] not in _STARTS and e["path"].startswith(loose)]
     rest = [e for e in events if e["event"] in _STARTS or not e["path"].startswith(loose)]
     return sorted(apart, key=_by_child) + _ordered(rest, step.get("order", "total"))
+
+
+def canonical_trace(scenario: Mapping[str, Any], observed: Sequence[Event]) -> list[Event]:
+    """A whole trace: the events of each step, then its result; at last what is alive."""
+    steps: list[dict[str, Any]] = [{}, *scenario["steps"]]
+    trace: list[Event] = []
+    events: list[Event] = []
+    for event in observed:
+        if event["event"] == "result":
+            trace += canonical(scenario, steps[event["step"]], events)
+            trace.append({**event, "value": canonical_value(event["value"])})
+            events = []
+        elif event["event"] == "final":
+            trace.append({**event, "alive": sorted(event["alive"])})
+        else:
+            events.append(event)
+    return trace
 
 
 def canonical_value(value: Any) -> Any:
