@@ -34,7 +34,8 @@ def canonical(scenario: Mapping[str, Any], step: Mapping[str, Any], observed: Se
 
 def canonical_trace(scenario: Mapping[str, Any], observed: Sequence[Event]) -> list[Event]:
     """A whole trace: the events of each step, then its result; at last what is alive."""
-    steps: list[dict[str, Any]] = [{}, *scenario["steps"]]
+    start: dict[str, Any] = {}
+    steps: list[dict[str, Any]] = [start, *scenario["steps"]]
     trace: list[Event] = []
     events: list[Event] = []
     for event in observed:

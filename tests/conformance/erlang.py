@@ -23,7 +23,7 @@ from canon import canonical_trace, is_list
 from replay import read
 
 SOURCES = Path(__file__).parent / "otp"
-SIDE_BY_SIDE = 64
+SIDE_BY_SIDE = 128
 """Scenarios that one Erlang runs at a time; most of their time they wait."""
 
 Answer = dict[str, Any]

@@ -21,7 +21,7 @@ show(Tuple) when is_tuple(Tuple) ->
 %% The result of a request whose receiver exited.
 exited(Reason) -> iolist_to_binary(["{exit,", show(Reason), $}]).
 
-json(Text) when is_binary(Text) -> [$", Text, $"];  % no text of ours needs an escape
+json(Text) when is_binary(Text) -> [$", re:replace(Text, "[\"\\\\]", "\\\\&", [global]), $"];
 json(Number) when is_integer(Number) -> integer_to_list(Number);
 json(Word) when Word =:= true; Word =:= false; Word =:= null -> atom_to_list(Word);
 json(Atom) when is_atom(Atom) -> [$", atom_to_list(Atom), $"];

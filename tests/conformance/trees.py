@@ -1,0 +1,140 @@
+"""Makes up the specifications of supervisors and workers."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from themes import RESTARTS, Theme, Weights, pick
+
+Spec = dict[str, Any]
+
+REASONS = ("boom", "oops", "bye")
+ODD = ("normal", "shutdown", "{shutdown,late}", "killed", "noproc")
+"""Reasons that look like something, with which `init` may fail and `terminate` may exit."""
+STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
+
+SLOW: Spec = {"terminate": {"sleep_ms": 700}, "shutdown": 100, "trap_exit": True}
+"""A worker that its supervisor does not wait for."""
+SHORT = (50, 250)
+"""The times that a supervisor with such workers has: for none of them, or for two."""
+
+
+class Maker:
+    """Makes specifications, each with ids of its own.
+
+    `rough` are the paths of the supervisors that may be killed by their own: what is below them dies in any order.
+    """
+
+    def __init__(self, rng: Random, theme: Theme, *, most_workers: int, most_levels: int) -> None:
+        self.rng = rng
+        self.theme = theme
+        self.left = rng.randint(1, most_workers)
+        self.most_levels = most_levels
+        self.rough: list[str] = []
+        self._starts = theme.starts
+        self._made = 0
+
+    def root(self) -> Spec:
+        spec = self._supervisor("root", "root", 1)
+        self._starts = False
+        return spec
+
+    def child(self, above: str, auto_shutdown: str, id: str | None) -> Spec:
+        """A child to be added to the supervisor at this path; `id` if it is to have the one of another."""
+        self.left = max(self.left, self.rng.randint(1, 3))
+        spec = self._child(above, auto_shutdown, above.count("/") + 1, id)
+        if self._chance(0.06):
+            spec["significant"] = True  # which may be refused
+        return spec
+
+    def _supervisor(self, id: str, path: str, level: int) -> Spec:
+        rng, theme = self.rng, self.theme
+        spec: Spec = {
+            "type": "supervisor",
+            "id": id,
+            "strategy": rng.choice(STRATEGIES),
+            "intensity": int(self._pick(theme.intensities)),
+            "period": rng.choice(theme.periods),
+        }
+        if self._chance(theme.significance):
+            spec["auto_shutdown"] = rng.choice(("any_significant", "all_significant"))
+        auto_shutdown = spec.get("auto_shutdown", "never")
+        wanted = 0 if self._chance(0.03) else rng.randint(1, 5)
+        children = [self._child(path, auto_shutdown, level) for _ in range(wanted) if self.left > 0]
+        if len(children) > 1 and not self._starts and self._chance(0.004):
+            children[-1]["id"] = children[0]["id"]
+        spec["children"] = children
+        return spec
+
+    def _child(self, above: str, auto_shutdown: str, level: int, id: str | None = None) -> Spec:
+        self._made += 1
+        if level < self.most_levels and self._chance(0.36):
+            id = id or f"s{self._made}"
+            path = f"{above}/{id}"
+            shutdown = self._pick(self.theme.supervisor_shutdowns)
+            if shutdown == "short" and any(f"{path}/".startswith(f"{rough}/") for rough in self.rough):
+                shutdown = "default"  # the times of two would meet
+            if shutdown in ("brutal_kill", "short"):
+                self.rough.append(path)
+            spec = self._supervisor(id, path, level + 1)
+        else:
+            self.left -= 1
+            spec = self._worker(id or f"w{self._made}")
+            shutdown = self._pick(self.theme.shutdowns)
+        if shutdown != "default" and "shutdown" not in spec:
+            times = {"5000": 5000, "short": self.rng.choice(SHORT)}
+            spec["shutdown"] = times.get(shutdown, shutdown)
+        spec["restart"] = self._pick(RESTARTS)
+        if auto_shutdown != "never" and self._chance(0.55):
+            spec["significant"] = True
+            if spec["restart"] == "permanent" and (self._starts or not self._chance(0.01)):
+                spec["restart"] = self.rng.choice(("transient", "temporary"))
+        return spec
+
+    def _worker(self, id: str) -> Spec:
+        spec: Spec = {"type": "worker", "id": id}
+        if self._chance(0.4):
+            spec["trap_exit"] = True
+        init = self._init(self._pick(self.theme.inits))
+        if init != "ok":
+            spec["init"] = init
+        match self._pick(self.theme.terminates):
+            case "short":
+                spec["terminate"] = {"sleep_ms": self.rng.choice((5, 15))}
+            case "slow":
+                spec |= SLOW
+            case "crash":
+                spec["terminate"] = {"crash": "ugh"}
+            case "exit":
+                spec["terminate"] = {"exit": self._reason()}
+            case _:
+                pass
+        return spec
+
+    def _init(self, how: str) -> str | Spec:
+        rng = self.rng
+        first = 2 if self._starts else rng.choice((1, 2, 2, 2, 2))
+        match how:
+            case "fail_on" | "crash_on" | "ignore_on":
+                attempts = sorted({first + rng.randint(0, 1), first + rng.choice((0, 1, 1, 2, 3))})
+                return {how: attempts} if how == "ignore_on" else {how: attempts, "reason": self._reason()}
+            case "fail_after_n_starts":
+                return {how: rng.randint(1, 3), "reason": self._reason()}
+            case "fail_first_n" if not self._starts:
+                return {how: rng.randint(1, 2), "reason": self._reason()}
+            case "fail" | "crash" | "exit" if not self._starts:
+                return {how: self._reason()}
+            case "ignore":
+                return how
+            case _:
+                return "ok"
+
+    def _reason(self) -> str:
+        return self.rng.choice(ODD if self._chance(0.3) else REASONS)
+
+    def _pick(self, weights: Weights) -> str:
+        return pick(self.rng, weights)
+
+    def _chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
