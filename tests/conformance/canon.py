@@ -40,7 +40,8 @@ def canonical_trace(scenario: Mapping[str, Any], observed: Sequence[Event]) -> l
     events: list[Event] = []
     for event in observed:
         if event["event"] == "result":
-            trace += canonical(scenario, steps[event["step"]], events)
+            number: int = event["step"]
+            trace += canonical(scenario, steps[number], events)
             trace.append({**event, "value": canonical_value(event["value"])})
             events = []
         elif event["event"] == "final":
@@ -62,6 +63,10 @@ def canonical_value(value: Any) -> Any:
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
+
+
+def is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _heard(observed: Sequence[Event]) -> list[Event]:

@@ -17,9 +17,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from canon import canonical_trace, is_list
+from canon import canonical_trace, is_dict, is_list
 from replay import read
 
 SOURCES = Path(__file__).parent / "otp"
@@ -65,11 +65,10 @@ def _told(scenario: Mapping[str, Any]) -> Mapping[str, Any]:
     return {key: value for key, value in scenario.items() if key in ("name", "tree", "links", "steps")}
 
 
-def _term(value: Any) -> str:
+def _term(value: object) -> str:
     """JSON as an Erlang term: objects as maps, texts as binaries."""
-    if isinstance(value, dict):
-        parts = cast("dict[str, Any]", value)
-        return f"#{{{','.join(f'{_term(key)}=>{_term(part)}' for key, part in parts.items())}}}"
+    if is_dict(value):
+        return f"#{{{','.join(f'{_term(key)}=>{_term(part)}' for key, part in value.items())}}}"
     if is_list(value):
         return f"[{','.join(map(_term, value))}]"
     return f"<<{json.dumps(value)}>>" if isinstance(value, str) else json.dumps(value)

@@ -44,7 +44,7 @@ def invented(seed: str, size: str) -> Scenario:
     inventor = Inventor(seed, size)
     with suppress(Exception):  # the replay meets it again, and it is reported there
         play(inventor)
-    return inventor.scenario
+    return inventor.invented
 
 
 def batch(otp: Erlang, size: str | None, seeds: list[str]) -> list[Verdict]:

@@ -27,7 +27,7 @@ QUIET = ("call", "cast", "link", "unlink", "wait", "which_children", "count_chil
 
 
 class Inventor(Driver):
-    """Invents a scenario and takes it on Axon; afterwards `scenario` is all of it, and `trace` what Axon did."""
+    """Invents a scenario and takes it on Axon; afterwards `invented` is all of it, and `trace` what Axon did."""
 
     def __init__(self, seed: str, size: str) -> None:
         rng = Random(seed)
@@ -35,10 +35,10 @@ class Inventor(Driver):
         most_workers, most_levels, most_steps = SIZES[size]
         self._theme = THEMES[name]
         self._maker = Maker(rng, self._theme, most_workers=most_workers, most_levels=most_levels)
-        self._wanted = rng.randint(1, most_steps)
+        self._wanted = max(rng.randint(1, most_steps), rng.randint(1, most_steps))
         self._made: list[Step] = []
-        scenario: dict[str, Any] = {"name": f"{name}-{seed}", "tree": self._maker.root(), "steps": self._made}
-        super().__init__(scenario, async_handlers=False, raw=False)
+        self.invented: dict[str, Any] = {"name": f"{name}-{seed}", "tree": self._maker.root(), "steps": self._made}
+        super().__init__(self.invented, async_handlers=False, raw=False)
         self._moves = Moves(rng, self._maker, self.recorder)
 
     def steps(self) -> Iterator[Step]:

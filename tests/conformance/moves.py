@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from adapter import Tree, Worker
-from reach import Reach
+from reach import Reach, children_of
 from recorder import Known, Recorder
 from themes import Weights, pick
 from trees import REASONS, Maker
@@ -19,8 +19,9 @@ EXITS: Weights = {
 }  # fmt: skip
 SIGNALS: Weights = {"normal": 2, "shutdown": 4, "boom": 4, "{shutdown,x}": 2, "killed": 2, "kill": 2, "noproc": 1}
 STOPS: Weights = {"normal": 3, "shutdown": 3, "boom": 1, "{shutdown,x}": 1}
+WAIT = 3100
+"""Milliseconds after which no restart counts any more, where the period is 2 seconds: OTP counts whole ones."""
 MOST_WAITS = 2
-"""A wait takes more than two seconds in Erlang."""
 
 
 class Moves:
@@ -43,7 +44,7 @@ class Moves:
             "kill_supervisor": self._kill_supervisor,
             "signal_supervisor": self._signal_supervisor,
             "crash_supervisor": self._crash_supervisor,
-            "terminate_child": lambda: self._to_child("terminate_child", "running", "restarting"),
+            "terminate_child": lambda: self._to_child("terminate_child", "running"),
             "restart_child": lambda: self._to_child("restart_child", "stopped"),
             "delete_child": lambda: self._to_child("delete_child", "stopped"),
             "start_child": lambda: self._start_child(self._supervisor()),
@@ -74,12 +75,18 @@ class Moves:
     # -- whom it concerns
 
     def _worker(self) -> str | None:
+        """A worker, rather one with links."""
+        if self._reach.tied and self._chance(0.5):
+            return self._rng.choice(sorted(self._reach.tied))[0]
         return self._rng.choice(self._workers).path if self._workers else None
 
     def _supervisor(self, *statuses: str) -> Known:
-        """A supervisor, most often one that has a child in one of these states."""
-        fit = [known for known in self._supervisors if any(_children(known, statuses))]
-        return self._rng.choice(fit if fit and self._chance(0.9) else self._supervisors)
+        """A supervisor, rather one that has a child, or better two, in one of these states."""
+        for least in (2, 1):
+            fit = [known for known in self._supervisors if len(list(_children(known, statuses))) >= least]
+            if fit and self._chance(0.6):
+                return self._rng.choice(fit)
+        return self._rng.choice(self._supervisors)
 
     def _inner(self) -> str | None:
         inner = [known.path for known in self._supervisors if known.path != "root"]
@@ -126,9 +133,9 @@ class Moves:
         return {"op": op, "target": self._rng.choice(["root/nobody", *self._recorder.attempts]), "reason": "shutdown"}
 
     def _link(self) -> Step | None:
-        if len(self._workers) < 2:
+        if not self._workers:
             return None
-        one, other = self._rng.sample(self._workers, 2)
+        one, other = self._rng.choices(self._workers, k=2)
         return {"op": "link", "a": one.path, "b": other.path}
 
     def _unlink(self) -> Step | None:
@@ -148,7 +155,7 @@ class Moves:
 
     def _wait(self) -> Step | None:
         self._waits += 1
-        return {"op": "wait", "ms": 2100} if self._waits <= MOST_WAITS else None
+        return {"op": "wait", "ms": WAIT} if self._waits <= MOST_WAITS else None
 
     # -- steps for supervisors
 
@@ -164,42 +171,51 @@ class Moves:
         via = self._rng.choice(("cast", "call", "info"))
         return {"op": "crash", "target": self._supervisor().path, "reason": "boom", "via": via}
 
-    def _to_child(self, op: str, *statuses: str) -> Step:
+    def _to_child(self, op: str, *statuses: str) -> Step | None:
         supervisor = self._supervisor(*statuses)
+        if not any(_children(supervisor, statuses)) and self._chance(0.8):
+            return None
         return {"op": op, "sup": supervisor.path, "id": self._id(supervisor, *statuses)}
 
-    def _start_child(self, supervisor: Known) -> Step:
+    def _start_child(self, supervisor: Known, id: str | None = None, *, valid: bool = False) -> Step:
         tree = supervisor.handle
         assert isinstance(tree, Tree)
-        id = self._id(supervisor, "running", "stopped", "restarting") if self._chance(0.2) else None
-        spec = self._maker.child(supervisor.path, tree.auto_shutdown, id)
+        if id is None and self._chance(0.2):
+            id = self._id(supervisor, "running", "stopped")
+        spec = self._maker.child(supervisor.path, tree.auto_shutdown, id, valid=valid)
         return {"op": "start_child", "sup": supervisor.path, "spec": spec}
 
-    def _held(self) -> Step:
+    def _held(self) -> Step | None:
         """Ends of children, and requests, that the supervisor finds in its mailbox together."""
         rng, supervisor = self._rng, self._supervisor("running")
-        running = [f"{supervisor.path}/{id}" for id in _children(supervisor, ["running"])]
+        running = list(_children(supervisor, ["running"]))
         rng.shuffle(running)
+        ended = running[: rng.choice((1, 2, 2, 2, 3, 3, 4))]
         ops: list[Step | None] = []
-        for path in running[: rng.choice((0, 1, 1, 2, 2, 2, 3, 4))]:
-            if isinstance(self._reach.alive[path].handle, Worker):
+        for path in (f"{supervisor.path}/{id}" for id in ended):
+            if not self._reach.is_supervisor(path):
                 ops.append(rng.choice((self._crash, self._crash, self._exit, self._kill))(path))
             elif self._chance(0.3):
                 ops.append(self._kill(path))
-        ops += [self._request(supervisor) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)) if ops else 2)]
+        if not ops and self._chance(0.8):
+            return None
+        ops += [self._request(supervisor, ended) for _ in range(rng.choice((0, 0, 1, 1, 2, 3)) if ops else 2)]
         if self._chance(0.3):
             rng.shuffle(ops)
         return {"op": "held", "sup": supervisor.path, "ops": ops}
 
-    def _request(self, supervisor: Known) -> Step:
+    def _request(self, supervisor: Known, ended: list[str]) -> Step:
+        """A request to a supervisor that is held, often one that concerns a child that has just ended."""
+        id = self._rng.choice(ended) if ended and self._chance(0.6) else self._id(supervisor, "running", "stopped")
         kinds = ("which_children", "count_children", "terminate_child", "restart_child", "delete_child", "start_child")
         match self._rng.choice(kinds):
             case "start_child":
-                return self._start_child(supervisor)
+                # Axon does not wait with refusing a specification that is not valid.
+                return self._start_child(supervisor, id if self._chance(0.6) else None, valid=True)
             case "which_children" | "count_children" as op:
                 return {"op": op, "sup": supervisor.path}
             case op:
-                return {"op": op, "sup": supervisor.path, "id": self._id(supervisor, "running", "stopped")}
+                return {"op": op, "sup": supervisor.path, "id": id}
 
     def _chance(self, probability: float) -> bool:
         return self._rng.random() < probability
@@ -208,4 +224,4 @@ class Moves:
 def _children(supervisor: Known, statuses: Iterable[str]) -> Iterable[str]:
     """The ids of the children that are in one of these states."""
     wanted = set(statuses)
-    return (child.spec.id for child in supervisor.process.state.by_id.values() if child.status in wanted)
+    return (child.spec.id for child in children_of(supervisor).by_id.values() if child.status in wanted)

@@ -15,6 +15,8 @@ from adapter import Tree, Worker
 from recorder import Known, Recorder
 
 from axon import GenServer
+from axon.server import ServerProcess
+from axon.supervisor._children import Children
 from axon.supervisor._decide import group
 from axon.supervisor._spec import as_child
 
@@ -94,7 +96,7 @@ class Reach:
             return frozenset()
         if supervisor is None:
             return None
-        children = supervisor.process.state.by_id
+        children = children_of(supervisor).by_id
         _, _, id = path.rpartition("/")
         spec = children[id].spec
         if spec.significant:
@@ -111,7 +113,13 @@ class Reach:
         supervisor = self.alive.get(path)
         if supervisor is None:
             return True
-        return len(supervisor.process.state.restarts) + restarts <= _tree(supervisor).max_restarts
+        return len(children_of(supervisor).restarts) + restarts <= _tree(supervisor).max_restarts
+
+
+def children_of(supervisor: Known) -> Children:
+    assert isinstance(supervisor.process, ServerProcess)
+    assert isinstance(supervisor.process.state, Children)
+    return supervisor.process.state
 
 
 def _tree(known: Known) -> Tree:
@@ -122,7 +130,7 @@ def _tree(known: Known) -> Tree:
 def _starts(server: GenServer[Any]) -> bool:
     """Whether all that belongs to this specification starts whenever it is asked to."""
     if isinstance(server, Worker):
-        return server.spec.get("init", "ok") == "ok"
+        return "init" not in server.spec
     assert isinstance(server, Tree)
     return all(_starts(as_child(given).server) for given in server.children)
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from canon import is_list
+from canon import is_dict, is_list
 from erlang import Erlang
 from judge import Scenario, Verdict, judge
 
 _LISTS = ("steps", "children", "ops", "links")
-_NEEDED = ("op", "name", "tree", "type", "id", "target", "sup", "spec", "a", "b", "from", "to", "order", "loose", "ms")
+_OPTIONS = (
+    "strategy", "intensity", "period", "auto_shutdown", "restart", "significant", "shutdown", "trap_exit", "init",
+    "terminate", "via", "how",
+)  # fmt: skip
 _DOUBTS = 1
 
 
@@ -40,16 +43,17 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:
         yield copy
 
 
-def _parts(part: Any, route: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], int, int]]:
+def _parts(part: dict[str, Any] | list[Any], route: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], int, int]]:
     """What may be left out: where it is, and for a run of items in a list its start and length."""
-    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+    items: list[tuple[str | int, Any]] = [*part.items()] if is_dict(part) else [*enumerate(part)]
+    for key, value in items:
         here = (*route, key)
         if key in _LISTS and is_list(value):
             length = len(value)
             while length:
                 yield from ((here, start, length) for start in range(0, len(value), length))
                 length //= 2
-        elif isinstance(key, str) and key not in _NEEDED:
+        elif key in _OPTIONS:
             yield here, 0, 0
-        if isinstance(value, dict) or is_list(value):
+        if is_dict(value) or is_list(value):
             yield from _parts(value, here)

@@ -18,13 +18,14 @@ SIZES: Mapping[str, tuple[int, int, int]] = {"small": (4, 2, 4), "medium": (10, 
 """The most workers, levels of supervisors and steps that a scenario of this size has."""
 
 INITS: Weights = {
-    "ok": 75, "fail_on": 9, "fail_after_n_starts": 3, "crash_on": 3, "ignore_on": 5, "ignore": 1.5, "fail": 0.6,
-    "crash": 0.3, "exit": 0.3, "fail_first_n": 0.8,
+    "ok": 75, "fail_on": 9, "fail_after_n_starts": 3, "crash_on": 3, "ignore_on": 5, "ignore": 1.2, "fail": 0.3,
+    "crash": 0.2, "exit": 0.2, "fail_first_n": 0.5,
 }  # fmt: skip
 TERMINATES: Weights = {"ok": 80, "short": 6, "crash": 6, "exit": 8}
-SHUTDOWNS: Weights = {"default": 50, "5000": 15, "infinity": 15, "brutal_kill": 20}
+SHUTDOWNS: Weights = {"default": 50, "5000": 15, "infinity": 12, "0": 5, "brutal_kill": 18}
 SUPERVISOR_SHUTDOWNS: Weights = {"default": 85, "5000": 15}
-INTENSITIES: Weights = {"0": 12, "1": 24, "2": 27, "3": 20, "6": 12, "40": 5}
+INTENSITIES: Weights = {"0": 10, "1": 22, "2": 26, "3": 20, "6": 12, "40": 7, "default": 3}
+ROOT_INTENSITIES: Weights = {"0": 3, "1": 10, "2": 20, "3": 25, "6": 26, "40": 14, "default": 2}
 RESTARTS: Weights = {"permanent": 54, "transient": 26, "temporary": 20}
 STEPS: dict[str, float] = {
     "crash": 24, "exit": 16, "kill": 8, "signal": 6, "call": 4, "cast": 3, "terminate_child": 8, "restart_child": 8,
@@ -47,6 +48,7 @@ class Theme(NamedTuple):
     shutdowns: Weights = SHUTDOWNS
     supervisor_shutdowns: Weights = SUPERVISOR_SHUTDOWNS
     intensities: Weights = INTENSITIES
+    root_intensities: Weights = ROOT_INTENSITIES
     last_steps: Weights = LAST_STEPS
     significance: float = 0.1
     periods: tuple[int, ...] = (30, 60)
@@ -59,13 +61,14 @@ def _usual_and(**more: float) -> Weights:
 
 
 _SOUND: Weights = {"ok": 1}
+_SHAKY: Weights = {**INITS, "ok": 60, "fail_on": 25, "ignore_on": 10, "fail_after_n_starts": 6, "crash_on": 8}
 
 THEMES: Mapping[str, Theme] = {
     "anything": Theme(26, STEPS),
     "failing": Theme(
         14,
         STEPS,
-        inits={**INITS, "ok": 30, "fail_on": 25, "ignore_on": 10, "fail_after_n_starts": 8, "crash_on": 8},
+        inits={**_SHAKY, "ok": 30},
         intensities={"1": 1, "2": 2, "3": 3, "6": 4, "40": 2},
     ),
     "significant": Theme(12, _usual_and(exit=20), significance=0.8),
@@ -82,19 +85,19 @@ THEMES: Mapping[str, Theme] = {
         supervisor_shutdowns={"default": 6, "5000": 1, "short": 3},
         starts=True,
     ),
-    "held": Theme(12, _usual_and(held=60)),
+    "held": Theme(14, _usual_and(held=60), inits=_SHAKY, significance=0.3),
     "links": Theme(
         8, _usual_and(link=40, unlink=4), inits=_SOUND, intensities={"6": 1, "40": 5}, significance=0.03
     ),
     "calls": Theme(7, _usual_and(call_via=45), inits=_SOUND, intensities={"6": 1, "40": 4}, significance=0.03),
     "requests": Theme(
-        10, _usual_and(terminate_child=20, restart_child=20, delete_child=12, start_child=30, held=10)
+        10, _usual_and(terminate_child=20, restart_child=20, delete_child=12, start_child=30, held=10), inits=_SHAKY
     ),
     "time": Theme(
-        1.5,
-        {"crash": 10, "wait": 4, "kill": 2, "count_children": 1},
-        intensities={"1": 1, "2": 1},
-        periods=(1,),
+        3,
+        {"crash": 8, "wait": 4, "kill": 2, "count_children": 1},
+        root_intensities={"1": 1, "2": 1},
+        periods=(2,),
         last_steps={"nothing": 1},
     ),
 }  # fmt: skip

@@ -29,10 +29,11 @@ class Maker:
     def __init__(self, rng: Random, theme: Theme, *, most_workers: int, most_levels: int) -> None:
         self.rng = rng
         self.theme = theme
-        self.left = rng.randint(1, most_workers)
+        self.left = max(rng.randint(1, most_workers), rng.randint(1, most_workers))
         self.most_levels = most_levels
         self.rough: list[str] = []
-        self._starts = theme.starts
+        self._starts = self._valid = theme.starts
+        self._added = False
         self._made = 0
 
     def root(self) -> Spec:
@@ -40,29 +41,30 @@ class Maker:
         self._starts = False
         return spec
 
-    def child(self, above: str, auto_shutdown: str, id: str | None) -> Spec:
-        """A child to be added to the supervisor at this path; `id` if it is to have the one of another."""
+    def child(self, above: str, auto_shutdown: str, id: str | None, *, valid: bool) -> Spec:
+        """A child to be added to the supervisor at this path; `id` if it is to have the one of another.
+
+        Only one that is not `valid` may be refused, for its specification or that of somebody below it.
+        """
         self.left = max(self.left, self.rng.randint(1, 3))
+        self._valid, self._added = valid, True
         spec = self._child(above, auto_shutdown, above.count("/") + 1, id)
-        if self._chance(0.06):
-            spec["significant"] = True  # which may be refused
+        if not valid and self._chance(0.06):
+            spec["significant"] = True
         return spec
 
     def _supervisor(self, id: str, path: str, level: int) -> Spec:
         rng, theme = self.rng, self.theme
-        spec: Spec = {
-            "type": "supervisor",
-            "id": id,
-            "strategy": rng.choice(STRATEGIES),
-            "intensity": int(self._pick(theme.intensities)),
-            "period": rng.choice(theme.periods),
-        }
-        if self._chance(theme.significance):
+        spec: Spec = {"type": "supervisor", "id": id, "strategy": rng.choice(STRATEGIES)}
+        intensity = self._pick(theme.root_intensities if level == 1 else theme.intensities)
+        if intensity != "default":
+            spec.update(intensity=int(intensity), period=rng.choice(theme.periods))
+        if self._chance(theme.significance if level > 1 else theme.significance / 2):
             spec["auto_shutdown"] = rng.choice(("any_significant", "all_significant"))
         auto_shutdown = spec.get("auto_shutdown", "never")
-        wanted = 0 if self._chance(0.03) else rng.randint(1, 5)
+        wanted = 0 if self._chance(0.03) else rng.choice((1, 2, 3, 3, 4, 5, 6))
         children = [self._child(path, auto_shutdown, level) for _ in range(wanted) if self.left > 0]
-        if len(children) > 1 and not self._starts and self._chance(0.004):
+        if len(children) > 1 and not self._valid and self._chance(0.004):
             children[-1]["id"] = children[0]["id"]
         spec["children"] = children
         return spec
@@ -83,12 +85,12 @@ class Maker:
             spec = self._worker(id or f"w{self._made}")
             shutdown = self._pick(self.theme.shutdowns)
         if shutdown != "default" and "shutdown" not in spec:
-            times = {"5000": 5000, "short": self.rng.choice(SHORT)}
+            times = {"5000": 5000, "0": 5000 if "trap_exit" in spec else 0, "short": self.rng.choice(SHORT)}
             spec["shutdown"] = times.get(shutdown, shutdown)
         spec["restart"] = self._pick(RESTARTS)
         if auto_shutdown != "never" and self._chance(0.55):
             spec["significant"] = True
-            if spec["restart"] == "permanent" and (self._starts or not self._chance(0.01)):
+            if spec["restart"] == "permanent" and (self._valid or not self._chance(0.01)):
                 spec["restart"] = self.rng.choice(("transient", "temporary"))
         return spec
 
@@ -114,7 +116,7 @@ class Maker:
 
     def _init(self, how: str) -> str | Spec:
         rng = self.rng
-        first = 2 if self._starts else rng.choice((1, 2, 2, 2, 2))
+        first = 2 if self._starts or not self._chance(0.35 if self._added else 0.12) else 1
         match how:
             case "fail_on" | "crash_on" | "ignore_on":
                 attempts = sorted({first + rng.randint(0, 1), first + rng.choice((0, 1, 1, 2, 3))})
