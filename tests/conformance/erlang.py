@@ -3,7 +3,7 @@
     uv run python tests/conformance/erlang.py tests/conformance/data/core.jsonl > traces.jsonl
 
 The format is that of replay.py. `--disturb` records under random priorities and pauses, on several schedulers: what
-differs then is not settled by OTP's rules. The programs in Erlang are in otp/.
+differs then is not settled by OTP's rules. The programs in Erlang are in oracle/trees/.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from canon import canonical_trace, is_dict, is_list
 from replay import read
 
-SOURCES = Path(__file__).parent / "otp"
+SOURCES = Path(__file__).parent / "oracle" / "trees"
 SIDE_BY_SIDE = 128
 """Scenarios that one Erlang runs at a time; most of their time they wait."""
 
@@ -43,7 +43,7 @@ class Erlang:
             file.writelines(f"{_term(_told(scenario))}.\n" for scenario in scenarios)
             file.flush()
             command = ["erl", "-noshell", "+S", f"4:{schedulers}", "+sbwt", "none", "-pa", self.folder]
-            command += ["-run", "oracle", "main", file.name, str(SIDE_BY_SIDE), str(disturb).lower()]
+            command += ["-run", "trees", "main", file.name, str(SIDE_BY_SIDE), str(disturb).lower()]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         answers: list[Answer] = [json.loads(line) for line in output.splitlines()]
         for scenario, answer in zip(scenarios, answers, strict=True):

@@ -1,7 +1,7 @@
 %% The steps of a scenario. What a step returns is its result, or {later, Get}: Get returns the result when all is
 %% quiet.
 
--module(oracle_steps).
+-module(trees_steps).
 -export([take/2]).
 
 take(Ctx, Step = #{<<"op">> := Op}) -> op(Op, Step, Ctx).
@@ -30,8 +30,8 @@ op(<<"cast">>, Step, Ctx) -> tell(Ctx, Step, add, <<"cast">>);
 op(<<"call_via">>, Step = #{<<"from">> := From, <<"to">> := To}, Ctx = #{latest := Latest}) ->
     What = case maps:get(<<"do">>, Step, <<"get">>) of
                <<"get">> -> get;
-               #{<<"crash">> := R} -> {crash, oracle_text:reason(R)};
-               #{<<"exit">> := R} -> {raise, oracle_text:reason(R)}
+               #{<<"crash">> := R} -> {crash, trees_text:reason(R)};
+               #{<<"exit">> := R} -> {raise, trees_text:reason(R)}
            end,
     case ets:lookup(Latest, To) of
         [{_, Callee}] -> tell(Ctx, #{<<"target">> => From}, {peer, Callee, What}, <<"call">>);
@@ -44,7 +44,7 @@ op(<<"held">>, #{<<"sup">> := Path, <<"ops">> := Ops}, Ctx) ->
 op(_, Step = #{<<"sup">> := Path}, Ctx) ->
     with(Ctx, Path, fun(Sup) -> ask(Ctx, Sup, Step) end).
 
-reason(Step) -> oracle_text:reason(maps:get(<<"reason">>, Step, <<"normal">>)).
+reason(Step) -> trees_text:reason(maps:get(<<"reason">>, Step, <<"normal">>)).
 
 %% Does this with the process at the path if it is alive.
 with(#{latest := Latest}, Path, Do) ->
@@ -62,8 +62,8 @@ stop(Pid, Reason) ->
     try gen_server:stop(Pid, Reason, infinity) of
         ok -> <<"ok">>
     catch
-        exit:{Other, {sys, terminate, _}} -> oracle_text:exited(Other);
-        exit:Other -> oracle_text:exited(Other)
+        exit:{Other, {sys, terminate, _}} -> trees_text:exited(Other);
+        exit:Other -> trees_text:exited(Other)
     end.
 
 tell(Ctx, #{<<"target">> := Path}, What, Via) ->
@@ -75,7 +75,7 @@ tell(Pid, Message, <<"call">>) -> or_exited(fun() -> gen_server:call(Pid, Messag
 
 or_exited(Call) ->
     try Call()
-    catch exit:{Reason, {gen_server, call, _}} -> oracle_text:exited(Reason)
+    catch exit:{Reason, {gen_server, call, _}} -> trees_text:exited(Reason)
     end.
 
 tie(Ctx, #{<<"a">> := A, <<"b">> := B}, How) ->
@@ -88,7 +88,7 @@ asked(_, Sup, #{<<"op">> := <<"terminate_child">>, <<"id">> := Id}) -> superviso
 asked(_, Sup, #{<<"op">> := <<"delete_child">>, <<"id">> := Id}) -> supervisor:delete_child(Sup, Id);
 asked(_, Sup, #{<<"op">> := <<"restart_child">>, <<"id">> := Id}) -> supervisor:restart_child(Sup, Id);
 asked(Ctx, Sup, #{<<"op">> := <<"start_child">>, <<"sup">> := Path, <<"spec">> := Spec}) ->
-    supervisor:start_child(Sup, oracle_tree:child_spec(Ctx, Path, Spec));
+    supervisor:start_child(Sup, trees_nodes:child_spec(Ctx, Path, Spec));
 asked(_, Sup, #{<<"op">> := <<"which_children">>}) ->
     [#{<<"id">> => Id, <<"type">> => Type, <<"child">> => if is_pid(Child) -> pid; true -> Child end}
      || {Id, Child, Type, _} <- supervisor:which_children(Sup)];
@@ -99,7 +99,7 @@ answer(ok) -> <<"ok">>;
 answer({ok, undefined}) -> <<"{ok,undefined}">>;
 answer({ok, _}) -> <<"{ok,pid}">>;
 answer({error, {already_started, _}}) -> <<"{error,already_started}">>;
-answer({error, Reason}) -> iolist_to_binary(["{error,", oracle_text:show(Reason), $}]);
+answer({error, Reason}) -> iolist_to_binary(["{error,", trees_text:show(Reason), $}]);
 answer(Other) -> Other.
 
 %% The supervisor takes no message while the ops run; then it takes what they left in its mailbox.

@@ -1,23 +1,23 @@
 %% Runs supervision scenarios on the real OTP and prints what happened, one JSON object a line, in the
 %% order of the scenarios: {"name": ..., "trace": [...]} with the events as observed, or {"name": ..., "error": ...}.
 %%
-%%   erl -noshell -pa DIR -run oracle main FILE JOBS DISTURB
+%%   erl -noshell -pa DIR -run trees main FILE JOBS DISTURB
 %%
-%% FILE holds the scenarios as Erlang terms (record.py writes it); JOBS of them run side by side. DISTURB is `true`
+%% FILE holds the scenarios as Erlang terms (erlang.py writes it); JOBS of them run side by side. DISTURB is `true`
 %% or `false`: random priorities, yields and pauses of up to 3 ms inside supervisors and workers. What is settled by
 %% OTP's rules is not touched by it.
 %%
-%%   oracle.erl        runs a scenario and writes down its events
-%%   oracle_steps.erl  takes its steps
-%%   oracle_tree.erl   the supervisors and workers
-%%   oracle_text.erl   reasons and JSON
+%%   trees.erl        runs a scenario and writes down its events
+%%   trees_steps.erl  takes its steps
+%%   trees_nodes.erl  the supervisors and workers
+%%   trees_text.erl   reasons and JSON
 
--module(oracle).
+-module(trees).
 -export([main/1, enter/4, started/4, report/2, jitter/0]).
 
 main([File, Jobs, Disturb]) ->
     logger:set_primary_config(level, none),
-    persistent_term:put(oracle_disturb, list_to_existing_atom(Disturb)),
+    persistent_term:put(trees_disturb, list_to_existing_atom(Disturb)),
     ok = io:setopts(standard_io, [binary, {encoding, latin1}]),
     {ok, Scenarios} = file:consult(File),
     {Now, Later} = lists:split(min(list_to_integer(Jobs), length(Scenarios)), lists:enumerate(Scenarios)),
@@ -50,7 +50,7 @@ start(Job = {_, Scenario}) ->
 print(Next, Done) ->
     case maps:take(Next, Done) of
         {Answer, Rest} ->
-            ok = file:write(standard_io, [oracle_text:json(Answer), $\n]),
+            ok = file:write(standard_io, [trees_text:json(Answer), $\n]),
             print(Next + 1, Rest);
         error -> {Next, Done}
     end.
@@ -72,11 +72,11 @@ run(Scenario) ->
               || Name <- [events, known, up, live, latest, attempts, ending]],
     Ctx = maps:from_list([{tracer, Tracer}, {driver, self()} | Tables]),
     erlang:trace(self(), true, [procs, set_on_spawn, strict_monotonic_timestamp, {tracer, Tracer}]),
-    First = close(Ctx, 0, oracle_tree:start(Ctx, maps:get(<<"tree">>, Scenario))),
-    [oracle_steps:take(Ctx, #{<<"op">> => <<"link">>, <<"a">> => A, <<"b">> => B})
+    First = close(Ctx, 0, trees_nodes:start(Ctx, maps:get(<<"tree">>, Scenario))),
+    [trees_steps:take(Ctx, #{<<"op">> => <<"link">>, <<"a">> => A, <<"b">> => B})
      || [A, B] <- maps:get(<<"links">>, Scenario, [])],
     quiet(Ctx),
-    Rest = [close(Ctx, Number, oracle_steps:take(Ctx, Step))
+    Rest = [close(Ctx, Number, trees_steps:take(Ctx, Step))
             || {Number, Step} <- lists:enumerate(maps:get(<<"steps">>, Scenario, []))],
     Alive = [[Path, Incarnation] || Pid <- alive(Ctx), {_, Path, Incarnation, _} <- ets:lookup(maps:get(known, Ctx), Pid)],
     erlang:trace(self(), false, [all]),
@@ -127,7 +127,7 @@ show(#{up := Up, known := Known, ending := Ending}, {exit, Pid, Reason}) ->
         [{_, Path, Incarnation, worker}] ->
             {Called, With} = case ets:lookup(Ending, Pid) of
                                  [] -> {false, null};
-                                 [{_, R}] -> {true, oracle_text:show(R)}
+                                 [{_, R}] -> {true, trees_text:show(R)}
                              end,
             [(line(<<"terminated">>, Path, Incarnation, Reason))#{<<"terminate_called">> => Called, <<"terminate_reason">> => With}];
         [{_, Path, Incarnation, supervisor}] ->
@@ -143,7 +143,7 @@ show(_, {Kind, Path, Incarnation}) ->
     [#{<<"event">> => atom_to_binary(Kind), <<"path">> => Path, <<"incarnation">> => Incarnation}].
 
 line(Kind, Path, Incarnation, Reason) ->
-    #{<<"event">> => Kind, <<"path">> => Path, <<"incarnation">> => Incarnation, <<"reason">> => oracle_text:show(Reason)}.
+    #{<<"event">> => Kind, <<"path">> => Path, <<"incarnation">> => Incarnation, <<"reason">> => trees_text:show(Reason)}.
 
 %%% -- quiescence
 %% Nothing is under way when every process of the tree that is alive waits in gen_server's loop with an empty
@@ -177,7 +177,7 @@ waits(Pid, #{driver := Driver}) ->
 %%% -- disturbance
 
 jitter() ->
-    persistent_term:get(oracle_disturb) andalso
+    persistent_term:get(trees_disturb) andalso
         case rand:uniform(6) of
             1 -> erlang:yield();
             2 -> erlang:bump_reductions(rand:uniform(4000));

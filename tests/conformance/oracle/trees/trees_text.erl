@@ -1,6 +1,6 @@
 %% Reasons as the scenarios write them, and JSON.
 
--module(oracle_text).
+-module(trees_text).
 -export([reason/1, show/1, exited/1, json/1]).
 
 %% The reason that a scenario writes as this text.

@@ -1,7 +1,7 @@
 %% The supervisors and workers of a scenario: OTP's supervisor and gen_server with what the scenario says as their
 %% specifications and callbacks.
 
--module(oracle_tree).
+-module(trees_nodes).
 -behaviour(gen_server).
 -export([start/2, start_child/3, child_spec/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
@@ -12,25 +12,25 @@
 start(Ctx, Spec) ->
     case start_child(Ctx, <<>>, Spec) of
         {ok, _} -> <<"{ok,pid}">>;
-        {error, Reason} -> iolist_to_binary(["{error,", oracle_text:show(Reason), $}])
+        {error, Reason} -> iolist_to_binary(["{error,", trees_text:show(Reason), $}])
     end.
 
 %% The start function of every child, which runs in its supervisor.
 start_child(Ctx = #{attempts := Attempts}, Above, Spec = #{<<"id">> := Id}) ->
     Path = <<Above/binary, Id/binary>>,
     Nth = ets:update_counter(Attempts, Path, 1, {Path, 0}),
-    oracle:jitter(),
+    trees:jitter(),
     Args = {Ctx, Path, Nth, Spec},
     Answer = case type(Spec) of
                  worker -> gen_server:start_link(?MODULE, Args, []);
                  supervisor -> supervisor:start_link(?MODULE, Args)
              end,
     case Answer of
-        {ok, Pid} -> oracle:started(Ctx, Path, Nth, Pid);
-        ignore -> oracle:report(Ctx, {ignored, Path, Nth});
-        {error, Reason} -> oracle:report(Ctx, {start_failed, Path, Nth, Reason})
+        {ok, Pid} -> trees:started(Ctx, Path, Nth, Pid);
+        ignore -> trees:report(Ctx, {ignored, Path, Nth});
+        {error, Reason} -> trees:report(Ctx, {start_failed, Path, Nth, Reason})
     end,
-    oracle:jitter(),
+    trees:jitter(),
     Answer.
 
 type(#{<<"type">> := Type}) -> binary_to_atom(Type);
@@ -47,8 +47,8 @@ given(Keys, Spec) ->
                     || {Key, Value} <- maps:to_list(maps:with(Keys, Spec))]).
 
 init({Ctx, Path, Nth, Spec}) ->
-    oracle:enter(Ctx, Path, Nth, type(Spec)),
-    oracle:jitter(),
+    trees:enter(Ctx, Path, Nth, type(Spec)),
+    trees:jitter(),
     case type(Spec) of
         supervisor ->
             Flags = given([<<"strategy">>, <<"intensity">>, <<"period">>, <<"auto_shutdown">>], Spec),
@@ -64,9 +64,9 @@ init({Ctx, Path, Nth, Spec}) ->
 %% What init does at the Nth start attempt at this path.
 outcome(<<"ok">>, _) -> ok;
 outcome(<<"ignore">>, _) -> ignore;
-outcome(#{<<"fail">> := R}, _) -> {stop, oracle_text:reason(R)};
-outcome(#{<<"crash">> := R}, _) -> error(oracle_text:reason(R));
-outcome(#{<<"exit">> := R}, _) -> exit(oracle_text:reason(R));
+outcome(#{<<"fail">> := R}, _) -> {stop, trees_text:reason(R)};
+outcome(#{<<"crash">> := R}, _) -> error(trees_text:reason(R));
+outcome(#{<<"exit">> := R}, _) -> exit(trees_text:reason(R));
 outcome(How = #{<<"fail_first_n">> := N}, Nth) -> fail(Nth =< N, How);
 outcome(How = #{<<"fail_after_n_starts">> := N}, Nth) -> fail(Nth > N, How);
 outcome(How = #{<<"fail_on">> := Attempts}, Nth) -> fail(lists:member(Nth, Attempts), How);
@@ -79,10 +79,10 @@ outcome(#{<<"ignore_on">> := Attempts}, Nth) ->
 fail(true, How) -> {stop, init_reason(How)};
 fail(false, _) -> ok.
 
-init_reason(How) -> oracle_text:reason(maps:get(<<"reason">>, How, <<"init_failed">>)).
+init_reason(How) -> trees_text:reason(maps:get(<<"reason">>, How, <<"init_failed">>)).
 
 handle_call({do, {stop, Reason}}, _, State) ->
-    oracle:jitter(),
+    trees:jitter(),
     {stop, Reason, <<"stopped">>, State};
 handle_call({do, {peer, Pid, What}}, _, State) ->
     {reply, gen_server:call(Pid, {do, What}, infinity), State};
@@ -100,20 +100,20 @@ handle_cast({do, What}, State) -> act(What, State).
 
 handle_info({do, What}, State) -> act(What, State);
 handle_info({'EXIT', From, Reason}, State = #worker{ctx = Ctx, path = Path, incarnation = Incarnation}) ->
-    oracle:report(Ctx, {exit_received, Path, Incarnation, From, Reason}),
+    trees:report(Ctx, {exit_received, Path, Incarnation, From, Reason}),
     {noreply, State}.
 
 act(add, State = #worker{casts = Casts}) -> {noreply, State#worker{casts = Casts + 1}};
-act({stop, Reason}, State) -> oracle:jitter(), {stop, Reason, State};
-act({raise, Reason}, _) -> oracle:jitter(), exit(Reason);
-act({crash, Reason}, _) -> oracle:jitter(), error(Reason).
+act({stop, Reason}, State) -> trees:jitter(), {stop, Reason, State};
+act({raise, Reason}, _) -> trees:jitter(), exit(Reason);
+act({crash, Reason}, _) -> trees:jitter(), error(Reason).
 
 terminate(Reason, #worker{ctx = #{ending := Ending}, spec = Spec}) ->
     ets:insert(Ending, {self(), Reason}),
-    oracle:jitter(),
+    trees:jitter(),
     case maps:get(<<"terminate">>, Spec, <<"ok">>) of
         <<"ok">> -> ok;
         #{<<"sleep_ms">> := Ms} -> timer:sleep(Ms);
-        #{<<"crash">> := R} -> error(oracle_text:reason(R));
-        #{<<"exit">> := R} -> exit(oracle_text:reason(R))
+        #{<<"crash">> := R} -> error(trees_text:reason(R));
+        #{<<"exit">> := R} -> exit(trees_text:reason(R))
     end.
