@@ -44,11 +44,11 @@ class Reach:
 
     def order(self, step: Step) -> str | None:
         """How the step's events are to be ordered for the comparison; None if not even that settles them."""
+        if step["op"] == "held":  # one thing after the other, but links would have their say, too
+            return None if self.tied else "total"
         ends = self._ends(step)
         if not self.tied and len(ends) < 2:
             return "total"
-        if step["op"] == "held" and self.tied:
-            return None
         if step["op"] == "call_via" and any(one in ends for one, _ in self.tied):
             return None
         areas: list[Area] = []
@@ -84,20 +84,18 @@ class Reach:
             case {"op": "call_via", "from": caller, "to": callee, "do": do}:
                 answers = callee in self.alive and not self.is_supervisor(callee) and do == "get"
                 return {caller: None} if caller == callee else {} if answers else {callee: None, caller: None}
-            case {"op": "held", "ops": ops}:
-                return {path: None for op in ops for path in self._ends(op)}
             case _:
                 return {}
 
     def _area(self, path: str) -> Area | None:
         """Who may be stopped or started anew when this process ends by itself; None if it may be anybody."""
-        supervisor = self.alive.get(_above(path))
         if path not in self.alive:
             return frozenset()
-        if supervisor is None:
+        above, _, id = path.rpartition("/")
+        if not above:
             return None
+        supervisor = self.alive[above]
         children = children_of(supervisor).by_id
-        _, _, id = path.rpartition("/")
         spec = children[id].spec
         if spec.significant:
             return None

@@ -28,7 +28,7 @@ INTENSITIES: Weights = {"0": 10, "1": 22, "2": 26, "3": 20, "6": 12, "40": 7, "d
 ROOT_INTENSITIES: Weights = {"0": 3, "1": 10, "2": 20, "3": 25, "6": 26, "40": 14, "default": 2}
 RESTARTS: Weights = {"permanent": 54, "transient": 26, "temporary": 20}
 STEPS: dict[str, float] = {
-    "crash": 24, "exit": 16, "kill": 8, "signal": 6, "call": 4, "cast": 3, "terminate_child": 8, "restart_child": 8,
+    "crash": 24, "exit": 16, "kill": 8, "signal": 9, "call": 4, "cast": 3, "terminate_child": 8, "restart_child": 8,
     "delete_child": 4, "start_child": 7, "which_children": 4, "count_children": 3, "stop": 4, "signal_supervisor": 1.5,
     "crash_supervisor": 0.7, "call_via": 4, "link": 3, "unlink": 0.7, "held": 5, "lost": 1,
 }  # fmt: skip

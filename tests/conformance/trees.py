@@ -14,9 +14,9 @@ ODD = ("normal", "shutdown", "{shutdown,late}", "killed", "noproc")
 """Reasons that look like something, with which `init` may fail and `terminate` may exit."""
 STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
 
-SLOW: Spec = {"terminate": {"sleep_ms": 700}, "shutdown": 100, "trap_exit": True}
+SLOW: Spec = {"terminate": {"sleep_ms": 1000}, "shutdown": 150, "trap_exit": True}
 """A worker that its supervisor does not wait for."""
-SHORT = (50, 250)
+SHORT = (75, 375)
 """The times that a supervisor with such workers has: for none of them, or for two."""
 
 
@@ -116,7 +116,7 @@ class Maker:
 
     def _init(self, how: str) -> str | Spec:
         rng = self.rng
-        first = 2 if self._starts or not self._chance(0.35 if self._added else 0.12) else 1
+        first = 2 if self._starts or not self._chance(0.35 if self._added else 0.05) else 1
         match how:
             case "fail_on" | "crash_on" | "ignore_on":
                 attempts = sorted({first + rng.randint(0, 1), first + rng.choice((0, 1, 1, 2, 3))})
