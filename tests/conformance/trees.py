@@ -75,11 +75,11 @@ class Maker:
             id = id or f"s{self._made}"
             path = f"{above}/{id}"
             shutdown = self._pick(self.theme.supervisor_shutdowns)
-            if shutdown == "short" and any(f"{path}/".startswith(f"{rough}/") for rough in self.rough):
-                shutdown = "default"  # the times of two would meet
+            spec = self._supervisor(id, path, level + 1)
+            if shutdown == "short" and (not _is_slow(spec) or self._is_short(path)):
+                shutdown = "default"
             if shutdown in ("brutal_kill", "short"):
                 self.rough.append(path)
-            spec = self._supervisor(id, path, level + 1)
         else:
             self.left -= 1
             spec = self._worker(id or f"w{self._made}")
@@ -93,6 +93,10 @@ class Maker:
             if spec["restart"] == "permanent" and (self._valid or not self._chance(0.01)):
                 spec["restart"] = self.rng.choice(("transient", "temporary"))
         return spec
+
+    def _is_short(self, path: str) -> bool:
+        """Whether a supervisor above or below has a short time: the two would meet."""
+        return any(f"{path}/".startswith(f"{rough}/") or f"{rough}/".startswith(f"{path}/") for rough in self.rough)
 
     def _worker(self, id: str) -> Spec:
         spec: Spec = {"type": "worker", "id": id}
@@ -140,3 +144,8 @@ class Maker:
 
     def _chance(self, probability: float) -> bool:
         return self.rng.random() < probability
+
+
+def _is_slow(spec: Spec) -> bool:
+    """Whether there is somebody below who is not waited for."""
+    return spec.get("terminate") == SLOW["terminate"] or any(map(_is_slow, spec.get("children", ())))
