@@ -2,11 +2,12 @@
 
     uv run python tests/conformance/fuzz.py --seed 1 --count 1000
 
-Each scenario is recorded twice on OTP, the second time disturbed, and replayed on Axon with plain and with `async`
-workers. A scenario in which OTP does not do the same twice says nothing about Axon: it is named, and not counted.
+Each scenario is recorded twice on OTP, the second time disturbed, and replayed on Axon four times: with plain and with
+`async` workers, each as it comes and under a random schedule. A scenario in which OTP does not do the same twice says
+nothing about Axon: it is shown, and not counted.
 Where Axon does something else the scenario is made small and printed, to be replayed by hand (replay.py) or recorded
-(erlang.py). `--keep 200 --folder F` writes the 200 scenarios that show most to F/fuzz.jsonl, and what OTP did in them
-to F/golden/fuzz.jsonl. The exit status is 1 if anything differs.
+(erlang.py). `--keep 400` writes as many kB of scenarios as show most together to data/fuzz.jsonl, and what OTP did in
+them to data/golden/fuzz.jsonl, which the suite replays. The exit status is 1 if anything differs.
 
     invent.py  makes scenarios up          erlang.py  records them on OTP
     judge.py   compares                    shrink.py  makes a scenario small
@@ -35,6 +36,7 @@ from replay import play
 from shrink import shrink
 from themes import SIZES
 
+DATA = Path(__file__).parent / "data"
 BATCH = 250
 SMALLEST = 5
 """How many differing scenarios are made small; others are named."""
@@ -76,8 +78,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2, help="batches at once (2)")
     parser.add_argument("--size", choices=SIZES, help="of the scenarios (all sizes)")
-    parser.add_argument("--keep", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "data")
+    parser.add_argument("--keep", type=int, default=0, help="kB to write to data/ (none)")
     options = parser.parse_args()
     began = time.monotonic()
     with erlang() as otp:
@@ -90,7 +91,7 @@ def main() -> int:
                 print(f"\nnot settled: {json.dumps(verdict.scenario)}\n{verdict.text}")
         report(otp, [verdict for verdict in found if verdict.kind == "different"])
     if options.keep:
-        write(options.folder, most_telling([verdict for verdict in found if verdict.kind == "same"], options.keep))
+        write(DATA, most_telling([verdict for verdict in found if verdict.kind == "same"], 1000 * options.keep))
     print(
         f"{len(found)} scenarios with {steps} steps in {taken:.0f} s: {counts['same']} the same, "
         f"{counts['different']} different, {counts['unsettled']} not settled"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
+from zlib import crc32
 
 from canon import Event
 from erlang import Erlang
@@ -28,7 +29,10 @@ class Verdict:
 
 
 def judge(otp: Erlang, scenarios: Sequence[Scenario], *, doubts: int = DOUBTS) -> list[Verdict]:
-    """Record each scenario twice on OTP, once disturbed, and replay it on Axon with plain and with `async` workers."""
+    """Record each scenario twice on OTP, once disturbed, and replay it on Axon.
+
+    Four times: with plain and with `async` workers, each as it comes and under a schedule decided by the name.
+    """
     with ThreadPoolExecutor() as both:
         first = both.submit(otp.record, scenarios)
         second = both.submit(otp.record, scenarios, disturb=True)
@@ -47,11 +51,13 @@ def _compare(scenario: Scenario, first: dict[str, Any], second: dict[str, Any]) 
     error = first.get("error") or second.get("error")
     if error or trace != second["trace"]:
         return Verdict(scenario, "unsettled", trace, error or difference(trace, second["trace"]) or "")
-    for async_handlers in (False, True):
+    seed = crc32(scenario["name"].encode())
+    for async_handlers, schedule in ((False, None), (True, None), (False, seed), (True, seed)):
         try:
-            text = difference(trace, replay(scenario, async_handlers=async_handlers))
+            text = difference(trace, replay(scenario, async_handlers=async_handlers, seed=schedule))
         except Exception as failure:  # the tree did not come to rest, or the replay met what it does not know
             text = f"Axon: {type(failure).__name__}: {failure}"
         if text is not None:
-            return Verdict(scenario, "different", trace, f"with async workers, {text}" if async_handlers else text)
+            how = f"{'async' if async_handlers else 'plain'} workers{f', schedule {seed}' if schedule else ''}"
+            return Verdict(scenario, "different", trace, f"{how}: {text}")
     return Verdict(scenario, "same", trace)

@@ -10,18 +10,17 @@ from typing import Any
 
 from judge import Scenario, Verdict
 
-LONGEST = 6000
-"""Characters of a scenario and its trace above which it is not worth its place."""
 
-
-def most_telling(verdicts: Sequence[Verdict], count: int) -> list[Verdict]:
-    """Greedily, each time the one that shows most that is new for its length; in the order in which they were given."""
-    left = {n: set(_shown(verdict)) for n, verdict in enumerate(verdicts) if _length(verdict) <= LONGEST}
+def most_telling(verdicts: Sequence[Verdict], size: int) -> list[Verdict]:
+    """So many that they fit into `size` bytes, each time the one that shows most that is new for its length."""
+    left = {n: set(_shown(verdict)) for n, verdict in enumerate(verdicts)}
+    lengths = [sum(map(len, _lines(verdict))) for verdict in verdicts]
     kept: list[int] = []
-    while left and len(kept) < count:
-        best = max(left, key=lambda n: len(left[n]) / (500 + _length(verdicts[n])))
+    while left:
+        best = max(left, key=lambda n: len(left[n]) / lengths[n])
+        size -= lengths[best]
         new = left.pop(best)
-        if not new:
+        if size < 0 or not new:
             break
         kept.append(best)
         for shown in left.values():
@@ -30,15 +29,18 @@ def most_telling(verdicts: Sequence[Verdict], count: int) -> list[Verdict]:
 
 
 def write(folder: Path, verdicts: Iterable[Verdict]) -> None:
-    chosen = list(verdicts)
-    scenarios = [verdict.scenario for verdict in chosen]
-    traces = [{"name": verdict.scenario["name"], "trace": verdict.trace} for verdict in chosen]
-    for path, lines in ((folder / "fuzz.jsonl", scenarios), (folder / "golden" / "fuzz.jsonl", traces)):
-        path.write_text("".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines))
+    scenarios, traces = zip(*map(_lines, verdicts), strict=True)
+    (folder / "fuzz.jsonl").write_text("".join(scenarios), encoding="utf-8")
+    (folder / "golden" / "fuzz.jsonl").write_text("".join(traces), encoding="utf-8")
 
 
-def _length(verdict: Verdict) -> int:
-    return len(json.dumps(verdict.scenario)) + len(json.dumps(verdict.trace))
+def _lines(verdict: Verdict) -> tuple[str, str]:
+    """The scenario and its trace, as they are written."""
+    return _line(verdict.scenario), _line({"name": verdict.scenario["name"], "trace": verdict.trace})
+
+
+def _line(part: dict[str, Any]) -> str:
+    return json.dumps(part, separators=(",", ":")) + "\n"
 
 
 def _shown(verdict: Verdict) -> Iterator[str]:
