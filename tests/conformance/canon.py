@@ -1,7 +1,7 @@
 """What OTP leaves open in a trace, put into one order, so that the rest can be compared.
 
-The golden traces were put into this order by the program that recorded them, independently of this one: a mistake
-in one of the two shows as a difference.
+The golden traces of core, edges and random-seed1 were put into this order by the program that recorded them,
+independently of this one: a mistake in one of the two shows as a difference.
 
 * An `exit_received` is dropped if the same worker terminates in the same step: message and shutdown come from
   different senders.
@@ -32,6 +32,25 @@ def canonical(scenario: Mapping[str, Any], step: Mapping[str, Any], observed: Se
     return sorted(apart, key=_by_child) + _ordered(rest, step.get("order", "total"))
 
 
+def canonical_trace(scenario: Mapping[str, Any], observed: Sequence[Event]) -> list[Event]:
+    """A whole trace: the events of each step, then its result; at last what is alive."""
+    start: dict[str, Any] = {}
+    steps: list[dict[str, Any]] = [start, *scenario["steps"]]
+    trace: list[Event] = []
+    events: list[Event] = []
+    for event in observed:
+        if event["event"] == "result":
+            number: int = event["step"]
+            trace += canonical(scenario, steps[number], events)
+            trace.append({**event, "value": canonical_value(event["value"])})
+            events = []
+        elif event["event"] == "final":
+            trace.append({**event, "alive": sorted(event["alive"])})
+        else:
+            events.append(event)
+    return trace
+
+
 def canonical_value(value: Any) -> Any:
     """A step's result, in which the answer of `which_children` is sorted by id."""
     if not is_list(value):
@@ -44,6 +63,10 @@ def canonical_value(value: Any) -> Any:
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
+
+
+def is_dict(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _heard(observed: Sequence[Event]) -> list[Event]:

@@ -39,9 +39,13 @@ def replay(
     scenario: Mapping[str, Any], *, async_handlers: bool = False, raw: bool = False, seed: int | None = None
 ) -> list[Event]:
     """The trace of one scenario, on the virtual clock or, with a seed, under the schedule that it decides."""
+    return play(Driver(scenario, async_handlers=async_handlers, raw=raw), seed)
+
+
+def play(driver: Driver, seed: int | None = None) -> list[Event]:
+    """The trace of the scenario that a driver has, on an event loop of its own."""
 
     async def run() -> list[Event]:
-        driver = Driver(scenario, async_handlers=async_handlers, raw=raw)
         down = await axon.wait_down(axon.process.spawn(driver.run))
         if isinstance(down.reason, BaseException):
             raise down.reason

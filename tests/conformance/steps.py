@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
@@ -58,7 +58,7 @@ class Driver:
         for a, b in self.scenario.get("links", ()):
             await self._take({"op": "link", "a": a, "b": b})
         await self._quiet()
-        for number, step in enumerate(self.scenario.get("steps", ()), 1):
+        for number, step in enumerate(self.steps(), 1):
             await self._close(step, number, await self._take(step))
         alive = sorted([known.path, known.incarnation] for known in self.recorder.alive())
         self.trace.append({"event": "final", "alive": alive})
@@ -66,6 +66,11 @@ class Driver:
         for known in self.recorder.alive():
             axon.exit(known.process, axon.kill)
         await self._quiet()
+
+    def steps(self) -> Iterable[Step]:
+        """The steps; each is asked for when all is quiet after the one before it."""
+        steps: Sequence[Step] = self.scenario.get("steps", ())
+        return steps
 
     async def _close(self, step: Step, number: int, value: Any) -> None:
         await self._quiet()

@@ -1,7 +1,7 @@
 """In every recorded scenario Axon does what Erlang/OTP 25 did, with plain workers and with `async` ones.
 
 core: one scenario for each thing that a supervisor promises; edges: where OTP is not what one would guess;
-random-seed1: generated trees and steps. How to replay one of them by hand is told in replay.py.
+random-seed1, fuzz: trees and steps made up at random. How to replay one of them by hand is told in replay.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from replay import difference, read, replay
 import_module("structlog")  # the first crash that is logged would import it, which is a blocking call
 
 DATA = Path(__file__).parent / "data"
-FILES = ("core", "edges", "random-seed1")
+FILES = ("core", "edges", "random-seed1", "fuzz")
 SCENARIOS = {line["name"]: line for file in FILES for line in read(DATA / f"{file}.jsonl")}
 GOLDEN = {line["name"]: line["trace"] for file in FILES for line in read(DATA / "golden" / f"{file}.jsonl")}
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
+from rules import all_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "semantics.md").read_text()
 NAMED = re.compile(r"`(test_\w+)`")
-
-
-def existing() -> set[str]:
-    """The names of all test functions of the suite."""
-    return {
-        node.name
-        for file in (ROOT / "tests").rglob("test_*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
-    }
 
 
 def promises() -> list[str]:
@@ -35,4 +25,4 @@ def test_every_promise_names_its_test() -> None:
 
 @pytest.mark.slow
 def test_every_test_that_is_named_exists() -> None:
-    assert sorted(set(NAMED.findall(TEXT)) - existing()) == []
+    assert sorted(set(NAMED.findall(TEXT)) - all_tests()) == []
