@@ -114,12 +114,13 @@ def _moment(patience: float | None) -> float | None:
 async def _wait(tasks: Sequence[Task[Any]], due: float | None, *, enough: int, or_failed: bool = False) -> None:
     """Wait for outcomes; meanwhile none comes as a message.
 
-    Waiting for a single task that waits for its owner in turn is refused, as a call is; among many it is not seen.
+    Waiting for a task that waits for its owner in turn is refused, as a call is. A process waits for one other at a
+    time, so of many that are all needed it is said to wait for the first.
     """
     if or_failed and any(isinstance(task._outcome, Exited) for task in tasks):
         return
     open_ = [task._process for task in tasks if task._outcome is None and task._process is not None]
-    edge = WaitEdge(running.get(), open_[0]) if len(open_) == 1 else nullcontext()
+    edge = WaitEdge(running.get(), open_[0], due=due) if open_ and enough == len(tasks) else nullcontext()
     for task in tasks:
         task._is_awaited = True
     try:

@@ -18,11 +18,13 @@ BATCH = 256
 async def ended(
     processes: Iterable[WorkProcess], due: float | None = None, *, enough: int | None = None, or_failed: bool = False
 ) -> None:
-    """Wait until all of these have ended, or `enough` of them, or one without a result (`or_failed`), or until `due`."""
+    """Wait until all of these have ended, or `enough` of them, or the next one without a result (`or_failed`), or
+    until `due`.
+    """
     given = list(processes)
     living = [process for process in given if process.reason is None]
     left = (len(given) if enough is None else enough) - (len(given) - len(living))
-    if left <= 0 or (or_failed and any(_has_failed(process) for process in given)):
+    if left <= 0:
         return
     home = living[0].runtime
     seconds = None if due is None else due - home.loop.time()
@@ -37,7 +39,7 @@ async def ended(
     def told(process: WorkProcess) -> None:
         nonlocal left
         left -= 1
-        if left <= 0 or (or_failed and _has_failed(process)):
+        if left <= 0 or (or_failed and isinstance(process.outcome, Exited)):
             over()
 
     hooks = [(process, partial(told, process)) for process in living]
@@ -53,10 +55,6 @@ async def ended(
                 process.at_death.remove(hook)
         if timer is not None:
             home.timers.cancel(timer)
-
-
-def _has_failed(process: WorkProcess) -> bool:
-    return process.reason is not None and isinstance(process.outcome, Exited)
 
 
 def ask_to_end(process: WorkProcess, sender: Process | None, how: Shutdown) -> None:

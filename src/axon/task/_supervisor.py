@@ -196,7 +196,7 @@ class TaskSupervisor(GenServer[Jobs]):
     @call(timeout=None, raises=(AxonError,))
     async def _terminate(self, state: Jobs, process: Process | None, shown: str) -> None:
         me = _me()
-        if not isinstance(process, WorkProcess) or process.reason is not None or process not in state.by_process:
+        if not isinstance(process, WorkProcess) or process not in state.by_process:
             raise ChildNotFound(me.path, shown)
         await state.stop([process], me, "none: terminate_child")
 
