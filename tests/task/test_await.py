@@ -29,6 +29,7 @@ from axon import (
     Down,
     Exit,
     Exited,
+    Finished,
     InvalidOption,
     NotTaskOwner,
     ServerDied,
@@ -407,6 +408,13 @@ async def test_f8_there_is_one_timeout_for_all() -> None:
     assert caught.value.task == tasks[2].path
 
 
+async def test_f8_the_first_of_those_that_are_late_is_named() -> None:
+    tasks = [Task.async_(later, seconds, seconds) for seconds in (1, 7, 8)]
+    with pytest.raises(TaskTimeout) as caught:
+        await Task.await_many(tasks)
+    assert caught.value.task == tasks[1].path
+
+
 async def test_f8_the_first_failure_raises_at_once() -> None:
     """The others run on, and their results never arrive."""
 
@@ -557,6 +565,29 @@ async def test_a_call_back_from_one_of_many_that_are_awaited_is_refused_too(many
         assert isinstance(caught.value.reason, CallCycle)
     axon.exit(server, kill)
     await settle()
+
+
+async def test_who_asks_whether_one_of_many_is_done_waits_for_none_of_them() -> None:
+    """So one that calls back is not refused."""
+
+    class Asker(axon.GenServer[None]):
+        def init(self) -> None: ...
+
+        @call
+        async def work(self, state: None) -> list[object]:
+            tasks = [Task.async_(self.answer), Task.async_(later, 1, "y")]
+            found = await Task.yield_many(tasks, limit=1)
+            for task in tasks[:1]:
+                task.ignore()
+            return [outcome for _, outcome in found]
+
+        @call
+        def answer(self, state: None) -> str:
+            return "x"
+
+    server = await axon.start(Asker())
+    assert await server.work() == [None, Finished("y")]
+    await axon.stop(server)
 
 
 async def test_who_awaits_whom_is_listed() -> None:

@@ -476,6 +476,41 @@ async def test_a_supervisor_that_is_busy_starts_tasks_all_the_same() -> None:
         assert tasks.children() == []
 
 
+async def test_f25_a_task_may_have_another_one_terminated_while_a_third_is() -> None:
+    """The supervisor waits for that third one only: no cycle."""
+
+    async def ends_slowly() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+
+    async with TaskSupervisor() as tasks:
+        slow, other = tasks.start_child(ends_slowly), tasks.start_child(for_ever)
+        await settle()
+        terminating = asyncio.create_task(tasks.terminate_child(slow))
+        await settle()
+        assert [wait.target for wait in axon.waits()] == [slow]
+        await tasks.async_(tasks.terminate_child, other).wait()
+        assert (slow.reason, other.reason) == (shutdown, shutdown)
+        await terminating
+
+
+async def test_f22_a_supervisor_that_stops_waits_for_each_of_its_tasks() -> None:
+    async def ends_slowly() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+
+    seen: list[Process] = []
+    async with TaskSupervisor() as tasks:
+        slow = [tasks.start_child(ends_slowly) for _ in range(3)]
+        await settle()
+        asyncio.get_running_loop().call_later(1, lambda: seen.extend(wait.target for wait in axon.waits()))
+    assert seen == slow
+
+
 async def test_f25_a_termination_is_finished_though_the_callers_deadline_passes() -> None:
     async def ends_slowly() -> None:
         try:
@@ -563,6 +598,11 @@ async def test_in_a_tree_it_is_a_child_of_type_supervisor() -> None:
         spec = await sup.get_child_spec("TaskSupervisor")
         assert (info.type, spec.shutdown) == ("supervisor", "infinity")
         assert await sup.get(TaskSupervisor).async_(doubled, 2) == 4
+
+
+async def test_in_a_tree_it_has_its_name() -> None:
+    async with Supervisor([TaskSupervisor(name="tasks")]) as sup:
+        assert axon.whereis("tasks") == axon.whereis(sup.get(TaskSupervisor))
 
 
 async def test_its_handle_leads_to_its_next_incarnation_which_has_no_tasks() -> None:

@@ -13,7 +13,7 @@ from ..errors import DeadlineExceeded, InvalidOption, TaskExit, TaskTimeout
 from ..process import checked_seconds, deadline_at, killed, noproc, running, runtime, shutdown
 from ..server import WaitEdge
 from ..supervisor import Shutdown, checked_shutdown
-from ._ended import end_all, ended
+from ._ended import end_now, ended
 from ._outcome import Exited, Finished
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def shut_down(tasks: Sequence[Task[R]], how: Shutdown) -> list[Finished[R]
     for task in tasks:
         task._unlink()
     me = running.get()
-    await end_all([(task._process, how) for task in tasks if task._process is not None], me)
+    await end_now([task._process for task in tasks if task._process is not None], me, how)
     expected = killed if how == "brutal_kill" else shutdown
     outcomes: list[Finished[R] | Exited | None] = []
     for task in tasks:

@@ -1,4 +1,4 @@
-"""Waiting for the end of many processes at once, and ending them: one future, one timer, no task."""
+"""Waiting for the end of many processes at once, and bringing it about: one future, one timer, no task."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from ..process import Process, kill, killed, shutdown
+from ..process import Process, kill, shutdown
+from ..server import WaitEdge
 from ..supervisor import Shutdown
 from ._outcome import Exited
 from ._work import WorkProcess
-
-BATCH = 256
-"""Processes that are asked to end before the event loop goes round."""
 
 
 async def ended(
@@ -60,36 +58,22 @@ async def ended(
 def ask_to_end(process: WorkProcess, sender: Process | None, how: Shutdown) -> None:
     """Send the exit signal that the shutdown protocol begins with."""
     if process.reason is None:
-        process.expected = killed if how == "brutal_kill" else shutdown
+        process.expect(how)
         reason = kill if how == "brutal_kill" else shutdown
         process.runtime.signal(process.receive_exit, sender, reason)
 
 
-async def end_all(processes: Iterable[tuple[WorkProcess, Shutdown]], sender: Process | None) -> None:
-    """End these at once, each with its own time, and wait until the last one is gone.
-
-    One that is killed ends within the kill grace or is declared dead, so this comes to an end unless a shutdown says
-    `infinity`.
-    """
-    patient: dict[float, list[WorkProcess]] = {}
-    living: list[tuple[WorkProcess, Shutdown]] = [given for given in processes if given[0].reason is None]
-    for number, (process, how) in enumerate(living, 1):
+async def end_now(processes: Iterable[WorkProcess], sender: Process | None, how: Shutdown) -> None:
+    """End these at once, and wait until the last one is gone; after their time they are killed."""
+    living = [process for process in processes if process.reason is None]
+    if not living:
+        return
+    home = living[0].runtime
+    for process in living:
         ask_to_end(process, sender, how)
-        if isinstance(how, int | float):
-            patient.setdefault(how, []).append(process)
-        if number % BATCH == 0:
-            await asyncio.sleep(0)
-
-    def kill_all(late: list[WorkProcess]) -> None:
-        for process in late:
-            process.runtime.signal(process.receive_exit, sender, kill)
-
-    timers = [
-        (late[0].runtime.timers, late[0].runtime.timers.after(seconds, partial(kill_all, late)))
-        for seconds, late in patient.items()
-    ]
-    try:
-        await ended(process for process, _ in living)
-    finally:
-        for heap, timer in timers:
-            heap.cancel(timer)
+    with WaitEdge(sender, living[0], refuse=False):
+        await ended(living, home.loop.time() + how if isinstance(how, int | float) else None)
+        for process in living:
+            if process.reason is None:
+                home.signal(process.receive_exit, sender, kill)
+        await ended(living)
