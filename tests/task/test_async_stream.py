@@ -104,6 +104,15 @@ async def test_f28_while_the_reader_is_busy_nothing_is_begun(gauge: Gauge) -> No
         assert gauge.begun == begun
 
 
+async def test_f28_what_ended_meanwhile_is_replaced_when_the_reader_comes_back(gauge: Gauge) -> None:
+    """Also while there are outcomes to hand out: so the tasks are kept at their number."""
+    times: list[float] = []
+    async for _ in Task.async_stream(gauge.hold, [1.0] * 6, max_concurrency=2):
+        times.append(now())
+        await asyncio.sleep(10)
+    assert times == [1.0, 11.0, 21.0, 31.0, 41.0, 51.0]
+
+
 async def test_f28_no_items_no_outcomes() -> None:
     assert await values(Task.async_stream(doubled, list[int]())) == []
 

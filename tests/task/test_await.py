@@ -28,8 +28,11 @@ from axon import (
     CallCycle,
     Down,
     Exit,
+    Exited,
+    Finished,
     InvalidOption,
     NotTaskOwner,
+    ServerDied,
     Task,
     TaskAlreadyAwaited,
     TaskExit,
@@ -144,6 +147,26 @@ async def test_f2_await_takes_its_messages_out_of_a_mailbox_and_leaves_the_other
     await settle()
     await settle()
     assert await axon.get_state(server) == [6, "before", "after"]
+    await axon.stop(server)
+
+
+async def test_f2_no_message_comes_while_another_coroutine_of_the_process_awaits() -> None:
+    """Though the process is free to take its messages."""
+    server = await axon.start(Owner())
+    values: list[int] = []
+    waiting: list[asyncio.Task[None]] = []
+
+    def awaits_elsewhere() -> None:
+        task = Task.async_(later, 1, 3)
+
+        async def wait() -> None:
+            values.append(await task)
+
+        waiting.append(asyncio.create_task(wait()))
+
+    server.do(awaits_elsewhere)
+    await asyncio.sleep(2)
+    assert (values, await axon.get_state(server)) == ([3], [])
     await axon.stop(server)
 
 
@@ -385,6 +408,13 @@ async def test_f8_there_is_one_timeout_for_all() -> None:
     assert caught.value.task == tasks[2].path
 
 
+async def test_f8_the_first_of_those_that_are_late_is_named() -> None:
+    tasks = [Task.async_(later, seconds, seconds) for seconds in (1, 7, 8)]
+    with pytest.raises(TaskTimeout) as caught:
+        await Task.await_many(tasks)
+    assert caught.value.task == tasks[1].path
+
+
 async def test_f8_the_first_failure_raises_at_once() -> None:
     """The others run on, and their results never arrive."""
 
@@ -498,6 +528,79 @@ async def test_a_task_in_which_the_owner_is_already_waited_for_is_refused_to_the
         await server.work()
     assert await server.answer() == "x"
     await axon.stop(server)
+
+
+@pytest.mark.parametrize("many", ["await_many", "async_stream"])
+async def test_a_call_back_from_one_of_many_that_are_awaited_is_refused_too(many: str) -> None:
+    """To the first of them: a process waits for one other at a time."""
+
+    class Asker(axon.GenServer[None]):
+        trap_exit = True
+
+        def init(self) -> None: ...
+
+        def handle_info(self, state: None, message: object) -> None: ...
+
+        @call
+        async def work(self, state: None) -> BaseException | None:
+            with pytest.raises(TaskExit) as caught:
+                await Task.await_many([Task.async_(self.answer, n) for n in range(3)], timeout=None)
+            return caught.value.__cause__
+
+        @call
+        async def stream(self, state: None) -> list[object]:
+            found = Task.async_stream(self.answer, range(3), max_concurrency=3, timeout=None)
+            return [outcome.reason async for outcome in found if isinstance(outcome, Exited)]
+
+        @call
+        def answer(self, state: None, number: int) -> int:
+            return number
+
+    server = await axon.start(Asker())
+    if many == "await_many":
+        assert isinstance(await server.work(), CallCycle)
+    else:
+        with pytest.raises(ServerDied) as caught:
+            await server.stream()
+        assert isinstance(caught.value.reason, CallCycle)
+    axon.exit(server, kill)
+    await settle()
+
+
+async def test_who_asks_whether_one_of_many_is_done_waits_for_none_of_them() -> None:
+    """So one that calls back is not refused."""
+
+    class Asker(axon.GenServer[None]):
+        def init(self) -> None: ...
+
+        @call
+        async def work(self, state: None) -> list[object]:
+            tasks = [Task.async_(self.answer), Task.async_(later, 1, "y")]
+            found = await Task.yield_many(tasks, limit=1)
+            for task in tasks[:1]:
+                task.ignore()
+            return [outcome for _, outcome in found]
+
+        @call
+        def answer(self, state: None) -> str:
+            return "x"
+
+    server = await axon.start(Asker())
+    assert await server.work() == [None, Finished("y")]
+    await axon.stop(server)
+
+
+async def test_who_awaits_whom_is_listed() -> None:
+    async def owner() -> None:
+        await Task.async_(later, 2, "x")
+
+    mine = process(owner)
+    await settle()
+    (wait,) = axon.waits()
+    assert wait.waiter is mine
+    assert (wait.target.path.split("/")[-1].split("#")[0], wait.since, wait.until) == ("later", 0, 5)
+    await axon.wait_down(mine)
+    assert axon.waits() == []
 
 
 async def test_killing_a_task_before_its_first_step() -> None:

@@ -431,20 +431,25 @@ async def test_a_coroutine_is_no_function() -> None:
     coroutine.close()
 
 
-async def test_a_zombie_makes_no_tasks() -> None:
+async def test_a_zombie_makes_no_tasks_and_has_none() -> None:
     refused: list[str] = []
 
     async def stubborn() -> None:
+        task = Task.async_(for_ever)
         while axon.current().reason is None:
             try:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
                 continue
-        for make in (lambda: Task.async_(for_ever), lambda: Task.start(for_ever)):
+        for make in (lambda: Task.async_(for_ever), lambda: Task.start(for_ever), task.ignore):
             try:
                 make()
             except axon.ProcessDead as error:
                 refused.append(str(error))
+        try:
+            await task
+        except axon.ProcessDead as error:
+            refused.append(str(error))
 
     mine = process(stubborn)
     await settle()
@@ -453,7 +458,7 @@ async def test_a_zombie_makes_no_tasks() -> None:
     for task in list(axon.process.runtime().zombies.values()):
         task.cancel()
     await settle()
-    assert len(refused) == 2
+    assert len(refused) == 4
     assert all("was declared dead" in text for text in refused)
 
 

@@ -215,6 +215,31 @@ async def test_f22_a_thousand_tasks_end_together() -> None:
     assert now() < 0.1
 
 
+async def test_f22_others_have_their_turn_while_a_thousand_tasks_are_asked_to_end() -> None:
+    turns, told = count(), set[int]()
+    turn = next(turns)
+
+    async def notes_when() -> None:
+        try:
+            await for_ever()
+        finally:
+            told.add(turn)
+
+    async def ticks() -> None:
+        nonlocal turn
+        while True:
+            turn = next(turns)
+            await asyncio.sleep(0)
+
+    async with TaskSupervisor() as tasks:
+        for _ in range(1000):
+            tasks.start_child(notes_when)
+        await settle()
+        ticking = asyncio.create_task(ticks())
+    ticking.cancel()
+    assert len(told) > 3
+
+
 async def test_f22_nothing_is_started_while_it_stops() -> None:
     refused: list[str] = []
 
@@ -288,7 +313,7 @@ async def test_f23_a_transient_child_is_restarted_after_a_failure_only() -> None
         assert next(numbers) == 3
 
 
-async def test_f23_a_permanent_child_that_returns_is_restarted_until_the_supervisor_gives_up() -> None:
+async def test_f23_a_permanent_child_that_returns_is_restarted_until_the_supervisor_gives_up(crashes: Crashes) -> None:
     numbers = count(1)
     with pytest.raises(SupervisorDied, match=r"more than 3 restarts within 5 s") as caught:
         async with TaskSupervisor() as tasks:
@@ -296,6 +321,7 @@ async def test_f23_a_permanent_child_that_returns_is_restarted_until_the_supervi
             await asyncio.sleep(60)
     assert caught.value.reason == shutdown
     assert next(numbers) == 5, "one start and three restarts"
+    assert crashes.take() == [], "it never crashed"
     assert now() < 0.1
 
 
@@ -450,6 +476,60 @@ async def test_a_supervisor_that_is_busy_starts_tasks_all_the_same() -> None:
         assert tasks.children() == []
 
 
+async def test_f25_a_task_may_have_another_one_terminated_while_a_third_is() -> None:
+    """The supervisor waits for that third one only: no cycle."""
+
+    async def ends_slowly() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+
+    async with TaskSupervisor() as tasks:
+        slow, other = tasks.start_child(ends_slowly), tasks.start_child(for_ever)
+        await settle()
+        terminating = asyncio.create_task(tasks.terminate_child(slow))
+        await settle()
+        assert [wait.target for wait in axon.waits()] == [slow]
+        await tasks.async_(tasks.terminate_child, other).wait()
+        assert (slow.reason, other.reason) == (shutdown, shutdown)
+        await terminating
+
+
+async def test_f22_a_supervisor_that_stops_waits_for_each_of_its_tasks() -> None:
+    async def ends_slowly() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+
+    seen: list[Process] = []
+    async with TaskSupervisor() as tasks:
+        slow = [tasks.start_child(ends_slowly) for _ in range(3)]
+        await settle()
+        asyncio.get_running_loop().call_later(1, lambda: seen.extend(wait.target for wait in axon.waits()))
+    assert seen == slow
+
+
+async def test_f25_a_termination_is_finished_though_the_callers_deadline_passes() -> None:
+    async def ends_slowly() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+
+    async with TaskSupervisor() as tasks:
+        slow = tasks.start_child(ends_slowly, restart="permanent")
+        await settle()
+        with pytest.raises(axon.DeadlineExceeded):
+            async with axon.deadline(1):
+                await tasks.terminate_child(slow)
+        assert slow.reason is None
+        await asyncio.sleep(3)
+        assert slow.reason == shutdown
+        assert tasks.children() == []
+
+
 async def test_f25_strangers_are_not_terminated() -> None:
     stranger = Task.start(for_ever)
     async with TaskSupervisor() as tasks:
@@ -518,6 +598,11 @@ async def test_in_a_tree_it_is_a_child_of_type_supervisor() -> None:
         spec = await sup.get_child_spec("TaskSupervisor")
         assert (info.type, spec.shutdown) == ("supervisor", "infinity")
         assert await sup.get(TaskSupervisor).async_(doubled, 2) == 4
+
+
+async def test_in_a_tree_it_has_its_name() -> None:
+    async with Supervisor([TaskSupervisor(name="tasks")]) as sup:
+        assert axon.whereis("tasks") == axon.whereis(sup.get(TaskSupervisor))
 
 
 async def test_its_handle_leads_to_its_next_incarnation_which_has_no_tasks() -> None:
@@ -605,6 +690,25 @@ async def test_a_task_that_its_owner_shut_down_is_no_crash(crashes: Crashes) -> 
             await settle()
             assert tasks.children() == []
     assert crashes.take() == []
+
+
+async def test_a_task_that_is_killed_as_it_should_is_no_crash_though_its_owner_dies_meanwhile(
+    crashes: Crashes,
+) -> None:
+    made: list[Task[None]] = []
+    boom = Boom()
+    async with TaskSupervisor() as tasks:
+
+        async def owner() -> None:
+            made.append(tasks.async_(for_ever, shutdown="brutal_kill"))
+            await for_ever()
+
+        mine = process(owner)
+        await settle()
+        terminating = asyncio.create_task(tasks.terminate_child(made[0]))
+        asyncio.get_running_loop().call_soon(axon.exit, mine, boom)
+        await terminating
+    assert crashes.take() == [("owner", boom, "none: it has no supervisor and stays down")]
 
 
 async def test_a_crash_that_ends_its_owner_is_reported_for_the_task_and_for_the_owner(crashes: Crashes) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -64,6 +66,22 @@ async def test_f9_a_timeout_of_zero_only_looks() -> None:
     assert now() == 2
 
 
+async def test_f9_asking_again_and_again_leaves_nothing_behind() -> None:
+    task = Task.async_(for_ever)
+    process = task.process
+    assert process is not None
+    before = list(process.at_death or ())
+    for _ in range(10):
+        assert await task.yield_(1) is None
+    assert process.at_death == before
+    gone = weakref.ref(process)
+    await task.shutdown(1_000_000)
+    del task, process, before
+    await settle()
+    gc.collect()
+    assert gone() is None, "no timer remembers it either"
+
+
 async def test_f9_what_was_yielded_is_given() -> None:
     task = Task.async_(doubled, 2)
     await task.yield_()
@@ -119,6 +137,12 @@ async def test_f10_a_limit_is_how_many_outcomes_are_enough() -> None:
     assert [outcome for _, outcome in outcomes] == [None, Finished(1), Finished(2)]
     assert now() == 2
     assert await tasks[0] == 3
+
+
+async def test_f10_a_limit_beyond_their_number_is_all_of_them() -> None:
+    tasks = [Task.async_(later, seconds, seconds) for seconds in (2, 1)]
+    assert [outcome for _, outcome in await Task.yield_many(tasks, limit=5)] == [Finished(2), Finished(1)]
+    assert now() == 2
 
 
 async def test_f10_a_limit_that_is_not_reached_in_time_acts() -> None:

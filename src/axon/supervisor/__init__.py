@@ -11,6 +11,8 @@ from ._decide import Strategy as Strategy
 from ._decide import add_restart as add_restart
 from ._decide import is_restarted as is_restarted
 from ._dynamic import DynamicSupervisor as DynamicSupervisor
+from ._end import end as end
+from ._end import end_all as end_all
 from ._partition import PartitionSupervisor as PartitionSupervisor
 from ._run import run as run
 from ._spec import Backoff as Backoff

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from ..process import KILL_GRACE, ExitReason, is_clean, kill, killed, normal, shutdown, wait_down
+from ..process import KILL_GRACE, ExitReason, Process, is_clean, kill, killed, normal, shutdown, wait_down
 from ..server import ServerProcess, WaitEdge, WaitForChildren, started
 from ._spec import Shutdown
 
@@ -15,7 +15,7 @@ BATCH = 256
 """Children that are asked to end before the event loop goes round."""
 
 
-async def end(process: ServerProcess, supervisor: ServerProcess, how: Shutdown) -> ExitReason:
+async def end(process: Process, supervisor: Process, how: Shutdown) -> ExitReason:
     """Ask a child to end, wait for as long as its spec says, then kill it; returns its exit reason (A14–A18).
 
     A killed process ends within the kill grace or is declared dead, so this always comes to an end unless the spec
@@ -39,14 +39,14 @@ async def end(process: ServerProcess, supervisor: ServerProcess, how: Shutdown) 
     return process.reason or normal
 
 
-async def end_all(children: Sequence[tuple[ServerProcess, Shutdown]], supervisor: ServerProcess) -> None:
+async def end_all(children: Sequence[tuple[Process, Shutdown]], supervisor: Process) -> None:
     """End all of these at once, each with its own time, and wait until the last one is gone (A45).
 
     One timer for each different time, and no task: it takes as long as the slowest child, however many there are.
     """
     timers, left = supervisor.runtime.timers, 1
     over = supervisor.runtime.loop.create_future()
-    patient: dict[float, list[ServerProcess]] = {}
+    patient: dict[float, list[Process]] = {}
 
     def gone() -> None:
         nonlocal left
@@ -54,7 +54,7 @@ async def end_all(children: Sequence[tuple[ServerProcess, Shutdown]], supervisor
         if left == 0 and not over.done():
             over.set_result(None)
 
-    def kill_all(late: list[ServerProcess]) -> None:
+    def kill_all(late: list[Process]) -> None:
         for process in late:
             process.receive_exit(supervisor, kill)
 

@@ -103,8 +103,8 @@ def child(
     is_supervisor = isinstance(server, BaseSupervisor) or getattr(server, "__axon_supervises__", False)
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
-    if name is None and isinstance(server, BaseSupervisor):
-        name = server.name
+    if name is None and is_supervisor:
+        name = getattr(server, "name", None)
     return ChildSpec(
         server=server,
         id=type(server).__name__ if id is None else id,

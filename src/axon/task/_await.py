@@ -13,7 +13,7 @@ from ..errors import DeadlineExceeded, InvalidOption, TaskExit, TaskTimeout
 from ..process import checked_seconds, deadline_at, killed, noproc, running, runtime, shutdown
 from ..server import WaitEdge
 from ..supervisor import Shutdown, checked_shutdown
-from ._ended import end_all, ended
+from ._ended import end_now, ended
 from ._outcome import Exited, Finished
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def shut_down(tasks: Sequence[Task[R]], how: Shutdown) -> list[Finished[R]
     for task in tasks:
         task._unlink()
     me = running.get()
-    await end_all([(task._process, how) for task in tasks if task._process is not None], me)
+    await end_now([task._process for task in tasks if task._process is not None], me, how)
     expected = killed if how == "brutal_kill" else shutdown
     outcomes: list[Finished[R] | Exited | None] = []
     for task in tasks:
@@ -114,12 +114,13 @@ def _moment(patience: float | None) -> float | None:
 async def _wait(tasks: Sequence[Task[Any]], due: float | None, *, enough: int, or_failed: bool = False) -> None:
     """Wait for outcomes; meanwhile none comes as a message.
 
-    Waiting for a single task that waits for its owner in turn is refused, as a call is; among many it is not seen.
+    Waiting for a task that waits for its owner in turn is refused, as a call is. A process waits for one other at a
+    time, so of many that are all needed it is said to wait for the first.
     """
     if or_failed and any(isinstance(task._outcome, Exited) for task in tasks):
         return
     open_ = [task._process for task in tasks if task._outcome is None and task._process is not None]
-    edge = WaitEdge(running.get(), open_[0]) if len(open_) == 1 else nullcontext()
+    edge = WaitEdge(running.get(), open_[0], due=due) if open_ and enough == len(tasks) else nullcontext()
     for task in tasks:
         task._is_awaited = True
     try:

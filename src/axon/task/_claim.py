@@ -71,10 +71,7 @@ class Claim(Generic[R_co]):
 
     @property
     def _outcome(self) -> Finished[R_co] | Exited | None:
-        process = self._process
-        if process is None:
-            return self._given
-        return None if process.reason is None else process.outcome
+        return self._given if self._process is None else self._process.outcome
 
     def _check_owner(self) -> None:
         refuse_others(self._owner, self.path)

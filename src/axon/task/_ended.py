@@ -1,4 +1,4 @@
-"""Waiting for the end of many processes at once, and ending them: one future, one timer, no task."""
+"""Waiting for the end of many processes at once, and bringing it about: one future, one timer, no task."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from ..process import Process, kill, killed, shutdown
+from ..process import Process, kill, shutdown
+from ..server import WaitEdge
 from ..supervisor import Shutdown
 from ._outcome import Exited
 from ._work import WorkProcess
-
-BATCH = 256
-"""Processes that are asked to end before the event loop goes round."""
 
 
 async def ended(
     processes: Iterable[WorkProcess], due: float | None = None, *, enough: int | None = None, or_failed: bool = False
 ) -> None:
-    """Wait until all of these have ended, or `enough` of them, or one without a result (`or_failed`), or until `due`."""
+    """Wait until all of these have ended, or `enough` of them, or the next one without a result (`or_failed`), or
+    until `due`.
+    """
     given = list(processes)
     living = [process for process in given if process.reason is None]
     left = (len(given) if enough is None else enough) - (len(given) - len(living))
-    if left <= 0 or (or_failed and any(_has_failed(process) for process in given)):
+    if left <= 0:
         return
     home = living[0].runtime
     seconds = None if due is None else due - home.loop.time()
@@ -37,7 +37,7 @@ async def ended(
     def told(process: WorkProcess) -> None:
         nonlocal left
         left -= 1
-        if left <= 0 or (or_failed and _has_failed(process)):
+        if left <= 0 or (or_failed and isinstance(process.outcome, Exited)):
             over()
 
     hooks = [(process, partial(told, process)) for process in living]
@@ -55,43 +55,25 @@ async def ended(
             home.timers.cancel(timer)
 
 
-def _has_failed(process: WorkProcess) -> bool:
-    return process.reason is not None and isinstance(process.outcome, Exited)
-
-
 def ask_to_end(process: WorkProcess, sender: Process | None, how: Shutdown) -> None:
     """Send the exit signal that the shutdown protocol begins with."""
     if process.reason is None:
-        process.expected = killed if how == "brutal_kill" else shutdown
+        process.expect(how)
         reason = kill if how == "brutal_kill" else shutdown
         process.runtime.signal(process.receive_exit, sender, reason)
 
 
-async def end_all(processes: Iterable[tuple[WorkProcess, Shutdown]], sender: Process | None) -> None:
-    """End these at once, each with its own time, and wait until the last one is gone.
-
-    One that is killed ends within the kill grace or is declared dead, so this comes to an end unless a shutdown says
-    `infinity`.
-    """
-    patient: dict[float, list[WorkProcess]] = {}
-    living: list[tuple[WorkProcess, Shutdown]] = [given for given in processes if given[0].reason is None]
-    for number, (process, how) in enumerate(living, 1):
+async def end_now(processes: Iterable[WorkProcess], sender: Process | None, how: Shutdown) -> None:
+    """End these at once, and wait until the last one is gone; after their time they are killed."""
+    living = [process for process in processes if process.reason is None]
+    if not living:
+        return
+    home = living[0].runtime
+    for process in living:
         ask_to_end(process, sender, how)
-        if isinstance(how, int | float):
-            patient.setdefault(how, []).append(process)
-        if number % BATCH == 0:
-            await asyncio.sleep(0)
-
-    def kill_all(late: list[WorkProcess]) -> None:
-        for process in late:
-            process.runtime.signal(process.receive_exit, sender, kill)
-
-    timers = [
-        (late[0].runtime.timers, late[0].runtime.timers.after(seconds, partial(kill_all, late)))
-        for seconds, late in patient.items()
-    ]
-    try:
-        await ended(process for process, _ in living)
-    finally:
-        for heap, timer in timers:
-            heap.cancel(timer)
+    with WaitEdge(sender, living[0], refuse=False):
+        await ended(living, home.loop.time() + how if isinstance(how, int | float) else None)
+        for process in living:
+            if process.reason is None:
+                home.signal(process.receive_exit, sender, kill)
+        await ended(living)

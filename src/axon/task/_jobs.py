@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..process import connect
+from ..process import Process, connect
 from ..server import ServerProcess
-from ..supervisor import Restart, Shutdown, is_restarted
-from ._ended import end_all
+from ..supervisor import Restart, Shutdown, end, end_all, is_restarted
 from ._work import Work, WorkProcess
 
 
@@ -50,16 +48,27 @@ class Jobs:
         )
         return count >= limit
 
-    async def stop(self, processes: Iterable[WorkProcess], supervisor: ServerProcess, decision: str) -> None:
-        """End these at once, each with its own time; `decision` goes into the reports of crashes."""
-        stopped: list[tuple[WorkProcess, Shutdown]] = [
-            (process, self.by_process[process].shutdown) for process in processes
-        ]
-        await end_all(stopped, supervisor)
-        for process, _ in stopped:
-            del self.by_process[process]
-            if process.crashed and process.reason is not None:
-                process.report_crash(process.reason, decision)
+    async def stop(self, process: WorkProcess, supervisor: ServerProcess, decision: str) -> None:
+        """End a child within its time; `decision` goes into the report of a crash."""
+        how = self.by_process[process].shutdown
+        process.expect(how)
+        await end(process, supervisor, how)
+        self._forget(process, decision)
+
+    async def stop_all(self, supervisor: ServerProcess, decision: str) -> None:
+        """End all at once, each within its own time."""
+        ends: list[tuple[Process, Shutdown]] = []
+        for process, job in self.by_process.items():
+            process.expect(job.shutdown)
+            ends.append((process, job.shutdown))
+        await end_all(ends, supervisor)
+        for process in list(self.by_process):
+            self._forget(process, decision)
+
+    def _forget(self, process: WorkProcess, decision: str) -> None:
+        del self.by_process[process]
+        if process.crashed and process.reason is not None:
+            process.report_crash(process.reason, decision)
 
     def disband(self) -> None:
         """The supervisor is dead: crashes it did not live to look at are reported."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ..errors import DeadlineExceeded, TaskExit, TaskTimeout
-from ..process import Process, Timer, deadline_at, normal, runtime
+from ..process import Process, Timer, deadline_at, normal, running, runtime
+from ..server import WaitEdge
 from ._ended import ask_to_end, ended
 from ._options import Settings
 from ._outcome import Exited, Finished
@@ -77,7 +79,10 @@ class Pool:
             self._fill()
             if not self._running:
                 break
-            await self._changed()
+            with (
+                WaitEdge(running.get(), self._queue[0].process, due=deadline_at.get()) if self._queue else nullcontext()
+            ):
+                await self._changed()
         raise StopAsyncIteration
 
     def kill_all(self) -> None:

@@ -196,9 +196,9 @@ class TaskSupervisor(GenServer[Jobs]):
     @call(timeout=None, raises=(AxonError,))
     async def _terminate(self, state: Jobs, process: Process | None, shown: str) -> None:
         me = _me()
-        if not isinstance(process, WorkProcess) or process.reason is not None or process not in state.by_process:
+        if not isinstance(process, WorkProcess) or process not in state.by_process:
             raise ChildNotFound(me.path, shown)
-        await state.stop([process], me, "none: terminate_child")
+        await state.stop(process, me, "none: terminate_child")
 
     # -- the block
 
@@ -227,7 +227,7 @@ class TaskSupervisor(GenServer[Jobs]):
 
     async def terminate(self, state: Jobs, reason: ExitReason) -> None:
         """Stop the children, all at once."""
-        await state.stop(state.by_process, _me(), "none: its supervisor is stopping")
+        await state.stop_all(_me(), "none: its supervisor is stopping")
 
     def _ended(self, state: Jobs, job: Job, process: WorkProcess, reason: ExitReason) -> None:
         me = _me()

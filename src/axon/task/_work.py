@@ -20,8 +20,9 @@ from ..process import (
     killed,
     running,
     runtime,
+    shutdown,
 )
-from ..server import Stop
+from ..supervisor import Shutdown
 from ..telemetry import ProcessExited
 from ._outcome import Exited, Finished
 from ._owner import Owner
@@ -70,7 +71,7 @@ class WorkProcess(TaskProcess):
         self.work: Work = work
         self.supervised: bool = supervised
         self.outcome: Finished[Any] | Exited | None = None
-        self.expected: ExitReason | None = None  # what somebody asked for, who is not surprised by it
+        self.expected: ExitReason | None = None
         self.crashed: bool = False
         super().__init__(home, parent, work.label, self._run())
         self.context.run(calling.set, work.callers)
@@ -86,12 +87,14 @@ class WorkProcess(TaskProcess):
     def die(self, reason: ExitReason) -> None:
         if self.reason is not None:
             return
-        if isinstance(reason, Stop):
-            reason = reason.reason
         if self.outcome is None:
             self.outcome = Exited(reason)
         self.crashed = not is_clean(reason) and reason != self.expected
         super().die(reason)
+
+    def expect(self, how: Shutdown) -> None:
+        """Somebody asks for its end, and is not surprised by it."""
+        self.expected = killed if how == "brutal_kill" else shutdown
 
     def receive_exit(self, sender: Process | None, reason: ExitReason, linked: bool = False) -> None:
         if linked and sender is not None and sender is self.work.owner and self.exit_requested is None:
