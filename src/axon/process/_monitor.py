@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from ..errors import NoProcess
+from ..errors import InvalidOption, NoProcess
 from ._context import acting, running
 from ._messages import Down, Exit
 from ._process import Process, Target, connect, disconnect, find, need
@@ -111,6 +111,8 @@ def demonitor(monitor: Subscription, *, flush: bool = False) -> bool:
     always removed.
     """
     watcher = acting("demonitor")
+    if not isinstance(monitor, Subscription):
+        raise InvalidOption("monitor", monitor, "what monitor() returned")
     active = monitor.drop()
     if watcher.monitoring is not None:
         watcher.monitoring.discard(monitor)

@@ -269,7 +269,9 @@ def find(target: Target, runtime: Runtime) -> Process | None:
         try:
             address = target.__axon_process__
         except AttributeError:
-            raise InvalidOption("target", target, "a process, a handle or a registered name") from None
+            address = None
+        if address is None or isinstance(target, type):
+            raise InvalidOption("target", target, "a process, a handle or a registered name")
         process = address()
     if process is None or process.reason is not None:
         return None

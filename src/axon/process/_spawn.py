@@ -265,6 +265,7 @@ def cancel_timer(timer: Timer) -> float | None:
     """Seconds that were left, or None if it had fired (its message may be in the mailbox), was cancelled, or its
     target has ended.
     """
+    _checked_timer(timer)
     if timer.target is not None and timer.target.timers is not None:
         timer.target.timers.discard(timer)
     return runtime().timers.cancel(timer)
@@ -272,4 +273,10 @@ def cancel_timer(timer: Timer) -> float | None:
 
 def read_timer(timer: Timer) -> float | None:
     """Seconds until the timer fires, or None if it has fired, was cancelled, or its target has ended."""
-    return runtime().timers.left(timer)
+    return runtime().timers.left(_checked_timer(timer))
+
+
+def _checked_timer(timer: Timer) -> Timer:
+    if not isinstance(timer, Timer):
+        raise InvalidOption("timer", timer, "what send_after or start_timer returned")
+    return timer

@@ -25,14 +25,15 @@ def lookup(server: type[G], target: Target) -> G:
     target: a registered name, a registry's `via(key)`, or a process. Raises `NoProcess` if nobody is there,
     `WrongServer` if it is of another class. The handle follows its server's restarts; a name is looked up only once.
     """
+    wanted = class_of(server)
     if target == "":
         raise InvalidOption("target", target, "a text that is not empty")
     process = find(target, runtime())
     if process is None:
         raise NoProcess(str(target), "nobody holds this name" if isinstance(target, str | Via) else "it has ended")
     handle = process.handle if isinstance(process, ServerProcess) else None
-    if not isinstance(handle, class_of(server)):
-        raise WrongServer(f"the name {target!r} belongs to {process!r}, which is not a {server.__name__}")
+    if not isinstance(handle, wanted):
+        raise WrongServer(f"the name {target!r} belongs to {process!r}, which is not a {wanted.__name__}")
     return cast("G", handle)
 
 
@@ -43,6 +44,8 @@ def register(name: Name, target: Target) -> None:
     a name already. A supervised server gets its name from `child(..., name=...)`, at every restart.
     """
     home = runtime()
+    if not isinstance(name, str | Via):
+        raise InvalidOption("name", name, "a text, or a registry's via(key)")
     process = find(target, home)
     if process is None:
         raise NoProcess(repr(target), "cannot give it a name")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from types import UnionType
 from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, dataclass_transform
 
-from ..errors import InvalidHandler, NotPicklable
+from ..errors import InvalidHandler, InvalidOption, NotPicklable
 from ..process import ExitReason, Process
 from ..telemetry import UnexpectedMessage
 from ._handler import Handler
@@ -28,7 +28,10 @@ def is_server(value: object) -> TypeGuard[GenServer[Any]]:
 
 def class_of(server: type[Any]) -> type[Any]:
     """The class itself, of `Stack[int]` too."""
-    return typing.get_origin(server) or server
+    found = typing.get_origin(server) or server
+    if not isinstance(found, type):
+        raise InvalidOption("server", server, "a class of servers, such as Counter")
+    return found
 
 
 def is_server_class(value: object) -> TypeGuard[type[GenServer[Any]]]:

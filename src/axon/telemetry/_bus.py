@@ -107,6 +107,8 @@ def attach(listener: Callable[[E], None], *kinds: type[E]) -> Callable[[], None]
     for kind in kinds or (None,):
         if not isinstance(kind, type) or not issubclass(kind, Event) or kind is Event:
             raise InvalidOption("kinds", kind, "one or more event classes of axon.telemetry")
+    if not callable(listener):
+        raise InvalidOption("listener", listener, "a function that takes an event")
     home, attached = bus(), _Attachment(listener, kinds)
     home.attach(attached)
     return lambda: home.detach(attached)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InvalidOption
 from ._events import (
     AnswerSent,
     ApplicationEnded,
@@ -137,6 +138,8 @@ def configure_logging(level: int | str = logging.INFO, *, json: bool = False) ->
 
     level: the least level that is printed, default INFO. json: one JSON object a line instead of columns.
     """
+    if not isinstance(level, int) and level not in logging.getLevelNamesMapping():
+        raise InvalidOption("level", level, "a level of logging, such as logging.INFO or 'INFO'")
     import structlog
 
     renderer: Any = (
