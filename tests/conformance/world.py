@@ -63,8 +63,7 @@ class World:
         self.processes[id] = process
         if process not in self._ids:
             self._ids[process] = id
-            process.at_death = [] if process.at_death is None else process.at_death
-            process.at_death.append(partial(self._ended, process))
+            process.on_death(partial(self._ended, process))
 
     def _ended(self, process: Process) -> None:
         self.note(process, "ended", show(process.reason))

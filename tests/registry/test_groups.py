@@ -296,9 +296,9 @@ async def test_a_wrong_name_scope_or_class_is_refused(wrong: str) -> None:
         group(Worker, "pool", scope=wrong)
     with pytest.raises(axon.InvalidOption, match="scope"):
         which_groups(scope=wrong)
-    with pytest.raises(axon.InvalidOption, match="GenServer class, or Process|a class of servers"):
+    with pytest.raises(axon.InvalidOption, match=r"GenServer class, or Process|a class of servers"):
         group(wrong, "pool")  # type: ignore[arg-type]
-    with pytest.raises(axon.InvalidOption, match="GenServer class, or Process|a class of servers"):
+    with pytest.raises(axon.InvalidOption, match=r"GenServer class, or Process|a class of servers"):
         group(int, "pool")  # type: ignore[type-var]
 
 

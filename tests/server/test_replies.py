@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -348,3 +349,22 @@ async def test_a_reply_that_nobody_waits_for_is_not_kept(start: Start, kind: typ
     desk.answer("3", "at last")  # nobody hears it, and nothing breaks
     await settle()
     assert axon.whereis(desk) is not None
+
+
+@pytest.mark.slow
+@both_desks
+async def test_many_open_questions_cost_no_more_each_in_whatever_order_they_are_answered(
+    start: Start, kind: type[Desk]
+) -> None:
+    async def cost(number: int) -> float:
+        desk = await start(kind())
+        asked = [asyncio.create_task(desk.ask(str(n))) for n in range(number)]
+        await settle()
+        begun = time.process_time()
+        for n in reversed(range(number)):
+            desk.answer(str(n), "yes")
+        await asyncio.gather(*asked)
+        return (time.process_time() - begun) / number
+
+    few, many = [await cost(n) for n in (500, 8_000)]
+    assert many < few * 8  # removing each from a list of all would make it 16 times and more

@@ -70,10 +70,10 @@ async def test_f9_asking_again_and_again_leaves_nothing_behind() -> None:
     task = Task.async_(for_ever)
     process = task.process
     assert process is not None
-    before = list(process.at_death or ())
+    before = dict(process.at_death or {})
     for _ in range(10):
         assert await task.yield_(1) is None
-    assert process.at_death == before
+    assert (process.at_death or {}) == before
     gone = weakref.ref(process)
     await task.shutdown(1_000_000)
     del task, process, before

@@ -71,7 +71,7 @@ class Process:
         self.monitors: dict[Monitor, None] | None = None
         self.monitoring: set[Subscription] | None = None
         self.timers: set[Timer] | None = None
-        self.at_death: list[Callable[[], None]] | None = None
+        self.at_death: dict[Callable[[], None], None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
 
@@ -197,6 +197,23 @@ class Process:
 
     # -- death
 
+    def on_death(self, release: Callable[[], None], *, first: bool = False) -> None:
+        """Call `release()` in the step in which this process ends, in the order asked; `first`, before all others.
+
+        It must not raise: that would break the step.
+        """
+        if first:
+            self.at_death = {release: None, **(self.at_death or {})}
+        elif self.at_death is None:
+            self.at_death = {release: None}
+        else:
+            self.at_death[release] = None
+
+    def forget_on_death(self, release: Callable[[], None]) -> None:
+        """Take back what `on_death` was told, if it has not happened."""
+        if self.at_death is not None:
+            self.at_death.pop(release, None)
+
     def die(self, reason: ExitReason) -> None:
         """The one step in which a process ends: marked dead, name free, `Exit` to links, `Down` to monitors."""
         if self.reason is not None:
@@ -205,10 +222,9 @@ class Process:
         runtime = self.runtime
         if isinstance(self.name, str) and runtime.names.get(self.name) is self:
             del runtime.names[self.name]
-        if self.at_death is not None:
-            for release in self.at_death:
-                release()
-            self.at_death = None
+        releases, self.at_death = self.at_death, None
+        for release in releases or ():
+            release()
         copy_context().run(self._tell, reason)
         links, self.links = self.links, None
         for peer in links or ():

@@ -43,8 +43,7 @@ class Table(Generic[K, E]):
         holding = self.by_process.get(process)
         if holding is None:
             holding = self.by_process[process] = Holding(self, process)
-            process.at_death = [] if process.at_death is None else process.at_death
-            process.at_death.insert(0, holding)  # before what reports to the program, which must not see it any more
+            process.on_death(holding, first=True)  # before what reports to the program, which must not see it any more
         holding.serials.setdefault(key, []).append(self._serial)
 
     def entries(self, key: K) -> list[E]:
@@ -67,8 +66,7 @@ class Table(Generic[K, E]):
             del holding.serials[key]
         if not holding.serials:
             del self.by_process[process]
-            assert process.at_death is not None, "who holds an entry has something to do at its death"
-            process.at_death.remove(holding)
+            process.forget_on_death(holding)
 
     def died(self, process: Process, held: Mapping[K, list[int]]) -> None:
         """A process is dead, and so are its entries."""

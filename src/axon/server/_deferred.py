@@ -29,8 +29,7 @@ def answer_later(server: ServerProcess, work: asyncio.Future[Any], request: Requ
     """Answer the request when the work is done, or when the server dies, whichever is first."""
     adopt(server, work)
     later = _Later(server, request, work)
-    server.at_death = [] if server.at_death is None else server.at_death
-    server.at_death.append(later.server_died)
+    server.on_death(later.server_died)
     work.add_done_callback(later.done)
     if isinstance(work, Reply):
         request.later = later.caller_left
@@ -50,14 +49,12 @@ class _Later:
     def caller_left(self) -> None:
         """Nobody waits for a `Reply` any more; whoever holds it may still resolve it, and here it is not kept."""
         self.work.remove_done_callback(self.done)
-        if self.server.at_death is not None:
-            self.server.at_death.remove(self.server_died)
+        self.server.forget_on_death(self.server_died)
         if self.server.work is not None:
             self.server.work.discard(self.work)
 
     def done(self, work: asyncio.Future[Any]) -> None:
-        if self.server.at_death is not None:
-            self.server.at_death.remove(self.server_died)
+        self.server.forget_on_death(self.server_died)
         self._answer(work)
 
     def _answer(self, work: asyncio.Future[Any]) -> None:

@@ -50,8 +50,7 @@ class Channel:
         self._task = loop.create_task(self._pump(items), context=self._context)
         self._task.add_done_callback(self._settle)
         adopt(server, self._task)
-        server.at_death = server.at_death or []
-        server.at_death.append(self._server_died)
+        server.on_death(self._server_died)
         if self._due is not None:
             self._timer = server.runtime.timers.after(max(0.0, self._due - loop.time()), self._deadline_passed)
 
@@ -84,8 +83,7 @@ class Channel:
                 await items.aclose()
 
     def _settle(self, task: asyncio.Task[None]) -> None:
-        if self.server.at_death is not None:
-            self.server.at_death.remove(self._server_died)
+        self.server.forget_on_death(self._server_died)
         if self._timer is not None:
             self.server.runtime.timers.cancel(self._timer)
         if self.ended is None:
@@ -183,16 +181,15 @@ class Stream(AsyncIterator[R], Generic[R]):
 
         reader = copy_context().get(running)
         if reader is not None and reader.reason is None:
-            reader.at_death = [] if reader.at_death is None else reader.at_death
-            reader.at_death.append(channel.close)
+            reader.on_death(channel.close)
             self._reader = reader
 
     def _end(self) -> None:
         channel, self._channel, self._ask = self._channel, None, None
         if channel is not None:
             channel.close()
-            if self._reader is not None and self._reader.at_death is not None:
-                self._reader.at_death.remove(channel.close)
+            if self._reader is not None:
+                self._reader.forget_on_death(channel.close)
 
     async def aclose(self) -> None:
         """End the stream now, and the handler's generator with it."""

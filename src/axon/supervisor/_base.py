@@ -131,7 +131,7 @@ class BaseSupervisor(GenServer[Children]):
     async def init(self) -> Children:
         """Start the children in order; if one fails those before it are stopped, and so does this start."""
         state, me = Children(), this_supervisor()
-        me.at_death = [*(me.at_death or ()), state.disband]
+        me.on_death(state.disband)
         for spec in self._specs():
             state.by_id[spec.id] = static_child(me.slot, spec)
         for child in list(state.by_id.values()):

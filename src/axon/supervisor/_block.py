@@ -26,7 +26,7 @@ class Block:
         self._interrupt: KeyboardInterrupt | None = None
         home.interrupts[self] = self._interrupted
         if process.reason is None:
-            process.at_death = [*(process.at_death or ()), self._cancel_soon]
+            process.on_death(self._cancel_soon)
         else:  # it ended in the very turn in which it was ready
             self._cancel_soon()
 

@@ -62,7 +62,7 @@ async def end_all(children: Sequence[tuple[Process, Shutdown]], supervisor: Proc
         for number, (process, how) in enumerate(children, 1):
             if process.reason is None:
                 left += 1
-                process.at_death = [*(process.at_death or ()), gone]
+                process.on_death(gone)
                 if isinstance(how, int | float):
                     patient.setdefault(how, []).append(process)
                 process.receive_exit(supervisor, kill if how == "brutal_kill" else shutdown)

@@ -37,7 +37,7 @@ class Claim(Generic[R_co]):
         self._is_told = False
         if process is None:
             return
-        process.at_death = [*(process.at_death or ()), self._ended]
+        process.on_death(self._ended)
         if isinstance(owner, Process):
             self.monitor = monitor(process)
             if linked:

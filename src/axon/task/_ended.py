@@ -42,15 +42,13 @@ async def ended(
 
     hooks = [(process, partial(told, process)) for process in living]
     for process, hook in hooks:
-        process.at_death = [] if process.at_death is None else process.at_death
-        process.at_death.append(hook)
+        process.on_death(hook)
     timer = None if seconds is None else home.timers.after(seconds, over)
     try:
         await future
     finally:
         for process, hook in hooks:
-            if process.at_death is not None:
-                process.at_death.remove(hook)
+            process.forget_on_death(hook)
         if timer is not None:
             home.timers.cancel(timer)
 

@@ -44,8 +44,7 @@ def _named(owner: Owner | None) -> str:
 def at_end(owner: Owner, release: Callable[[], None]) -> None:
     """Call `release()` when the owner ends, however it does."""
     if isinstance(owner, Process):
-        owner.at_death = [] if owner.at_death is None else owner.at_death
-        owner.at_death.append(release)
+        owner.on_death(release)
         return
     ends = runtime().ends
     if owner not in ends:
@@ -63,5 +62,5 @@ def not_at_end(owner: Owner, release: Callable[[], None]) -> None:
     """Take back what `at_end` was told."""
     if not isinstance(owner, Process):
         runtime().ends.get(owner, {}).pop(release, None)
-    elif owner.at_death is not None and release in owner.at_death:
-        owner.at_death.remove(release)
+    else:
+        owner.forget_on_death(release)

@@ -112,7 +112,7 @@ class Pool:
         self._running.add(item)
         if self._settings.ordered:
             self._queue.append(item)
-        process.at_death = [*(process.at_death or ()), partial(self._ended, item)]
+        process.on_death(partial(self._ended, item))
         if self._settings.timeout is not None:
             item.timer = process.runtime.timers.after(self._settings.timeout, partial(self._late, item))
 

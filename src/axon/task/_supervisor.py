@@ -215,7 +215,7 @@ class TaskSupervisor(GenServer[Jobs]):
     def init(self) -> Jobs:
         """Nobody runs at first."""
         state, me = Jobs(), _me()
-        me.at_death = [*(me.at_death or ()), state.disband]
+        me.on_death(state.disband)
         return state
 
     def handle_info(self, state: Jobs, message: object) -> None:
