@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ import axon
 from axon import Down, Exit, ExitReason, Monitor, kill, killed, noproc, normal, shutdown
 from axon.process import runtime, trap_exit
 from loops import a_loop
+
+EXAMPLES = int(os.environ.get("AXON_EXAMPLES", "300"))
 
 REASONS: tuple[ExitReason, ...] = (
     normal,
@@ -122,7 +125,7 @@ async def with_graph(kinds: list[Kind], use: Callable[[Graph], Coroutine[None, N
 
 
 @pytest.mark.slow
-@settings(deadline=None)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(graphs())
 def test_who_dies_of_what_and_who_is_told_agrees_with_the_model(drawn: tuple[list[Kind], list[Operation]]) -> None:
     """The same deaths for the same reasons, the same messages, and in the same order from each sender."""
@@ -154,7 +157,7 @@ def test_who_dies_of_what_and_who_is_told_agrees_with_the_model(drawn: tuple[lis
 
 
 @pytest.mark.slow
-@settings(deadline=None)
+@settings(deadline=None, max_examples=EXAMPLES)
 @given(graphs())
 def test_everything_at_once_leaves_a_consistent_graph(drawn: tuple[list[Kind], list[Operation]]) -> None:
     """Without a pause between the operations the order is the runtime's, but every rule still holds in the end."""

@@ -16,7 +16,7 @@ from axon.process import Name
 
 settings.register_profile(
     "registry",
-    max_examples=int(os.environ.get("AXON_EXAMPLES", "50")),
+    max_examples=int(os.environ.get("AXON_EXAMPLES", "300")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -30,7 +30,7 @@ PERIOD = 4.9137
 
 PROFILE = settings(
     settings.get_profile("supervisor"),
-    max_examples=int(os.environ.get("AXON_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("AXON_EXAMPLES", "300")),
     stateful_step_count=20,
 )
 
