@@ -348,3 +348,18 @@ async def test_a_reply_that_nobody_waits_for_is_not_kept(start: Start, kind: typ
     desk.answer("3", "at last")  # nobody hears it, and nothing breaks
     await settle()
     assert axon.whereis(desk) is not None
+
+
+async def test_a_reply_may_be_given_in_the_very_turn_in_which_its_caller_leaves(start: Start) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    desk = await start(Desk())
+    asking = asyncio.create_task(desk.ask("why?"))
+    await settle()
+    [reply] = await desk.lend("why?")
+    asking.cancel()
+    reply.set_result("because")
+    await asyncio.wait([asking])
+    await settle()
+    assert asking.cancelled()
+    assert complaints == []

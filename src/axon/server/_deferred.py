@@ -49,7 +49,8 @@ class _Later:
 
     def caller_left(self) -> None:
         """Nobody waits for a `Reply` any more; whoever holds it may still resolve it, and here it is not kept."""
-        self.work.remove_done_callback(self.done)
+        if not self.work.remove_done_callback(self.done):
+            return  # it was resolved in this very turn, and will be done
         if self.server.at_death is not None:
             self.server.at_death.remove(self.server_died)
         if self.server.work is not None:
