@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import calls
+from . import calls, mailboxes, streams
 from .tree import Run as Run
 from .tree import Tree as Tree
 
-TREES: dict[str, Tree] = {tree.name: tree for tree in (calls.TREE,)}
+TREES: dict[str, Tree] = {tree.name: tree for tree in (calls.TREE, mailboxes.TREE, streams.TREE)}

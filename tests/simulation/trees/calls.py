@@ -11,7 +11,7 @@ from functools import partial
 
 import axon
 from axon import CallCycle, CallError, GenServer, Reply, ServerDied, Supervisor, call, cast, child
-from axon.testing import Faults, eventually
+from axon.testing import Faults, eventually, one_reply
 
 from .tree import Tree
 from .witness import Witness
@@ -194,11 +194,11 @@ class Client:
 async def program(witness: Witness) -> None:
     book = Book(witness)
     specs = [child(Clerk(book), id=f"clerk{n}", name=f"clerk{n}") for n in range(CLERKS)]
-    async with Supervisor(specs, name="app", max_restarts=10_000) as app:
+    async with one_reply(), Supervisor(specs, name="app", max_restarts=10_000) as app:
         clerks = [app.get(Clerk, f"clerk{n}") for n in range(CLERKS)]
         clients = [Client(book, clerks, number) for number in range(1, 4)]
         await asyncio.gather(*(client.live(6) for client in clients))
         await eventually(lambda: all(axon.whereis(clerk) for clerk in clerks))
 
 
-TREE = Tree(name="calls", program=program, faults=Faults(kill=0.004, victims="app/*", late=0.005))
+TREE = Tree(name="calls", program=program, faults=Faults(kill=0.01, victims="app/*", late=0.005))
