@@ -225,19 +225,18 @@ class Supervisor(GenServer[Children]):
         me.at_death = [*(me.at_death or ()), state.disband]
         for spec in map(as_child, self.children):
             state.by_id[spec.id] = _new_child(me.slot, spec, static=True)
-        for child in list(state.by_id.values()):
-            try:
+        try:
+            for child in list(state.by_id.values()):
                 failure = await state.start(child, me)
-            except asyncio.CancelledError:  # nobody waits for this start any more
-                if me.exit_requested == killed:  # it has no chance to stop them: their links tell them (A25)
-                    raise
+                if isinstance(failure, StartFailed):
+                    await state.stop_all(state.by_id.values(), me, "none: its supervisor failed to start", False)
+                    raise Stop(shutdown(StartFailed(child.spec.id, failure.reason)))
+                if failure is not None and child.spec.restart == "temporary":
+                    state.remove(child, "it was temporary and chose not to start")
+        except asyncio.CancelledError:  # nobody waits for this start any more
+            if me.exit_requested != killed:  # killed it has no chance to stop them: their links tell them (A25)
                 await state.stop_all(state.by_id.values(), me, "none: its supervisor is stopping", False)
-                raise
-            if isinstance(failure, StartFailed):
-                await state.stop_all(state.by_id.values(), me, "none: its supervisor failed to start", False)
-                raise Stop(shutdown(StartFailed(child.spec.id, failure.reason)))
-            if failure is not None and child.spec.restart == "temporary":
-                state.remove(child, "it was temporary and chose not to start")
+            raise
         return state
 
     async def handle_info(self, state: Children, message: object) -> None:

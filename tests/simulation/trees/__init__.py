@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from . import calls, mailboxes, streams
+from . import calls, examples, graphs, groups, leaving, links, mailboxes, names, nested, operators, restarts, streams
 from .tree import Run as Run
 from .tree import Tree as Tree
 
-TREES: dict[str, Tree] = {tree.name: tree for tree in (calls.TREE, mailboxes.TREE, streams.TREE)}
+ALL = (
+    examples.TREE,
+    calls.TREE,
+    streams.TREE,
+    mailboxes.TREE,
+    graphs.TREE,
+    links.TREE,
+    names.TREE,
+    restarts.TREE,
+    groups.TREE,
+    operators.TREE,
+    leaving.TREE,
+    *nested.TREES,
+)
+TREES: dict[str, Tree] = {tree.name: tree for tree in ALL}

@@ -60,11 +60,11 @@ class Witness:
         if not holds:
             self.broken.append(f"{asyncio.get_running_loop().time():.3f}: {text}")
 
-    def begin(self) -> None:
-        """A worker says so first thing in its `init`: it is the only one in its slot."""
+    def begin(self, *, alone: bool = True) -> None:
+        """A worker says so first thing in its `init`: it is the only one at its path, unless it is not supervised."""
         me = axon.current()
         before = self.alive.get(me.path)
-        self.rule(before is None or before.reason is not None, f"two live processes at {me.path}")
+        self.rule(not alone or before is None or before.reason is not None, f"two live processes at {me.path}")
         self.rule(me.path not in self.never, f"{me.path} came back")
         self.alive[me.path] = me
         self.observer.watch(me)
