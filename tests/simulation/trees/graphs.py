@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import axon
 from axon import CallCycle, CallError, GenServer, Process, call
@@ -26,7 +27,7 @@ class Web:
 
     def is_true(self, cycle: tuple[str, ...]) -> None:
         """Each in the cycle waits for the next one."""
-        for waiter, target in zip(cycle, cycle[1:], strict=False):
+        for waiter, target in pairwise(cycle):
             told = self.waiting.get(waiter)
             self.witness.rule(told == target, f"{waiter} waits for {told}, the cycle {cycle} says for {target}")
         self.witness.rule(cycle[0] == cycle[-1], f"{cycle} is no cycle")
@@ -105,4 +106,4 @@ async def small(witness: Witness) -> None:
     await program(witness, size=5, walkers=4, length=4)
 
 
-TREE = Tree(name="graphs", program=small, faults=Faults(kill=0.003, victims="n*", late=0.01))
+TREE = Tree(name="graphs", program=small, faults=Faults(kill=0.01, victims="n*", late=0.01))

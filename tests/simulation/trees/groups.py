@@ -106,4 +106,4 @@ async def program(witness: Witness) -> None:
         witness.rule(not row.entered, "a start failed when it was over")
 
 
-TREE = Tree(name="groups", program=program, faults=Faults(kill=0.005, victims="app/*", late=0.01))
+TREE = Tree(name="groups", program=program, faults=Faults(kill=0.03, victims="app/*", late=0.01))

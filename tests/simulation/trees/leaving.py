@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 import axon
@@ -36,7 +37,7 @@ class Quick(GenServer[None]):
     scene: Scene
     trap_exit = True
 
-    def init(self) -> object:
+    def init(self) -> Awaitable[None] | None:
         self.scene.witness.begin()
         return None if not trouble() else self._hangs_at_times()
 
@@ -59,7 +60,7 @@ class Quick(GenServer[None]):
     def handle_info(self, state: None, message: object) -> None:
         """Signals of strangers mean nothing to it."""
 
-    def terminate(self, state: None, reason: ExitReason) -> object:
+    def terminate(self, state: None, reason: ExitReason) -> Awaitable[None] | None:
         """Those after it are gone when it is asked to end."""
         if reason == shutdown:
             paths = self.scene.paths
@@ -67,7 +68,7 @@ class Quick(GenServer[None]):
                 self.scene.witness.rule(self.scene.witness.is_dead(later), f"{later} stops after {axon.current().path}")
         return self.finish()
 
-    def finish(self) -> object:
+    def finish(self) -> Awaitable[None] | None:
         return None
 
 
@@ -154,4 +155,4 @@ async def program(witness: Witness) -> None:
         witness.rule(witness.is_dead(path), f"{path} is there when its block was left")
 
 
-TREE = Tree(name="leaving", program=program, faults=Faults(kill=0.005, victims="app/*", late=0.01, trouble=0.2))
+TREE = Tree(name="leaving", program=program, faults=Faults(kill=0.03, victims="app/*", late=0.01, trouble=0.2))

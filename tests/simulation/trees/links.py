@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -94,8 +94,9 @@ class Plain(GenServer[None]):
     def init(self) -> None:
         return None
 
-    def handle_info(self, state: None, message: object) -> object:
-        return self.crowd.take(message)
+    def handle_info(self, state: None, message: object) -> Awaitable[None] | None:
+        self.crowd.take(message)
+        return None
 
 
 class Async(Plain):
@@ -127,6 +128,7 @@ async def program(witness: Witness) -> None:
             gone = (process.links, process.monitors, process.monitoring, process.mailbox)
             witness.rule(gone == (None,) * 4, f"{process} is dead and has {gone}")
             continue
+        witness.rule(not process.mailbox, f"{process} does not look at its mail")
         for peer in process.links or ():
             witness.rule(peer.reason is None and process in (peer.links or ()), f"{process} has half a link to {peer}")
     for made, (watcher, other) in crowd.watched.items():
@@ -136,4 +138,4 @@ async def program(witness: Witness) -> None:
         axon.exit(process, axon.kill)
 
 
-TREE = Tree(name="links", program=program, faults=Faults(kill=0.005, victims="[!O]*", late=0.01))
+TREE = Tree(name="links", program=program, faults=Faults(kill=0.02, victims="[!O]*", late=0.01))

@@ -121,4 +121,4 @@ async def program(witness: Witness) -> None:
     witness.rule(lost <= deaths, f"{lost} items were taken and got lost, {deaths} processes died")
 
 
-TREE = Tree(name="mailboxes", program=program, faults=Faults(kill=0.004, victims="app/*", late=0.003))
+TREE = Tree(name="mailboxes", program=program, faults=Faults(kill=0.02, victims="app/*", late=0.003))

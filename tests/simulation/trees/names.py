@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 import axon
@@ -50,24 +51,17 @@ class Town:
                 continue
             process = axon.whereis(holder)
             self.witness.rule(process is None or axon.whereis(name) is process, f"{name!r} leads elsewhere")
-            try:
+            with suppress(axon.CallError):
                 self.witness.rule(await axon.lookup(Holder, name).who() is process, f"{name!r} is another")
-            except axon.CallError:
-                pass
             await asyncio.sleep(random.choice([0, 0, 0.01]))
             if random.random() < 0.5:
                 axon.exit(holder, random.choice([axon.kill, axon.shutdown]))
             else:
-                await self.stop(holder)
+                with suppress(axon.CallError):
+                    await axon.stop(holder)
             await axon.wait_down(holder)
             self.witness.rule(axon.whereis(name) is not process, f"{name!r} leads to the dead")
             self.witness.names_are_held()
-
-    async def stop(self, holder: Holder) -> None:
-        try:
-            await axon.stop(holder)
-        except axon.CallError:
-            pass
 
     async def wanderer(self) -> None:
         """A process without a name of its own, which takes one that is free and lets it go."""
@@ -124,4 +118,4 @@ async def program(witness: Witness) -> None:
         pass
 
 
-TREE = Tree(name="names", program=program, faults=Faults(kill=0.01, victims="[!O]*[!p]", late=0.01))
+TREE = Tree(name="names", program=program, faults=Faults(kill=0.03, victims="[!O]*[!p]", late=0.01))

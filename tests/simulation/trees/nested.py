@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 import axon
 from axon import ChildSpec, ExitReason, GenServer, Supervisor, SupervisorDied, call, cast, child
-from axon.supervisor import AutoShutdown, Restart, Strategy
+from axon.supervisor import AutoShutdown, Backoff, Restart, Strategy
 from axon.telemetry import SupervisorGaveUp, attach
-from axon.testing import Faults, trouble
+from axon.testing import Faults, eventually, trouble
 
 from .tree import Tree
 from .witness import Witness
@@ -74,7 +75,8 @@ def branch(forest: Forest, path: str, depth: int) -> Supervisor:
             forest.paths.append(f"{path}/w{n}")
             leaf = random.choice([Leaf, Loose])(forest)
             name = f"{path}/w{n}" if forest.alone else None
-            specs.append(child(leaf, id=f"w{n}", name=name, restart=restart, significant=significant))
+            backoff: Backoff | None = random.choice([None, None, lambda _: 0.03])
+            specs.append(child(leaf, id=f"w{n}", name=name, restart=restart, significant=significant, backoff=backoff))
     return Supervisor(
         specs,
         strategy=random.choice(strategies),
@@ -106,11 +108,23 @@ async def disturb(root: Supervisor, forest: Forest) -> None:
                 case 2:
                     axon.exit(leaf, axon.kill)
                 case _:
-                    try:
+                    with suppress(axon.CallError):
                         await leaf.work()
-                    except axon.CallError:
-                        pass
         await asyncio.sleep(random.choice([0, 0, 0.01, 0.1]))
+
+
+async def reachable(sup: Supervisor) -> bool:
+    """Whoever is said to run has its process at its handle; false while somebody has just ended."""
+    try:
+        children = await sup.which_children()
+    except axon.CallError:
+        return False
+    for info in children:
+        if (axon.whereis(info.handle) is not None) != (info.status == "running"):
+            return False
+        if isinstance(info.handle, Supervisor) and info.status == "running" and not await reachable(info.handle):
+            return False
+    return True
 
 
 async def program(witness: Witness, *, alone: bool) -> None:
@@ -121,6 +135,7 @@ async def program(witness: Witness, *, alone: bool) -> None:
     try:
         async with root as app:
             await disturb(app, forest)
+            await eventually(partial(reachable, app))
     except SupervisorDied as died:
         by_budget = any(event.path == "app" for event in forest.gave_up)
         if alone:
@@ -133,11 +148,11 @@ TREES = (
     Tree(
         name="nested",
         program=partial(program, alone=True),
-        faults=Faults(kill=0.01, victims="*/w[0-9]", late=0.01, trouble=0.05),
+        faults=Faults(kill=0.04, victims="*/w[0-9]", late=0.01, trouble=0.05),
     ),
     Tree(
         name="orphans",
         program=partial(program, alone=False),
-        faults=Faults(kill=0.01, victims="app*", late=0.01, trouble=0.05),
+        faults=Faults(kill=0.04, victims="app*", late=0.01, trouble=0.05),
     ),
 )

@@ -136,4 +136,4 @@ async def program(witness: Witness) -> None:
         await asyncio.gather(*(Operator(witness, app, number).live() for number in range(2)))
 
 
-TREE = Tree(name="operators", program=program, faults=Faults(kill=0.01, victims="app/*", late=0.01, trouble=0.2))
+TREE = Tree(name="operators", program=program, faults=Faults(kill=0.03, victims="app/*", late=0.01, trouble=0.2))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import axon
 from axon import GenServer, Stop, Supervisor, SupervisorDied, cast, child
@@ -32,7 +34,8 @@ class Budget:
     gave_up: float | None = None
 
     def open(self) -> None:
-        attach(self.failed, ProcessExited, ProcessStartFailed)
+        attach(self.failed, ProcessExited)
+        attach(self.failed, ProcessStartFailed)
         attach(self.given_up, SupervisorGaveUp)
         attach(self.restarted, ChildRestarted)
 
@@ -92,7 +95,9 @@ async def program(witness: Witness) -> None:
             budget.is_open = True
             for _ in range(random.randrange(1, 7)):
                 victim = app.get(Flaky, random.choice(specs).id)
-                random.choice([victim.crash, victim.crash, victim.stop, lambda: axon.exit(victim, axon.kill)])()
+                ways: list[Callable[[], object]] = [victim.crash, victim.crash, victim.stop]
+                ways.append(partial(axon.exit, victim, axon.kill))
+                random.choice(ways)()
                 await asyncio.sleep(random.choice([0, 0, 0.05, 0.1, 0.2]))
             await asyncio.sleep(1)
             budget.is_open = False
@@ -107,4 +112,4 @@ async def program(witness: Witness) -> None:
         witness.rule(not budget.is_open, "a start failed when it was over")
 
 
-TREE = Tree(name="restarts", program=program, faults=Faults(kill=0.02, victims="app/*", trouble=0.1))
+TREE = Tree(name="restarts", program=program, faults=Faults(kill=0.06, victims="app/*", trouble=0.1))

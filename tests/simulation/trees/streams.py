@@ -119,4 +119,4 @@ async def program(witness: Witness) -> None:
     witness.rule(book.cleaned == book.begun, f"{book.begun} streams began, {book.cleaned} cleaned up")
 
 
-TREE = Tree(name="streams", program=program, faults=Faults(kill=0.005, victims="app/*", late=0.01))
+TREE = Tree(name="streams", program=program, faults=Faults(kill=0.02, victims="app/*", late=0.01))

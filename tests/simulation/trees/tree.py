@@ -15,6 +15,7 @@ from .witness import Witness
 Program: TypeAlias = Callable[[Witness], Coroutine[Any, Any, None]]
 
 MOST_STEPS = 50_000
+NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Tree:
 
     name: str
     program: Program
-    faults: Faults = Faults()
+    faults: Faults = NO_FAULTS
     bound: float = 60.0
 
     def run(self, seed: int) -> Run:
         """Run one schedule; what it raises carries the line that runs it again."""
         logging.getLogger("axon").setLevel(logging.CRITICAL + 1)  # crashes are what these programs are made of
-        faults = self.faults if seed % 4 else Faults()
+        faults = self.faults if seed % 4 else NO_FAULTS
         try:
             return simulate(self._main, seed, faults=faults, most_steps=MOST_STEPS)
         except BaseException as error:
