@@ -4,7 +4,7 @@ A scenario is invented while Axon takes it, so that each step is chosen knowing 
 only if OTP's rules settle what it does. The same seed gives the same scenario as long as Axon does the same.
 
     themes.py  what a scenario is about, and how often each thing is chosen
-    trees.py   specifications of supervisors and workers
+    specs.py   specifications of supervisors and workers
     moves.py   the next step
     reach.py   whether what it does is settled, and in which order
 """
@@ -16,9 +16,9 @@ from random import Random
 from typing import Any
 
 from moves import Moves, Step
+from specs import Maker
 from steps import Driver
 from themes import SIZES, THEMES, Weights, pick
-from trees import Maker
 
 PATIENCE = 30
 """Steps that are refused before no more are made up."""

@@ -9,8 +9,8 @@ from typing import Any
 from adapter import Tree, Worker
 from reach import Reach, children_of
 from recorder import Known, Recorder
+from specs import REASONS, Maker
 from themes import Weights, pick
-from trees import REASONS, Maker
 
 Step = dict[str, Any]
 

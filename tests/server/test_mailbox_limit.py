@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Async, Plain, Start, both_kinds, note, nothing, now, reason_of, seen, settle, sleeping
+from servers import Async, Plain, Start, State, both_kinds, note, nothing, now, reason_of, seen, settle, sleeping
 
 import axon
 from axon import child
@@ -175,6 +175,32 @@ async def test_room_is_never_lost_whenever_somebody_gives_up(start: Start, turns
     _, waiting = await asyncio.wait(offers, timeout=10)
     assert not waiting
     assert "second" in await seen(server)
+
+
+async def test_the_room_of_a_system_message_that_a_suspended_server_took_is_given(start: Start) -> None:
+    server = await start(Plain(), mailbox=1)
+    await axon.suspend(server)
+    looking = asyncio.create_task(axon.get_state(server))
+    offering = asyncio.create_task(axon.offer(server.tell, note("offered")))
+    await asyncio.wait([looking, offering], timeout=10)
+    assert offering.done()
+    await axon.resume(server)
+    assert await seen(server) == ["offered"]
+
+
+async def test_the_room_of_a_down_that_was_flushed_is_given(start: Start) -> None:
+    async def fill_and_flush(state: State) -> None:
+        monitor = axon.monitor("nobody")  # its Down comes at once
+        await asyncio.sleep(1)
+        axon.demonitor(monitor, flush=True)
+
+    server = await start(Async(), mailbox=1)
+    busy = asyncio.create_task(server.do(fill_and_flush))
+    await settle()
+    offering = asyncio.create_task(axon.offer(server.tell, note("offered")))
+    await asyncio.wait([busy, offering], timeout=10)
+    assert offering.done()
+    assert await seen(server) == ["offered"]
 
 
 async def test_who_waits_for_room_hears_of_the_death(start: Start) -> None:

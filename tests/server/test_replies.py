@@ -368,3 +368,18 @@ async def test_many_open_questions_cost_no_more_each_in_whatever_order_they_are_
 
     few, many = [await cost(n) for n in (500, 8_000)]
     assert many < few * 8  # removing each from a list of all would make it 16 times and more
+
+
+async def test_a_reply_may_be_given_in_the_very_turn_in_which_its_caller_leaves(start: Start) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    desk = await start(Desk())
+    asking = asyncio.create_task(desk.ask("why?"))
+    await settle()
+    [reply] = await desk.lend("why?")
+    asking.cancel()
+    reply.set_result("because")
+    await asyncio.wait([asking])
+    await settle()
+    assert asking.cancelled()
+    assert complaints == []

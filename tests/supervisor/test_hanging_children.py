@@ -5,7 +5,23 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Log, Loose, Part, Stubborn, at, branch, crash, for_ever, lasts, now, part, settle, statuses, takes
+from parts import (
+    Log,
+    Loose,
+    Part,
+    Stubborn,
+    at,
+    branch,
+    crash,
+    fails_on,
+    for_ever,
+    lasts,
+    now,
+    part,
+    settle,
+    statuses,
+    takes,
+)
 
 import axon
 from axon import Supervisor, child, killed
@@ -189,3 +205,13 @@ async def test_a_start_of_the_whole_tree_that_hangs_can_be_given_up() -> None:
                 pytest.fail("the body does not run")
     assert now() <= 1 + KILL_GRACE + 0.01
     assert log[-1].startswith("stop a")
+
+
+async def test_so_can_one_that_has_failed_while_its_children_are_stopped() -> None:
+    log = Log()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            async with Supervisor([part("a", log, finish=for_ever, shutdown=2), part("b", log, begin=fails_on(1))]):
+                pytest.fail("the body does not run")
+    assert log == ["start a", "start b", "stop a shutdown"]
+    assert now() == pytest.approx(3, abs=0.01)  # "a" has its two seconds, from when it was asked last

@@ -48,7 +48,8 @@ class _Later:
 
     def caller_left(self) -> None:
         """Nobody waits for a `Reply` any more; whoever holds it may still resolve it, and here it is not kept."""
-        self.work.remove_done_callback(self.done)
+        if not self.work.remove_done_callback(self.done):
+            return  # it was resolved in this very turn, and will be done
         self.server.forget_on_death(self.server_died)
         if self.server.work is not None:
             self.server.work.discard(self.work)

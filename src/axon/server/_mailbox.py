@@ -98,7 +98,13 @@ class MailboxProcess(Process):
         return self.limit is not None and self.mailbox is not None and len(self.mailbox) >= self.limit
 
     def take(self) -> Item | None:
-        """The next message to handle, or None."""
+        """The next message to handle, or None; whoever waits to offer one has its room."""
+        item = self._take()
+        if self.room and not self.is_full():
+            self.make_room()
+        return item
+
+    def _take(self) -> Item | None:
         mailbox = cast("deque[Item] | None", self.mailbox)
         if not mailbox:
             if self.room:  # a flush has emptied it
@@ -110,8 +116,6 @@ class MailboxProcess(Process):
                     del mailbox[index]
                     return item
             return None
-        if self.room:
-            self.make_room()
         return mailbox.popleft()
 
     def is_parents_exit(self, message: object) -> bool:

@@ -134,19 +134,18 @@ class BaseSupervisor(GenServer[Children]):
         me.on_death(state.disband)
         for spec in self._specs():
             state.by_id[spec.id] = static_child(me.slot, spec)
-        for child in list(state.by_id.values()):
-            try:
+        try:
+            for child in list(state.by_id.values()):
                 failure = await state.start(child, me)
-            except asyncio.CancelledError:  # nobody waits for this start any more
-                if me.exit_requested == killed:  # it has no chance to stop them: their links tell them (A25)
-                    raise
+                if isinstance(failure, StartFailed):
+                    await state.stop_all(state.by_id.values(), me, "none: its supervisor failed to start", False)
+                    raise Stop(shutdown(StartFailed(child.id, failure.reason)))
+                if failure is not None:
+                    self._gone(state, child, "chose not to start")
+        except asyncio.CancelledError:  # nobody waits for this start any more
+            if me.exit_requested != killed:  # killed, it has no chance to stop them: their links tell them (A25)
                 await state.stop_all(state.by_id.values(), me, "none: its supervisor is stopping", False)
-                raise
-            if isinstance(failure, StartFailed):
-                await state.stop_all(state.by_id.values(), me, "none: its supervisor failed to start", False)
-                raise Stop(shutdown(StartFailed(child.id, failure.reason)))
-            if failure is not None:
-                self._gone(state, child, "chose not to start")
+            raise
         return state
 
     async def handle_info(self, state: Children, message: object) -> None:

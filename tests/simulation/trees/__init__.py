@@ -1,0 +1,23 @@
+"""Trees under load, each with what must hold in it, to be run under many schedules."""
+
+from __future__ import annotations
+
+from . import calls, examples, graphs, groups, leaving, links, mailboxes, names, nested, operators, restarts, streams
+from .tree import Run as Run
+from .tree import Tree as Tree
+
+ALL = (
+    examples.TREE,
+    calls.TREE,
+    streams.TREE,
+    mailboxes.TREE,
+    graphs.TREE,
+    links.TREE,
+    names.TREE,
+    restarts.TREE,
+    groups.TREE,
+    operators.TREE,
+    leaving.TREE,
+    *nested.TREES,
+)
+TREES: dict[str, Tree] = {tree.name: tree for tree in ALL}
