@@ -107,8 +107,6 @@ class MailboxProcess(Process):
     def _take(self) -> Item | None:
         mailbox = cast("deque[Item] | None", self.mailbox)
         if not mailbox:
-            if self.room:  # a flush has emptied it
-                self.make_room()
             return None
         if self.suspended:
             for index, item in enumerate(mailbox):

@@ -40,13 +40,17 @@ class Tree:
 
     def run(self, seed: int) -> Run:
         """Run one schedule; what it raises carries the line that runs it again."""
-        logging.getLogger("axon").setLevel(logging.CRITICAL + 1)  # crashes are what these programs are made of
+        logger = logging.getLogger("axon")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL + 1)  # crashes are what these programs are made of
         faults = self.faults if seed % 4 else NO_FAULTS
         try:
             return simulate(self._main, seed, faults=faults, most_steps=MOST_STEPS)
         except BaseException as error:
             error.add_note(f"again: python tests/simulation/schedules.py --tree {self.name} --first {seed} --count 1")
             raise
+        finally:
+            logger.setLevel(level)
 
     async def _main(self) -> Run:
         loop = asyncio.get_running_loop()
