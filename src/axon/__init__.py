@@ -93,6 +93,7 @@ from .server import suspend as suspend
 from .server import trace as trace
 from .server import waits as waits
 from .server import watch_loop as watch_loop
+from .supervisor import Application as Application
 from .supervisor import ChildCounts as ChildCounts
 from .supervisor import ChildInfo as ChildInfo
 from .supervisor import ChildSpec as ChildSpec
