@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
 from parts import Boom, Log, fails_on, part
+from programs import TREE, Program, run, sends
 
 import axon
 from axon import InvalidOption, Supervisor, UsageError
-
-HERE = Path(__file__).parent
-
 
 # -- the status
 
@@ -120,40 +116,6 @@ def test_the_signal_handlers_of_before_are_back_afterwards() -> None:
 
 # -- signals, in a process of their own
 
-TREE = """
-import asyncio, sys
-import axon
-from axon import Supervisor
-from parts import Log, part, lasts, takes
-
-class Printed(Log):
-    def append(self, line):
-        print(line, flush=True)
-
-log = Printed()
-tree = Supervisor([part("a", log, finish=lasts(0.2)), part("b", log)])
-"""
-
-
-class Program:
-    """A Python program, its lines, and its status."""
-
-    def __init__(self, text: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HERE
-        )
-
-    def wait_for(self, line: str) -> None:
-        assert self.process.stdout is not None
-        for read in self.process.stdout:
-            if read.strip() == line:
-                return
-        pytest.fail(f"{line!r} was not printed; stderr: {self.process.communicate()[1]}")
-
-    def end(self) -> tuple[int, list[str], str]:
-        printed, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, printed.splitlines(), errors
-
 
 @pytest.mark.slow
 @pytest.mark.real_clock
@@ -161,20 +123,8 @@ class Program:
 def test_a_signal_stops_the_tree_in_order(number: signal.Signals) -> None:
     program = Program(TREE + "sys.exit(axon.run(tree))")
     program.wait_for("start b")
-    program.process.send_signal(number)
+    program.send(number)
     assert program.end() == (0, ["stop b shutdown", "stop a shutdown"], "")
-
-
-@pytest.mark.slow
-@pytest.mark.real_clock
-def test_a_second_signal_does_not_disturb_the_orderly_end() -> None:
-    program = Program(TREE + "sys.exit(axon.run(tree))")
-    program.wait_for("start b")
-    program.process.send_signal(signal.SIGINT)
-    program.wait_for("stop a shutdown")
-    program.process.send_signal(signal.SIGINT)
-    program.process.send_signal(signal.SIGTERM)
-    assert program.end() == (0, [], "")
 
 
 MAIN = """
@@ -194,7 +144,7 @@ sys.exit(axon.run(main))
 def test_a_signal_cancels_main_and_shells_see_it_in_the_status() -> None:
     program = Program(TREE + MAIN)
     program.wait_for("ready")
-    program.process.send_signal(signal.SIGTERM)
+    program.send(signal.SIGTERM)
     assert program.end() == (128 + signal.SIGTERM, ["cleaned up", "stop b shutdown", "stop a shutdown"], "")
 
 
@@ -214,28 +164,7 @@ sys.exit(axon.run(main))
 def test_a_failure_after_the_signal_is_a_failure() -> None:
     program = Program(TREE + FAILS)
     program.wait_for("ready")
-    program.process.send_signal(signal.SIGTERM)
+    program.send(signal.SIGTERM)
     status, _, errors = program.end()
     assert status == 1
     assert "ValueError: while cleaning up" in errors
-
-
-INTERRUPTED = """
-class Stuck(axon.GenServer[None]):
-    def init(self):
-        axon.send_after(0.05, axon.current(), "now")
-    def handle_info(self, state, message):
-        print("busy", flush=True)
-        raise KeyboardInterrupt
-sys.exit(axon.run(Supervisor([tree, axon.child(Stuck(), restart="temporary")])))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.real_clock
-def test_an_interrupt_raised_inside_a_process_stops_the_tree_in_order() -> None:
-    """Rule Z7: Python raises KeyboardInterrupt wherever it stands, also in a handler."""
-    program = Program(TREE + INTERRUPTED)
-    status, printed, _ = program.end()
-    assert status != 0
-    assert printed == ["start a", "start b", "busy", "stop b shutdown", "stop a shutdown"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextvars import Context
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -54,7 +55,7 @@ class Program:
         self._loop = loop
         self._body = body
         self._stop_within = stop_within
-        self._serving: asyncio.Task[Any] | None = None
+        self._own: set[asyncio.Task[Any] | None] = set()
         self._task: asyncio.Task[int | None] | None = None
         self._cause: Cause | None = None
         self._ending_since = 0.0
@@ -68,7 +69,7 @@ class Program:
             return False
         self._cause, self._ending_since = cause, self._loop.time()
         if self._stop_within is not None:
-            self._loop.call_later(self._stop_within, self.force)
+            self._loop.call_later(self._stop_within, self.force, context=Context())
         return True
 
     def end(self, cause: Cause) -> None:
@@ -106,7 +107,7 @@ class Program:
         """Run the body, then end whatever it has left behind; returns the exit status."""
         home = runtime()
         home.interrupts[self] = self._interrupted
-        self._serving = asyncio.current_task()
+        self._own.add(asyncio.current_task())
         self._task = self._loop.create_task(self._body.run(self), name="axon.run")
         if self._cause is not None:  # a signal was faster
             self._task.cancel()
@@ -114,10 +115,8 @@ class Program:
         cause = self._outcome(self._task)
         self.ending(cause)
         await self._end_others()
-        for close in (self._loop.shutdown_asyncgens, self._loop.shutdown_default_executor):
-            if not self._too_late.done():
-                await self._gone([self._loop.create_task(close())])
-        self.left = self._others()
+        await self._close()
+        self.left = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
         del home.interrupts[self]
         if home.bus.wants(ProgramEnded):
             seconds = self._loop.time() - self._ending_since
@@ -125,7 +124,7 @@ class Program:
         return cause.status
 
     def _others(self) -> set[asyncio.Task[Any]]:
-        return {task for task in asyncio.all_tasks(self._loop) if task is not self._serving}
+        return {task for task in asyncio.all_tasks(self._loop) if task not in self._own}
 
     async def _gone(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         """Wait until these are done, or it is too late."""
@@ -142,6 +141,14 @@ class Program:
                 task.cancel()
             asked |= others
             await self._gone(others)
+
+    async def _close(self) -> None:
+        """Close what asyncio.run does; the threads of the executor cannot be hurried, and cancelling blocks on them."""
+        for close in (self._loop.shutdown_asyncgens, self._loop.shutdown_default_executor):
+            if not self._too_late.done():
+                closing: asyncio.Task[None] = self._loop.create_task(close(), name=close.__name__)
+                self._own.add(closing)
+                await self._gone([closing])
 
     def _outcome(self, task: asyncio.Task[int | None]) -> Cause:
         cause = self._cause
@@ -164,9 +171,10 @@ class Program:
         return Cause(f"main returned {status}", status or 0)
 
     def _why(self, cause: Cause) -> str:
-        killed = "; what did not end in time was killed" if self.is_forced else ""
-        left = f"; left running: {', '.join(sorted(task.get_name() for task in self.left))}" if self.left else ""
-        return cause.why + killed + left
+        killed = "; what was left was killed" if self.is_forced else ""
+        paths = {task: process.path for process, task in runtime().zombies.items()}
+        names = sorted(paths.get(task, task.get_name()) for task in self.left)
+        return cause.why + killed + (f"; left running: {', '.join(names)}" if names else "")
 
 
 def _cause_of(error: BaseException) -> Cause:

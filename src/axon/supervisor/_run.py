@@ -67,9 +67,10 @@ def run(
     finally:
         if running.left:
             # Destroying them would throw GeneratorExit into code that has ignored every cancellation, and may spin
-            # for ever now that it has no event loop. So they stay as they are until the process is gone.
+            # for ever now that no event loop runs. So they and their loop stay as they are until the process is gone.
             gc.freeze()
-        loop.close()
+        else:
+            loop.close()
     for error in running.failures:
         traceback.print_exception(error)
     if running.exit is not None:
@@ -98,10 +99,11 @@ def _signals_end(program: Program, loop: asyncio.AbstractEventLoop) -> Generator
         if heard == 1:
             cause = Cause(signal.Signals(number).name, 128 + number, signalled=True)
             loop.call_soon_threadsafe(program.end, cause)
-        else:
+        elif heard == 2:
             loop.call_soon_threadsafe(program.force)
-            for every in SIGNALS:
-                signal.signal(every, signal.SIG_DFL)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     before = {number: signal.signal(number, hear) for number in SIGNALS}
     try:
