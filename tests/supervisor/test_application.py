@@ -185,8 +185,12 @@ def test_g7_what_the_end_of_a_tree_means_is_its_kind(kind: str, reason: axon.Rea
     """`shutdown`, the reason of a supervisor that gave up, counts as abnormal here."""
     ends = kind == "permanent" or (kind == "transient" and reason != normal)
     log, last = Log(), Log()
+
+    def note(_: object) -> None:
+        last.append(f"{now():g}")
+
     first = app("first", log, begin=ends_with(reason), kind=kind)
-    other = app("other", log, begin=sends(signal.SIGTERM, 5), finish=lambda _: last.append(f"{now():g}"))
+    other = app("other", log, begin=sends(signal.SIGTERM, 5), finish=note)
     assert run([other, first]) == (1 if ends and reason == axon.kill else 0)
     assert last == ["1" if ends else "5"]
 

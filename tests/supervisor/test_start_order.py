@@ -161,7 +161,7 @@ async def test_a13_a_child_has_its_name_before_its_init_and_requests_wait_for_it
 
 async def test_a_name_that_is_taken_is_a_failure_to_start() -> None:
     log = Log()
-    tree = Supervisor([part("a", log, name="same"), part("b", log, name="same")])
+    tree = Supervisor([part("a", log, name="same"), child(Supervisor([part("b", log, name="same")]), id="inner")])
     with pytest.raises(StartFailed) as failed:
         async with tree:
             pass

@@ -156,6 +156,7 @@ class Program:
             status = task.result()
         except (asyncio.CancelledError, asyncio.InvalidStateError) as error:  # ended as asked, or it never listened
             if cause is None:
+                self.failures.append(error)
                 return Cause("it was cancelled, and nobody asked for its end", 1, error)
             if cause.signalled and self._body.obeys_signals and not self.is_forced:
                 cause = replace(cause, status=0)
