@@ -14,7 +14,7 @@ import pytest
 from parts import Begin
 
 import axon
-from axon.testing import virtual_clock
+from loops import a_loop
 
 TREE = """
 import asyncio, contextlib, sys
@@ -63,7 +63,7 @@ class Program:
 
 def run(program: Any, *, stop_within: float | None = 30.0) -> int:
     """`axon.run` on virtual time."""
-    return axon.run(program, stop_within=stop_within, loop_factory=virtual_clock)
+    return axon.run(program, stop_within=stop_within, loop_factory=a_loop)
 
 
 def after(seconds: float, do: Callable[[], object]) -> Begin:

@@ -231,10 +231,11 @@ def test_g8_the_end_of_the_program_stops_all_in_reverse_each_tree_in_reverse() -
 
 APPLICATIONS = """
 from axon import Application
-from programs import after
-ready = part("ready", Log(), begin=after(0.1, lambda: print("ready", flush=True)))
+
+def ready(number):
+    asyncio.get_running_loop().call_later(0.1, lambda: print("ready", flush=True))
 apps = [Application("web", tree, requires=["db"], stop=lambda: print("web is down", flush=True)),
-        Application("db", Supervisor([part("db", log), ready]), prep_stop=lambda: print("db is next", flush=True))]
+        Application("db", Supervisor([part("db", log, begin=ready)]), prep_stop=lambda: print("db is next", flush=True))]
 sys.exit(axon.run(apps))
 """
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-from parts import Boom, Log, Loose, fails_on, for_ever, lasts, part
+from parts import Boom, Log, Loose, fails_on, for_ever, lasts, part, settle
 from programs import TREE, Program, run, sends
 
 import axon
@@ -138,6 +138,7 @@ def test_what_main_leaves_behind_is_ended() -> None:
         kept.append(asyncio.create_task(work()))
         kept.append(items())
         await anext(kept[-1])
+        await settle()
 
     kept: list[Any] = []
     assert run(main) == 0

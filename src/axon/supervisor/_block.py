@@ -109,7 +109,7 @@ async def start_tree(handle: GenServer[Any], name: str | None) -> ServerProcess:
     process = launch(handle, slot, running.get(), linked=False, name=name)
     if process.reason is None:
         home.trees[process] = None
-        process.at_death = [*(process.at_death or ()), lambda: home.trees.pop(process, None)]
+        process.on_death(lambda: home.trees.pop(process))
     try:
         await started(process, given_up=shutdown)
     except asyncio.CancelledError:

@@ -63,7 +63,7 @@ class Controller:
             home.loop.call_soon(self._ended, running, program, context=Context())
 
         if process.reason is None:
-            process.at_death = [*(process.at_death or ()), ended]
+            process.on_death(ended)
         else:  # in the very turn in which it was ready
             ended()
 

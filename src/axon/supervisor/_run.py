@@ -144,4 +144,8 @@ def _body(program: object) -> Body:
         except TypeError as error:
             raise InvalidOption("program", program, f"a main function without parameters ({error})") from None
         return _Main(cast("Main", program))
-    raise InvalidOption("program", program, "a supervisor, a list of applications, or a coroutine function (with its arguments: functools.partial)")
+    raise InvalidOption(
+        "program",
+        program,
+        "a supervisor, a list of applications, or a coroutine function (with its arguments: functools.partial)",
+    )
