@@ -158,6 +158,20 @@ def test_a_callback_that_raises_keeps_nobody_from_being_stopped(
     assert f"in {option} of the application 'b'" in shown
 
 
+def test_a_failure_of_a_callback_is_shown_when_it_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    """And not when the program ends, which may be days later."""
+
+    def fails() -> None:
+        raise Boom("in stop")
+
+    shown: list[str] = []
+    first = app("first", Log(), begin=ends_with(shutdown), kind="temporary", stop=fails)
+    look = after(2, lambda: shown.append(capsys.readouterr().err))
+    apps = [first, app("look", Log(), begin=look), app("last", Log(), begin=sends(signal.SIGTERM, 3))]
+    assert run(apps) == 1
+    assert "Boom: in stop" in shown[0]
+
+
 def test_g6_one_that_ends_does_not_ask_who_requires_it() -> None:
     log, seen = Log(), list[bool]()
     db = app("db", log, begin=ends_with(normal), kind="temporary")

@@ -102,6 +102,26 @@ def test_main_that_cancels_itself_has_failed(capsys: pytest.CaptureFixture[str])
     assert "CancelledError" in capsys.readouterr().err
 
 
+def test_a_main_that_is_cancelled_by_a_signal_may_say_its_status_itself() -> None:
+    async def main() -> int:
+        signal.raise_signal(signal.SIGTERM)
+        try:
+            await for_ever()
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)
+        return 5
+
+    assert run(main) == 5
+
+
+def test_several_failures_at_once_are_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        raise BaseExceptionGroup("in main", [Boom("one"), asyncio.CancelledError()])
+
+    assert run(main) == 1
+    assert "Boom: one" in capsys.readouterr().err
+
+
 def test_sys_exit_in_a_task_of_main_ends_the_program_in_order() -> None:
     log = Log()
 

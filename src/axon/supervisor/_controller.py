@@ -114,4 +114,4 @@ class Controller:
         except BaseException as error:
             if not (isinstance(error, asyncio.CancelledError) and program.is_forced):
                 error.add_note(f"in {option} of the application {application.name!r}")
-                program.failures.append(error)
+                program.failed(error)

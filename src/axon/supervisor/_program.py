@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Iterable
 from contextvars import Context
 from dataclasses import dataclass, replace
@@ -49,9 +50,9 @@ class Program:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, body: Body, stop_within: float | None) -> None:
         self.is_forced: bool = False
-        self.failures: list[BaseException] = []
         self.left: set[asyncio.Task[Any]] = set()
         self.exit: SystemExit | None = None
+        self._has_failed = False
         self._loop = loop
         self._body = body
         self._stop_within = stop_within
@@ -68,6 +69,8 @@ class Program:
         if self._cause is not None:
             return False
         self._cause, self._ending_since = cause, self._loop.time()
+        if cause.error is not None:
+            self.failed(cause.error)
         if self._stop_within is not None:
             self._loop.call_later(self._stop_within, self.force, context=Context())
         return True
@@ -150,26 +153,29 @@ class Program:
                 self._own.add(closing)
                 await self._gone([closing])
 
+    def failed(self, error: BaseException) -> None:
+        """Show a failure on stderr, now, since the end may be far; it is not status 0 that tells of it."""
+        self._has_failed = True
+        traceback.print_exception(error)
+
     def _outcome(self, task: asyncio.Task[int | None]) -> Cause:
-        cause = self._cause
-        try:
-            status = task.result()
-        except (asyncio.CancelledError, asyncio.InvalidStateError) as error:  # ended as asked, or it never listened
-            if cause is None:
-                self.failures.append(error)
-                return Cause("it was cancelled, and nobody asked for its end", 1, error)
-            if cause.signalled and self._body.obeys_signals and not self.is_forced:
-                cause = replace(cause, status=0)
-            failed = self.failures or (self.is_forced and not cause.status)
-            if cause.error is not None:
-                self.failures.append(cause.error)
-            return replace(cause, status=1) if failed else cause
-        except (KeyboardInterrupt, SystemExit) as error:
+        if not task.done() or task.cancelled():  # it never listened, or ended as asked
+            return self._asked(self._cause or Cause("it was cancelled", 1, asyncio.CancelledError("by itself")))
+        error = task.exception()
+        if isinstance(error, KeyboardInterrupt | SystemExit):
             return _cause_of(error)
-        except Exception as error:
-            self.failures.append(error)
-            return Cause(f"{type(error).__name__}: {error}", 1, error)
+        if error is not None:
+            self.failed(error)
+            return Cause(f"{type(error).__name__}: {error}", 1)
+        status = task.result()
         return Cause(f"main returned {status}", status or 0)
+
+    def _asked(self, cause: Cause) -> Cause:
+        """What became of the body's end that was asked for."""
+        if cause.signalled and self._body.obeys_signals and not self.is_forced:
+            cause = replace(cause, status=0)
+        failed = self._has_failed or (self.is_forced and not cause.status)
+        return replace(cause, status=1) if failed else cause
 
     def _why(self, cause: Cause) -> str:
         killed = "; what was left was killed" if self.is_forced else ""

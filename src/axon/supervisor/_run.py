@@ -7,7 +7,6 @@ import gc
 import inspect
 import signal
 import threading
-import traceback
 from asyncio.events import _get_running_loop  # the public one raises where there is none
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
@@ -71,8 +70,6 @@ def run(
             gc.freeze()
         else:
             loop.close()
-    for error in running.failures:
-        traceback.print_exception(error)
     if running.exit is not None:
         raise running.exit
     return status
