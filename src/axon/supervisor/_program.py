@@ -130,11 +130,13 @@ class Program:
         return {task for task in asyncio.all_tasks(self._loop) if task not in self._own}
 
     async def _gone(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
-        """Wait until these are done, or it is too late."""
-        waiting: set[asyncio.Future[Any]] = set(tasks)
-        while waiting and not self._too_late.done():
-            done, _ = await asyncio.wait({*waiting, self._too_late}, return_when=asyncio.FIRST_COMPLETED)
-            waiting -= done
+        """Wait until these are done, or it is too late; in a task, so that many cost no more than one each."""
+        waiting = self._loop.create_task(asyncio.wait(tasks))
+        self._own.add(waiting)
+        either: set[asyncio.Future[Any]] = {waiting, self._too_late}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        await asyncio.wait({waiting})
 
     async def _end_others(self) -> None:
         """Cancel what the body has left behind, as asyncio.run does, and what that starts on its way."""
@@ -154,7 +156,7 @@ class Program:
                 await self._gone([closing])
 
     def failed(self, error: BaseException) -> None:
-        """Show a failure on stderr, now, since the end may be far; it is not status 0 that tells of it."""
+        """Show a failure on stderr, now, since the end may be far; after one the status is not 0."""
         self._has_failed = True
         traceback.print_exception(error)
 
