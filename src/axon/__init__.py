@@ -5,7 +5,7 @@ work; a room imports only rooms further up in this list.
 
     errors      the error tree                     process     mailbox, links, monitors, exit signals, timers
     telemetry   what happened, as events           server      GenServer: typed requests, one at a time
-    registry    names, groups, registries, topics  supervisor  children, strategies, restart budgets, run
+    registry    names, groups, registries, topics  supervisor  children, strategies, restart budgets, applications
     task        functions as processes whose results their owners await (`Task`, `TaskSupervisor`)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     testing     helpers for tests                  cli         the `axon` command
@@ -93,6 +93,7 @@ from .server import suspend as suspend
 from .server import trace as trace
 from .server import waits as waits
 from .server import watch_loop as watch_loop
+from .supervisor import Application as Application
 from .supervisor import ChildCounts as ChildCounts
 from .supervisor import ChildInfo as ChildInfo
 from .supervisor import ChildSpec as ChildSpec

@@ -18,7 +18,7 @@ FILES = sorted(SRC.rglob("*.py"))
 ROOMS = [file for file in FILES if file.name == "__init__.py" and file.parent != SRC]
 
 FACE = """
-    AnswerCancelled AxonError CallCycle CallError CallTimeout ChildAlreadyPresent ChildAlreadyStarted ChildCounts
+    AnswerCancelled Application AxonError CallCycle CallError CallTimeout ChildAlreadyPresent ChildAlreadyStarted ChildCounts
     ChildError ChildInfo ChildNotFound ChildRestarting ChildRunning ChildSpec DeadLetters DeadlineExceeded Down
     DynamicSupervisor Exit ExitReason Exited Finished GenServer Group GroupMonitor IdleTimeout Ignore Ignored
     InvalidHandler InvalidOption Joined Left Letter MailboxFull MaxChildrenReached Message Monitor NameTaken NoMembers

@@ -77,6 +77,15 @@ EXPECTED = {
         "the watcher hears of rain",
         "found by its key: <Watcher root/Watcher>",
     ],
+    "application": [
+        "the database opens",
+        "the web says hello",
+        "the web closes",
+        "all connections are gone",
+        "last backup",
+        "the database closes",
+        "exit status 0",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

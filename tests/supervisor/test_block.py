@@ -383,6 +383,16 @@ async def test_one_spec_may_be_entered_often_and_at_once() -> None:
         assert outer != inner
 
 
+async def test_a_running_tree_is_not_entered_again() -> None:
+    """Its handle is an address, and no spec: entering it would start a second tree."""
+    log = Log()
+    async with Supervisor([part("a", log)]) as sup:
+        with pytest.raises(axon.InvalidOption, match="supervisor must be a spec, not a running server"):
+            async with sup:
+                pytest.fail("there is no block to enter")
+    assert log == ["start a", "stop a shutdown"]
+
+
 async def test_a_block_may_be_left_in_another_task_than_it_was_entered_in() -> None:
     """A fixture of pytest-asyncio does so."""
     log = Log()

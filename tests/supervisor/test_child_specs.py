@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from parts import Log, Part, at, part, statuses
 
-from axon import ChildSpec, InvalidOption, Supervisor, child
+from axon import ChildSpec, DynamicSupervisor, InvalidOption, Supervisor, TaskSupervisor, child
 
 
 def test_a71_the_defaults_of_a_worker() -> None:
@@ -148,6 +148,21 @@ def test_a74_a_bad_flag_is_shown_with_its_value(option: str, value: object) -> N
 
 def test_a74_zero_restarts_and_a_fraction_of_a_second_are_legal() -> None:
     assert Supervisor(max_restarts=0, max_seconds=0.5).max_seconds == 0.5
+
+
+def test_two_children_with_one_registered_name_are_refused() -> None:
+    """Of which one could never start."""
+    with pytest.raises(InvalidOption, match="name must be unique among the children") as refused:
+        Supervisor([part("a", Log(), name="same"), part("b", Log(), name="same")])
+    assert (refused.value.option, refused.value.value) == ("name", "same")
+    Supervisor([part("a", Log()), part("b", Log())])
+
+
+@pytest.mark.parametrize("kind", [Supervisor, DynamicSupervisor, TaskSupervisor])
+@pytest.mark.parametrize("name", [3, "", b"app"])
+def test_a_supervisor_has_a_text_as_its_name(kind: Any, name: Any) -> None:
+    with pytest.raises(InvalidOption, match="name must be a text that is not empty"):
+        kind(name=name)
 
 
 def test_a75_unknown_options_are_refused() -> None:

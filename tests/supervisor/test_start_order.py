@@ -161,13 +161,14 @@ async def test_a13_a_child_has_its_name_before_its_init_and_requests_wait_for_it
 
 async def test_a_name_that_is_taken_is_a_failure_to_start() -> None:
     log = Log()
-    tree = Supervisor([part("a", log, name="same"), part("b", log, name="same")])
-    with pytest.raises(StartFailed) as failed:
-        async with tree:
-            pass
+    tree = Supervisor([part("a", log), part("b", log, name="same")])
+    async with Supervisor([part("holder", Log(), name="same")]):
+        with pytest.raises(StartFailed) as failed:
+            async with tree:
+                pass
     root = failed.value.__cause__.__cause__ if failed.value.__cause__ is not None else None
     assert isinstance(root, NameTaken)
-    assert (root.name, root.holder) == ("same", "Supervisor/a")
+    assert (root.name, root.holder) == ("same", "Supervisor/holder")
     assert log == ["start a", "stop a shutdown"]
 
 

@@ -495,6 +495,8 @@ async def main_with_status() -> int:
 def programs() -> None:
     assert_type(run(nested([])), int)
     assert_type(run(main), int)
+    assert_type(run(DynamicSupervisor(), stop_within=None), int)
+    assert_type(run([axon.Application("db", nested([]), requires=["disk"])], stop_within=3), int)
     assert_type(run(main_with_status), int)
 
 

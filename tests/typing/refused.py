@@ -234,6 +234,7 @@ async def wrong_supervision(counter: Counter) -> None:
         parts.route(1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         _part: Stack[int] = parts.route("ann")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     run(main())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    run([Supervisor()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     run(Counter())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -51,6 +51,7 @@ class Runtime:
         self.interrupts: dict[object, Callable[[KeyboardInterrupt], None]] = {}
         self.waits: dict[Process, Any] = {}
         """Who waits, and for whom: an edge of the server room."""
+        self.trees: dict[Process, None] = {}  # the live supervisors at the top, of blocks and of programs
         self.blocks: dict[object, list[object]] = {}
         self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self.ends: dict[asyncio.Task[Any], dict[Callable[[], None], None]] = {}  # what ends with a plain coroutine

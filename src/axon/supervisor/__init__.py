@@ -1,5 +1,6 @@
 """Supervisors: what happens when a process ends, decided by its reason and a budget."""
 
+from ._application import Application as Application
 from ._base import BaseSupervisor as BaseSupervisor
 from ._base import ChildCounts as ChildCounts
 from ._base import ChildInfo as ChildInfo

@@ -55,6 +55,7 @@ class BaseSupervisor(GenServer[Children]):
     name: str | None = field(default=None, kw_only=True)
 
     trap_exit: ClassVar[bool] = True
+    __axon_supervises__: ClassVar[bool] = True
     __axon_finishes__: ClassVar[bool] = True  # half a restart would be no restart
 
     def __post_init__(self) -> None:

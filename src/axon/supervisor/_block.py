@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from ..errors import StartFailed, SupervisorDied
 from ..process import Reason, Runtime, running, runtime, shutdown, wait_down
-from ..server import GenServer, ServerProcess, Slot, bound, launch, started
+from ..server import GenServer, ServerProcess, Slot, bound, checked_spec, launch, slot_of, started
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -61,12 +61,19 @@ class Block:
         if self._interrupt is not None:
             raise self._interrupt
         if by_itself and (ours or not isinstance(error, asyncio.CancelledError)):
-            died = SupervisorDied(process.path, process.reason, _why(process.slot))
+            died = end_of(process)
             if error is not None and not isinstance(error, asyncio.CancelledError):
                 died.add_note(f"the body of the block raised meanwhile: {error!r}")
-            raise died from _root_cause(process.reason, process.slot)
+            raise died from died.__cause__
         if again is not None:
             raise again
+
+
+def end_of(process: ServerProcess) -> SupervisorDied:
+    """What there is to tell about the end of a supervisor, with the crash at the bottom of it as the cause."""
+    died = SupervisorDied(process.path, process.reason, _why(process.slot))
+    died.__cause__ = _root_cause(process.reason, process.slot)
+    return died
 
 
 def _why(slot: Slot) -> str:
@@ -92,13 +99,17 @@ def _root_cause(reason: object, slot: Slot | None) -> BaseException | None:
         reason = event.reason
 
 
-async def enter(supervisor: G, name: str | None) -> G:
-    """Start the tree; raises `StartFailed` with the child and the cause if one child does not start."""
-    home, task = runtime(), asyncio.current_task()
-    assert task is not None, "a coroutine with a running loop has a task"
-    slot = Slot(home, name or type(supervisor).__name__)
-    handle = bound(supervisor, slot)
+async def start_tree(handle: GenServer[Any], name: str | None) -> ServerProcess:
+    """Start the supervisor behind a handle, registered as `name`, and wait until its tree is there.
+
+    Raises `StartFailed` with the child and the cause. A start that is cancelled leaves nothing running.
+    """
+    slot = slot_of(handle)
+    home = slot.runtime
     process = launch(handle, slot, running.get(), linked=False, name=name)
+    if process.reason is None:
+        home.trees[process] = None
+        process.on_death(lambda: home.trees.pop(process))
     try:
         await started(process, given_up=shutdown)
     except asyncio.CancelledError:
@@ -108,6 +119,16 @@ async def enter(supervisor: G, name: str | None) -> G:
             with suppress(asyncio.CancelledError):
                 await wait_down(process)
         raise
+    return process
+
+
+async def enter(supervisor: G, name: str | None) -> G:
+    """Start the tree; raises `StartFailed` with the child and the cause if one child does not start."""
+    home, task = runtime(), asyncio.current_task()
+    assert task is not None, "a coroutine with a running loop has a task"
+    checked_spec(supervisor, "supervisor")
+    handle = bound(supervisor, Slot(home, name or type(supervisor).__name__))
+    process = await start_tree(handle, name)
     # A spec is frozen, and several tasks may enter the same one: the innermost block of each is last.
     home.blocks.setdefault(id(supervisor), []).append(Block(home, process, task))
     return handle

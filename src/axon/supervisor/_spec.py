@@ -98,9 +98,7 @@ def child(
 
     Raises `InvalidOption`, showing the option and its value.
     """
-    from ._base import BaseSupervisor
-
-    is_supervisor = isinstance(server, BaseSupervisor) or getattr(server, "__axon_supervises__", False)
+    is_supervisor = getattr(server, "__axon_supervises__", False)
     if shutdown is None:
         shutdown = "infinity" if is_supervisor else SHUTDOWN_TIME
     if name is None and is_supervisor:

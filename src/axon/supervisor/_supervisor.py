@@ -55,7 +55,12 @@ class Supervisor(BaseSupervisor):
             raise InvalidOption("children", self.children, "a list of servers or child(...) specs")
         specs = [as_child(given) for given in self.children]
         seen: set[str] = set()
+        names: set[str] = set()
         for spec in specs:
+            if isinstance(spec.name, str):
+                if spec.name in names:
+                    raise InvalidOption("name", spec.name, "unique among the children: one process has it at a time")
+                names.add(spec.name)
             if spec.id in seen:
                 raise InvalidOption("id", spec.id, "unique among the children; give another with child(..., id=...)")
             seen.add(spec.id)

@@ -62,7 +62,7 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
     LifeChanged: (logging.INFO, "life changed"),
     ApplicationStarted: (logging.INFO, "application started"),
     ApplicationStopped: (logging.INFO, "application stopped"),
-    ApplicationEnded: (logging.ERROR, "application ended"),
+    ApplicationEnded: (logging.WARNING, "application ended"),
     ProgramEnded: (logging.INFO, "program ended"),
 }
 

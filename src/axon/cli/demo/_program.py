@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -189,4 +190,4 @@ def _summary(
 
 def run(order: Order, console: Console) -> int:
     """The demo as a program: signals end it in order."""
-    return axon.run(lambda: main(order, console))
+    return axon.run(partial(main, order, console))
