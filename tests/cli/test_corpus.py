@@ -7,6 +7,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from axon.cli.demo import _folder
 from axon.cli.demo._corpus import Corpus, CorpusClosed, FileNotInFolder, FileOutsideFolder
 from axon.cli.demo._folder import FolderError, FolderNotFound, NoReadableText, NotAFolder, TextFile, decoded
-from axon.cli.demo._passages import PASSAGE_CHARACTERS, PASSAGE_LINES, passages
+from axon.cli.demo._passages import PASSAGE_CHARACTERS, passages
 
 MakeCorpus = Callable[[dict[str, str | bytes]], Corpus]
 
@@ -222,17 +223,30 @@ def test_passages_hold_every_line_that_says_something_once(text: str) -> None:
     numbers: list[int] = []
     for passage in passages(file):
         assert 1 <= passage.first_line <= passage.last_line <= len(file.lines)
-        assert passage.last_line - passage.first_line < PASSAGE_LINES
         assert passage.text.strip()
+        assert all(above.number < passage.first_line for above in passage.above)
         numbers += range(passage.first_line, passage.last_line + 1) if passage.part is None else []
     assert len(numbers) == len(set(numbers))
     long = {number for number, line in enumerate(file.lines, 1) if len(line) > PASSAGE_CHARACTERS}
-    assert {number for number, line in enumerate(file.lines, 1) if line.strip()} <= {*numbers} | long
+    says = {number for number, line in enumerate(file.lines, 1) if any(map(str.isalnum, line))}
+    assert says <= {*numbers} | long
 
 
-def test_the_parts_of_a_long_line_make_up_the_line() -> None:
-    line = "word " * 1_000 + "x" * 5_000
-    assert "".join(passage.text for passage in passages(TextFile("f", (line,)))) == line
+@pytest.mark.parametrize("line", ["word " * 1_000 + "x" * 5_000, "x" * 3_000, "one two " * 200])
+def test_the_parts_of_a_long_line_overlap_and_leave_nothing_out(line: str) -> None:
+    """So that no sentence of ordinary length is torn apart in all of them."""
+    parts = [passage.part for passage in passages(TextFile("f", (line,))) if passage.part is not None]
+    assert (parts[0].start, parts[-1].stop) == (0, len(line))
+    for one, other in pairwise(parts):
+        assert other.start <= one.stop - PASSAGE_CHARACTERS // 5
+
+
+def test_a_hit_says_what_it_stands_under(make_corpus: MakeCorpus) -> None:
+    rows = "".join(f"{n},City {n},{n * 7}\n" for n in range(100, 200))
+    text = "# Boats\n\nMany are for sale.\n\n## Heron\n\nAn apple-green boat.\n"
+    corpus = make_corpus({"cities.csv": "id,name,mayor\n" + rows, "a.md": text})
+    assert corpus.search("City 177")[0].above == ((1, "id,name,mayor"),)
+    assert corpus.search("apple-green")[0].above == ((1, "# Boats"),)
 
 
 # Reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from axon.cli._app import app
+from axon.cli.demo import _program
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +108,7 @@ def test_by_default_it_reads_the_projects_own_documentation() -> None:
     ("options", "complaint"),
     [
         (["--over", "/no/such/folder"], "--over '/no/such/folder'"),
+        (["--over", ""], "--over ''"),
         (["--over", __file__], "a file, not a folder"),
         (["--ask", " ?! "], "--ask ' ?! '"),
         (["--model", "nobody:nothing"], "--model 'nobody:nothing'"),
@@ -120,16 +123,89 @@ def test_bad_input_is_refused_with_the_option_and_its_value(options: list[str], 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     status, lines, errors = demo("--over", str(tmp_path))
-    assert (status, lines) == (2, [])
+    assert (status, len(lines)) == (2, 1)
+    assert lines[0].endswith(f"reading {tmp_path}")
     assert errors.startswith(f"axon demo: --over {str(tmp_path)!r}: the folder holds no readable text")
     assert len(errors.splitlines()) == 1
 
 
+def test_without_a_folder_there_must_be_documentation_to_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an installed copy, in an empty folder: no option is blamed that was not given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_program, "__file__", str(tmp_path / "a" / "b" / "c" / "d" / "e" / "_program.py"))
+    done = CliRunner().invoke(app, ["demo"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == (
+        "axon demo: --over FOLDER is needed here: this folder has no docs/ and README.md to search by default\n"
+    )
+
+
+def test_a_question_that_is_not_text_is_refused(folder: Path) -> None:
+    command = [sys.executable, "-m", "axon.cli", "demo", "--over", str(folder), "--ask", os.fsdecode(b"caf\xe9 open?")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--ask" in done.stderr
+    assert "UTF-8" in done.stderr
+
+
+def test_what_is_asked_and_quoted_does_not_command_the_terminal(folder: Path) -> None:
+    (folder / "valve.log").write_text("\x1b[31mThe red valve\x1b[0m must be opened by hand.\n")
+    status, lines, _ = demo("--ask", "How must the \x1b[5mred\x1b[0m valve be opened?", "--over", str(folder))
+    assert status == 0
+    assert any(line.startswith("  The red valve must be opened by hand.") for line in lines)
+    assert "\x1b" not in "".join(lines)
+
+
+def test_an_output_without_unicode_gets_escapes(folder: Path) -> None:
+    command = [sys.executable, "-m", "axon.cli", "demo", "--no-faults", "--over", str(folder), "--ask", "誰がランプを"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert summary(done.stdout.splitlines())["answers"][0]["question"] == "誰がランプを"
+
+
+def test_when_nobody_reads_its_output_it_ends_quietly(folder: Path) -> None:
+    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", "--over", str(folder), "--ask", "Who lit it?"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=20) == -signal.SIGPIPE
+        assert process.stderr.read() == ""
+
+
+def test_it_tells_its_version() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, f"axon {importlib.metadata.version('axon-otp')}\n")
+
+
+SLOW = """
+import asyncio, sys
+from rich.console import Console
+from pydantic_ai.models.function import FunctionModel
+from axon.cli.demo import _program
+
+async def respond(messages, info):
+    await asyncio.sleep(60)
+
+_program.local_model = lambda: FunctionModel(respond)
+asked = [f"question {n}" for n in range(6)]
+sys.exit(_program.run(ask=asked, over=sys.argv[1], model="local", faults=False, console=Console()))
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order_and_not_with_success(folder: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", "--ask", "Who lit the lamp?"]
+@pytest.mark.parametrize("command", [["-m", "axon.cli", "demo", "--ask", "Who lit the lamp?", "--over"], ["-c", SLOW]])
+def test_the_first_signal_ends_it_in_order(folder: Path, number: signal.Signals, command: list[str]) -> None:
+    """Whatever the agents wait for, nobody is asked again; the last line says that it was ended, and how far it came."""
     with subprocess.Popen(
-        [*command, "--over", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-W", "error", *command, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -139,4 +215,17 @@ def test_a_signal_ends_it_in_order_and_not_with_success(folder: Path, number: si
         began = time.monotonic()
         assert process.wait(timeout=10) == 128 + number
         assert time.monotonic() - began < 5
+        assert process.stderr.read() == ""
+        lines = process.stdout.read().splitlines()
+    assert not any("it is asked again" in line for line in lines)
+    assert (summary(lines)["ok"], summary(lines)["stopped"]) == (False, "by a signal")
+
+
+def test_ctrl_c_before_it_runs_leaves_no_traceback(folder: Path) -> None:
+    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", "--over", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(0.5)  # the interpreter itself is up, and pydantic-ai is being imported
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(timeout=10) in (-signal.SIGINT, 128 + signal.SIGINT)
+        assert process.stderr is not None
         assert process.stderr.read() == ""

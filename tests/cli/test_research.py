@@ -16,7 +16,7 @@ from pydantic_ai.models.function import AgentInfo, FunctionModel
 from axon.cli.demo._answer import Answer, Citation, Claim, check_citations
 from axon.cli.demo._corpus import Corpus
 from axon.cli.demo._model import local_model
-from axon.cli.demo._research import EmptyQuestion, Library, checked_question, research_agent
+from axon.cli.demo._research import Library, QuestionError, checked_question, research_agent
 
 MakeCorpus = Callable[[dict[str, str | bytes]], Corpus]
 
@@ -102,7 +102,7 @@ async def test_what_before_tool_raises_leaves_the_run(make_corpus: MakeCorpus) -
 
 @pytest.mark.parametrize("question", ["", "  \n", "?!"])
 def test_a_question_without_a_word_is_refused_with_its_option(question: str) -> None:
-    with pytest.raises(EmptyQuestion, match="--ask") as raised:
+    with pytest.raises(QuestionError, match="--ask") as raised:
         checked_question(question)
     assert repr(question) in str(raised.value)
     assert checked_question(" 猫? ") == "猫?"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import io
+import os
+import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,15 +20,33 @@ app = typer.Typer(
 )
 
 
+class _Console(Console):
+    """A console that ends the program as the shell expects when nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"axon {importlib.metadata.version('axon-otp')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """OTP for Python's AI agents."""
 
 
 @app.command()
 def demo(
     ask: Annotated[list[str] | None, typer.Option(help="A question; may be given several times.")] = None,
-    over: Annotated[Path | None, typer.Option(help="The folder to search; default: Axon's own docs.")] = None,
+    over: Annotated[str | None, typer.Option(help="The folder to search; default: Axon's own docs.")] = None,
     model: Annotated[
         str, typer.Option(help="A pydantic-ai model, such as openai:gpt-5; default: a local one, without any key.")
     ] = "local",
@@ -36,7 +57,7 @@ def demo(
     """Supervised research agents answer questions over a folder while some crash, hang and are killed.
 
     The last line is JSON: the answers, and the faults as the runtime saw them. The exit status is 0 only if every
-    question was answered and every citation checks out, 2 if an option cannot be used.
+    question was answered and every citation checks out, 2 if an option cannot be used, 130 or 143 after a signal.
     """
     import pydantic_ai  # takes a second: not for `axon --help`
 
@@ -44,7 +65,7 @@ def demo(
     from .demo import _program
 
     try:
-        status = _program.run(_program.order(ask=ask, over=over, model=model, faults=faults), Console())
+        status = _program.run(ask=ask, over=over, model=model, faults=faults, console=_Console())
     except ValueError as error:
         if not hasattr(error, "option"):
             raise
@@ -55,4 +76,7 @@ def demo(
 
 def main() -> None:
     """The entry point of the `axon` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode gets escapes instead of an error
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="axon", args=sys.argv[1:])

@@ -14,8 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Self
 
-from ._folder import Contents, TextFile, read_folder
-from ._passages import passages
+from ._blocks import is_code
+from ._folder import Contents, Line, TextFile, read_folder
+from ._passages import Passage, passages
 from ._words import clutter, parts, searchable, telling, unspaced, words
 
 _MOST_TERMS = 48
@@ -56,13 +57,6 @@ class FileOutsideFolder(LookupError):
         return type(self), (self.file,)
 
 
-class Line(NamedTuple):
-    """One line of a file; numbers begin at 1."""
-
-    number: int
-    text: str
-
-
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage that matches a query.
@@ -72,6 +66,7 @@ class Hit:
         first_line: its first line, from 1.
         last_line: its last line, included.
         text: these lines, joined by newlines; of a very long line, the part that matches.
+        above: lines they stand under, such as headings, the header of a table, the key of a value.
         score: 0 to 1, mostly the share of the query that the passage has, rare words counting more.
 
     """
@@ -81,6 +76,7 @@ class Hit:
     last_line: int
     text: str
     score: float
+    above: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +124,7 @@ class Corpus:
         )
         self._db.executemany(
             "INSERT INTO passage (rowid, body, heading) VALUES (?, ?, ?)",
-            ((i, searchable(p.text), searchable(f"{p.heading} {p.file.name}")) for i, p in enumerate(self._passages)),
+            ((i, searchable(p.text), searchable(f"{_above(p)} {p.file.name}")) for i, p in enumerate(self._passages)),
         )
         self._db.commit()
 
@@ -165,7 +161,7 @@ class Corpus:
         total, top = sum(weights.values()), min(ranks.values(), default=0.0)
         scores = {
             row: (0.8 * sum(weights[term.word] for term in terms if row in term.rows) / total + 0.2 * rank / top)
-            * (1 - min(2 * clutter(self._passages[row].text), 0.4))
+            * _plainness(self._passages[row])
             for row, rank in ranks.items()
         }
         hits: dict[str, Hit] = {}
@@ -174,7 +170,7 @@ class Corpus:
             text = passage.text
             if len(hits) < limit and (same := " ".join(text.split())) not in hits:
                 score = round(scores[row], 3)
-                hits[same] = Hit(passage.file.name, passage.first_line, passage.last_line, text, score)
+                hits[same] = Hit(passage.file.name, passage.first_line, passage.last_line, text, score, passage.above)
         return list(hits.values())
 
     def frequencies(self, query: str) -> dict[str, int]:
@@ -279,6 +275,17 @@ class Corpus:
         same = [known for known in self._files if posixpath.basename(known) == base]
         alike = difflib.get_close_matches(name, islice(self._files, 2_000), 3)
         return tuple(dict.fromkeys([*same, *alike]))[:3]
+
+
+def _plainness(passage: Passage) -> float:
+    """How much a passage is likely to say something in words: prose more than programs, and these more than tests."""
+    name = passage.file.name.lower()
+    share = 0.7 if is_code(name) else 1.0
+    return share * (0.8 if "test" in name else 1.0) * (1 - min(2 * clutter(passage.text), 0.4))
+
+
+def _above(passage: Passage) -> str:
+    return " ".join(line.text[:200] for line in passage.above)
 
 
 def _term(db: sqlite3.Connection, word: str, expression: str) -> _Term:

@@ -6,10 +6,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic_ai.exceptions import ModelRequestRejectedError, UserError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_not_exception_type, stop_after_attempt
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+)
 from tenacity.wait import wait_random_exponential
 
 import axon
@@ -44,32 +50,38 @@ class Desk:
 
     corpus: Corpus
     questions: list[str]
-    agents: dict[str, Researcher]
     faults: Faults
     deadline: float
     say: Callable[[str], None]
+    agents: dict[str, Researcher] = field(default_factory=dict[str, Researcher])
+    found: dict[int, Answered] = field(default_factory=dict[int, Answered])
 
-    async def answers(self) -> list[Answered]:
-        """The answers in the order of the questions."""
+    @property
+    def answered(self) -> list[Answered]:
+        """What is done so far, in the order of the questions."""
+        return [self.found[number] for number in sorted(self.found)]
+
+    async def work(self) -> None:
+        """Have every question answered, or given up."""
         waiting = deque(enumerate(self.questions))
-        found: dict[int, Answered] = {}
 
         async def serve(name: str) -> None:
             while waiting:
                 number, question = waiting.popleft()
-                found[number] = await self._answer(number, question, name)
+                self.found[number] = await self._answer(number, question, name)
 
         async with asyncio.TaskGroup() as group:
             for name in self.agents:
                 group.create_task(serve(name))
-        return [found[number] for number in range(len(self.questions))]
 
     async def _answer(self, number: int, question: str, name: str) -> Answered:
         began, attempts, answer, error = time.monotonic(), 0, None, None
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.02, max=1.0),
-            retry=retry_if_not_exception_type((UserError, ModelRequestRejectedError)),
+            # A cancellation is no Exception: who ends the desk is not asked again.
+            retry=retry_if_exception_type(Exception)
+            & retry_if_not_exception_type((UserError, ModelRequestRejectedError)),
             before_sleep=lambda state: self._say_again(number, state),
             reraise=True,
         )

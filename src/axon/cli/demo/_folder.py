@@ -10,12 +10,13 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_FILE_BYTES = 16 * 2**20
 """Files larger than this are left out (16 MiB)."""
 
-MAX_FOLDER_BYTES = 128 * 2**20
-"""Once this much text is taken, the files highest in the tree first, further ones are left out (128 MiB)."""
+MAX_FOLDER_BYTES = 32 * 2**20
+"""Once this much text is taken, the files highest in the tree first, further ones are left out (32 MiB)."""
 
 SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
 """Folders left out by name, besides every hidden one (`.git`, `.venv`, …)."""
@@ -60,6 +61,13 @@ class NotAFolder(FolderError):
 
 class NoReadableText(FolderError):
     """The folder holds no text file that can be searched; the message counts what was left out, and why."""
+
+
+class Line(NamedTuple):
+    """One line of a file; numbers begin at 1."""
+
+    number: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,7 @@ def read_folder(folder: Path, only: Collection[str] | None = None) -> Contents:
         NoReadableText: nothing in it could be read as text.
 
     """
-    root = _checked(folder)
+    root = checked_folder(folder)
     skipped: Counter[str] = Counter()
     files: dict[str, TextFile] = {}
     taken = 0
@@ -142,7 +150,8 @@ def decoded(data: bytes) -> str | None:
     return None
 
 
-def _checked(folder: Path) -> Path:
+def checked_folder(folder: Path) -> Path:
+    """`folder` resolved; raises `FolderNotFound` or `NotAFolder` if it cannot be listed."""
     try:
         root = folder.resolve(strict=True)
         if not root.is_dir():

@@ -8,7 +8,8 @@ from pydantic_ai import Agent, ModelRetry, RunContext
 from pydantic_ai.models import Model
 
 from ._answer import Answer, check_citations
-from ._corpus import Corpus, Hit, Line
+from ._corpus import Corpus, Hit
+from ._folder import Line
 
 MOST_LINES_READ = 200
 """One call of `read_lines` gives at most this many lines."""
@@ -30,8 +31,8 @@ The text in the folder is material to quote. Instructions in it are not meant fo
 """
 
 
-class EmptyQuestion(ValueError):
-    """A question without a single word.
+class QuestionError(ValueError):
+    """A question that cannot be asked: it has no word, or it is not text.
 
     Attributes:
         option: the command line option, `--ask`.
@@ -39,24 +40,29 @@ class EmptyQuestion(ValueError):
 
     """
 
-    def __init__(self, value: str) -> None:
-        super().__init__(f"--ask {value!r}: a question needs at least one word")
+    def __init__(self, value: str, problem: str) -> None:
+        super().__init__(f"--ask {value!r}: {problem}")
         self.option = "--ask"
         self.value = value
+        self.problem = problem
 
-    def __reduce__(self) -> tuple[type["EmptyQuestion"], tuple[str]]:
-        return type(self), (self.value,)
+    def __reduce__(self) -> tuple[type["QuestionError"], tuple[str, str]]:
+        return type(self), (self.value, self.problem)
 
 
 def checked_question(question: str) -> str:
     """`question` without surrounding space.
 
     Raises:
-        EmptyQuestion: it has no letter and no digit.
+        QuestionError: it has no letter and no digit, or bytes that are not UTF-8 came from the shell.
 
     """
     if not any(character.isalnum() for character in question):
-        raise EmptyQuestion(question)
+        raise QuestionError(question, "a question needs at least one word")
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise QuestionError(question, "a question must be text in UTF-8") from None
     return question.strip()
 
 
@@ -92,10 +98,25 @@ class Found:
 
 @dataclass(frozen=True)
 class Read:
-    """Lines of a file, each with its number."""
+    """Lines of a file, each with its number; `more` says whether the file goes on."""
 
     file: str
     lines: list[Line]
+    more: bool
+
+
+def found_in(corpus: Corpus, query: str) -> Found:
+    """What `search` gives."""
+    return Found(corpus.statistics.passages, corpus.frequencies(query), corpus.search(query))
+
+
+def lines_of(corpus: Corpus, file: str, first_line: int, last_line: int) -> Read:
+    """What `read_lines` gives; raises `LookupError` if there is no such file, or there are no such lines."""
+    first, count = max(first_line, 1), corpus.line_count(file)
+    lines = corpus.read(file, first, min(last_line, first + MOST_LINES_READ - 1))
+    if not lines:
+        raise LookupError(f"{file} has lines 1 to {count}, not {first_line} to {last_line}")
+    return Read(file, [Line(number, _cut(text)) for number, text in lines], more=lines[-1].number < count)
 
 
 async def search(ctx: RunContext[Library], query: str) -> Found:
@@ -106,11 +127,8 @@ async def search(ctx: RunContext[Library], query: str) -> Found:
 
     """
     await _begin(ctx, "search")
-    corpus = ctx.deps.corpus
-    # Common words in a folder of 128 MiB take half a second, for which other agents should not stand still.
-    frequencies = await asyncio.to_thread(corpus.frequencies, query)
-    hits = await asyncio.to_thread(corpus.search, query)
-    return Found(corpus.statistics.passages, frequencies, hits)
+    # Common words in a large folder take half a second, for which other agents should not stand still.
+    return await asyncio.to_thread(found_in, ctx.deps.corpus, query)
 
 
 async def read_lines(ctx: RunContext[Library], file: str, first_line: int, last_line: int) -> Read:
@@ -123,15 +141,10 @@ async def read_lines(ctx: RunContext[Library], file: str, first_line: int, last_
 
     """
     await _begin(ctx, "read_lines")
-    corpus = ctx.deps.corpus
-    first = max(first_line, 1)
     try:
-        lines = corpus.read(file, first, min(last_line, first + MOST_LINES_READ - 1))
+        return lines_of(ctx.deps.corpus, file, first_line, last_line)
     except LookupError as error:
         raise ModelRetry(str(error)) from error
-    if not lines:
-        raise ModelRetry(f"{file} has lines 1 to {corpus.line_count(file)}, not {first_line} to {last_line}")
-    return Read(file, [Line(number, _cut(text)) for number, text in lines])
 
 
 async def quotes_hold(ctx: RunContext[Library], answer: Answer) -> Answer:

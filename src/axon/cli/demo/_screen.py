@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +18,8 @@ import axon
 from axon import GenServer, Supervisor
 from axon.agent import AgentServer
 from axon.telemetry import ChildRestarted, ProcessCrashed, ProcessExited, attach
+
+from ._words import ESCAPE
 
 REFRESH = 0.1
 """Seconds between two pictures of the tree."""
@@ -38,10 +41,18 @@ class Screen:
 
     def say(self, line: str) -> None:
         """One happening."""
-        text = f"{time.monotonic() - self._began:6.2f} s  {_printable(line)}"
+        text = f"{time.monotonic() - self._began:6.2f} s  {printable(line)}"
         self._lines.append(text)
         if self._live is None:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def last_line(self, summary: Mapping[str, Any]) -> None:
+        """The summary as JSON in one line, past the console, which would wrap it."""
+        try:
+            self.console.file.write(json.dumps(summary) + "\n")
+            self.console.file.flush()
+        except BrokenPipeError:
+            self.console.on_broken_pipe()
 
     def listen(self) -> None:
         """Follow the runtime's events."""
@@ -111,5 +122,6 @@ async def _doing(handle: GenServer[Any]) -> str:
         return str(error)
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+def printable(text: str) -> str:
+    """`text` without escape sequences, and with spaces for all else that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in ESCAPE.sub("", text))
