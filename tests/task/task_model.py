@@ -61,6 +61,7 @@ class Task:
     owner: Owner
     linked: bool
     supervised: bool = True
+    has_begun: bool = False
     reason: str | None = None
     asked: str | None = None
     expected: str | None = None
@@ -122,10 +123,17 @@ class World:
 
     def _begin(self, number: int, plan: Plan, owner: Owner) -> None:
         task = Task(number, plan, owner, linked=plan.made == "async_")
-        self.runs[number] += 1
         self.children.append(task)
-        if plan.kind in ("finishes", "crashes", "leaves"):
-            self._after(plan.seconds, lambda: self._ends_by_itself(task))
+        self._after(0, lambda: self._first_step(task))
+
+    def _first_step(self, task: Task) -> None:
+        """Its function begins a turn after its start, unless it was told to end by then."""
+        if task.reason is not None or task.asked is not None:
+            return
+        task.has_begun = True
+        self.runs[task.number] += 1
+        if task.plan.kind in ("finishes", "crashes", "leaves"):
+            self._after(task.plan.seconds, lambda: self._ends_by_itself(task))
 
     def _ends_by_itself(self, task: Task) -> None:
         if task.reason is None and task.asked is None:
@@ -236,7 +244,14 @@ class World:
     def signal(self, task: Task, reason: str) -> None:
         """An exit signal: `kill` cannot be refused, `killed` is that of a link."""
         kind = task.plan.kind
-        if task.reason is not None or reason == "normal" or (kind == "traps" and reason != "kill"):
+        if task.reason is not None or reason == "normal":
+            return
+        if not task.has_begun:
+            if task.asked is None or reason in ("kill", "killed"):
+                task.asked = "killed" if reason == "kill" else reason
+                self._after(0, lambda: self._die(task, task.asked or reason))
+            return
+        if kind == "traps" and reason != "kill":
             return
         if reason in ("kill", "killed"):
             self._kill(task)
