@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from ..errors import InvalidOption
-from ._journal import checked_text
+from ._journal import checked_body, checked_text
 
 ApprovalStatus = Literal["pending", "approved", "denied", "expired", "cancelled"]
 """What became of an approval. All but `pending` are final; `expired` is a denial that nobody made."""
@@ -29,8 +30,9 @@ class ApprovalRequest:
 
     def __post_init__(self) -> None:
         checked_text("id", self.id)
-        if not isinstance(self.payload, bytes):
-            raise InvalidOption("payload", self.payload, "bytes")
+        checked_body("payload", self.payload)
+        if self.expires_at is not None and not math.isfinite(self.expires_at):
+            raise InvalidOption("expires_at", self.expires_at, "seconds since 1970, or None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ def checked_verdict(verdict: Verdict, decision: bytes, by: str) -> None:
     """Raise `InvalidOption` for a decision that no store takes."""
     if verdict not in get_args(Verdict):
         raise InvalidOption("verdict", verdict, f"one of {', '.join(get_args(Verdict))}")
-    if not isinstance(decision, bytes):
-        raise InvalidOption("decision", decision, "bytes")
+    checked_body("decision", decision)
     checked_text("by", by, empty=True)
+
+
+def has_expired(approval: Approval, now: float) -> bool:
+    """Whether its time has passed and the row does not say so yet."""
+    return approval.pending and approval.expires_at is not None and approval.expires_at <= now

@@ -18,6 +18,6 @@ async def decided(store: Store, id: str, *, poll: float = 0.5) -> Approval:
     """
     if not poll > 0:
         raise InvalidOption("poll", poll, "more than 0 seconds")
-    while (approval := await store.approval(id)).pending:
+    while (approval := await store.approval(id)).pending:  # noqa: ASYNC110  # the decider is another process
         await asyncio.sleep(poll)
     return approval

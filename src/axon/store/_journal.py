@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from ..errors import InvalidOption
 
+LARGEST = 2**28
+"""Bytes that a body may have: what each of the databases takes with room to spare."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One step as it is written: what kind of step, and its body as bytes (JSON, never pickle).
 
-    kind: a short name that the writer chooses, such as `"response"`. format: the version of the body's layout, from 1;
+    kind: a short name that the writer chooses, such as `"response"`. body: at most 256 MiB. format: the version of the body's layout, from 1;
     `Codec` writes and reads it. Raises `InvalidOption` for values that a store could not give back unchanged.
     """
 
@@ -21,8 +24,7 @@ class Record:
 
     def __post_init__(self) -> None:
         checked_text("kind", self.kind)
-        if not isinstance(self.body, bytes):
-            raise InvalidOption("body", self.body, "bytes")
+        checked_body("body", self.body)
         if not 1 <= self.format < 2**31:
             raise InvalidOption("format", self.format, "a version from 1")
 
@@ -85,4 +87,20 @@ def checked_text(option: str, value: str, *, empty: bool = False) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise InvalidOption(option, value, "a text without lone surrogates") from None
+    return value
+
+
+def checked_body(option: str, value: bytes) -> bytes:
+    """Bytes that every database takes; raises `InvalidOption` otherwise."""
+    if not isinstance(value, bytes):
+        raise InvalidOption(option, value, "bytes")
+    if len(value) > LARGEST:
+        raise InvalidOption(option, f"{len(value)} bytes", f"at most {LARGEST} bytes")
+    return value
+
+
+def checked_count(option: str, value: int) -> int:
+    """An epoch or a version; raises `InvalidOption` for what cannot be one."""
+    if not isinstance(value, int) or not 0 <= value < 2**63 - 2**31:
+        raise InvalidOption(option, value, "a number that `open` or `append` gave")
     return value

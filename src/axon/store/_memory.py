@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ._approval import Approval, ApprovalRequest, ApprovalStatus, Verdict, checked_verdict
+from ._approval import Approval, ApprovalRequest, ApprovalStatus, Verdict, checked_verdict, has_expired
 from ._errors import AlreadyDecided, ApprovalExists, NoApproval, Stale
-from ._journal import Entry, Head, Journal, Record, checked_text
+from ._journal import Entry, Head, Journal, Record, checked_count, checked_text
 
 
 @dataclass(slots=True)
@@ -70,6 +70,8 @@ class MemoryStore:
     ) -> int:
         """As `Store.append`."""
         checked_text("key", key)
+        checked_count("epoch", epoch)
+        checked_count("version", version)
         if marker is not None:
             checked_text("marker", marker, empty=True)
         await asyncio.sleep(0)
@@ -93,6 +95,8 @@ class MemoryStore:
     async def compact(self, key: str, snapshot: Record, *, epoch: int, version: int) -> None:
         """As `Store.compact`."""
         checked_text("key", key)
+        checked_count("epoch", epoch)
+        checked_count("version", version)
         await asyncio.sleep(0)
         with self._lock:
             kept = self._owned(key, epoch, version)
@@ -105,6 +109,7 @@ class MemoryStore:
     async def delete(self, key: str, *, epoch: int) -> None:
         """As `Store.delete`."""
         checked_text("key", key)
+        checked_count("epoch", epoch)
         await asyncio.sleep(0)
         with self._lock:
             self._owned(key, epoch, 0)
@@ -121,6 +126,7 @@ class MemoryStore:
 
     async def approval(self, id: str) -> Approval:
         """As `Store.approval`."""
+        checked_text("id", id)
         await asyncio.sleep(0)
         with self._lock:
             return self._approval(id)
@@ -129,11 +135,12 @@ class MemoryStore:
         """As `Store.approvals`."""
         await asyncio.sleep(0)
         with self._lock:
-            found = [self._approval(id) for id in self._approvals]
+            found = sorted(map(self._approval, self._approvals), key=lambda row: (row.asked_at, row.id))
         return [row for row in found if key in {None, row.key} and status in {None, row.status}]
 
     async def decide(self, id: str, verdict: Verdict, *, decision: bytes = b"", by: str = "") -> Approval:
         """As `Store.decide`."""
+        checked_text("id", id)
         checked_verdict(verdict, decision, by)
         await asyncio.sleep(0)
         with self._lock:
@@ -163,7 +170,7 @@ class MemoryStore:
         row = self._approvals.get(id)
         if row is None:
             raise NoApproval(id)
-        if row.pending and row.expires_at is not None and row.expires_at <= time.time():
+        if has_expired(row, time.time()):
             row = self._approvals[id] = replace(row, status="expired", decided_at=row.expires_at)
         return row
 
