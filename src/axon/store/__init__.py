@@ -27,6 +27,7 @@ from ._journal import Head as Head
 from ._journal import Journal as Journal
 from ._journal import Record as Record
 from ._memory import MemoryStore as MemoryStore
+from ._postgres import PostgresStore as PostgresStore
 from ._sqlite import SQLiteStore as SQLiteStore
 from ._sqlite import Synchronous as Synchronous
 from ._store import Store as Store

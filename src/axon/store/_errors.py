@@ -4,7 +4,7 @@ StoreError                    .store: which one, as its repr says
 ├─ Stale                      somebody else owns or has written it   .key .epoch .version .current_epoch .current_version
 ├─ Unreadable                 it is there, but it cannot be read; nothing was changed    .key .position .reason
 ├─ StoreUnavailable           it does not answer: the outcome of a write is known only to a later `read`
-│  ├─ StoreLocked             another process held it for longer than the busy timeout   .after
+│  ├─ StoreLocked             another process held it for too long              .after
 │  └─ StoreFull               there is no room for what was to be written; nothing was changed
 ├─ StoreDamaged               the file as a whole cannot be read; it was left as it is
 ├─ UnknownSchema              its tables are of a newer Axon; it was left as it is       .found .known
@@ -69,10 +69,10 @@ class StoreUnavailable(StoreError):
 
 
 class StoreLocked(StoreUnavailable):
-    """Another process held the store for longer than `after` seconds, the `busy_timeout`. Nothing was written."""
+    """Another process held what was to be written for longer than `after` seconds. Nothing was written."""
 
     def __init__(self, store: str, after: float) -> None:
-        super().__init__(f"{store} is locked by another process (busy_timeout={after:g})")
+        super().__init__(f"{store} was locked by another process for more than {after:g} s")
         self.after = after
 
 

@@ -6,7 +6,7 @@ the level READ COMMITTED, where the update of the journal's own row comes first 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -65,7 +65,6 @@ class Transaction(Protocol):
     """Runs statements whose parameters are written as `?`."""
 
     def execute(self, sql: str, values: Sequence[object] = (), /) -> Result: ...
-    def executemany(self, sql: str, rows: Iterable[Sequence[object]], /) -> object: ...
 
 
 def take_over(db: Transaction, key: str, statements: Sequence[str]) -> Journal:
@@ -118,9 +117,8 @@ def append(
         (written, marker, key, epoch, version),
     )
     _check(db, changed, key, epoch, version)
-    if records:
-        rows = [_row(Entry(key, version + place, record), 0) for place, record in enumerate(records, start=1)]
-        db.executemany(RECORD, rows)
+    for place, record in enumerate(records, start=1):
+        db.execute(RECORD, _row(Entry(key, version + place, record), 0))
     for request in approvals:
         asked = db.execute(
             "insert into axon_approvals values (?, ?, ?, ?, ?, 'pending', ?, '', null) on conflict (id) do nothing",
@@ -169,7 +167,8 @@ def expire(db: Transaction, ids: Sequence[str]) -> None:
     statement = (
         "update axon_approvals set status = 'expired', decided_at = expires_at where id = ? and status = 'pending'"
     )
-    db.executemany(statement, [(id,) for id in ids])
+    for id in ids:
+        db.execute(statement, (id,))
 
 
 def decide(
