@@ -6,11 +6,11 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import InvalidOption
 from . import _tables as tables
-from ._errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnavailable, UnknownSchema
+from ._errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnavailable
 from ._sql import Link, SQLStore, Work
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ class PostgresLink(Link):
             committing = False
             try:
                 db = self._db = self._db or self._connected()
-                with db.cursor(binary=True) as cursor:
-                    result = work(_Cursor(cursor))
+                result = work(_Statements(db))
                 committing = True
                 db.commit()
             except psycopg.Error as error:
@@ -138,10 +137,8 @@ class PostgresLink(Link):
                 db.execute("select pg_advisory_xact_lock(%s)", (MAKING_TABLES,))
                 if not _has_tables(db):  # another process may have been first
                     db.execute((tables.TABLES.format(bytes="bytea") + "; create sequence axon_epochs").encode())
-            (found,) = db.execute("select version from axon_schema").fetchone() or (0,)
+            tables.check_schema(_Statements(db), repr(self._store))
             db.commit()
-            if found > tables.SCHEMA:
-                raise UnknownSchema(repr(self._store), found, tables.SCHEMA)
         except BaseException:
             db.close()
             raise
@@ -175,18 +172,14 @@ class PostgresLink(Link):
         return StoreUnavailable(what)
 
 
-class _Cursor:
-    """A cursor as `Transaction` wants it."""
+class _Statements:
+    """A connection as `Transaction` wants it: each statement has a result of its own."""
 
-    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
-        self._cursor = cursor
+    def __init__(self, db: psycopg.Connection) -> None:
+        self._db = db
 
     def execute(self, sql: str, values: Sequence[object] = (), /) -> tables.Result:
-        return self._cursor.execute(_placed(sql), values)
-
-
-def _placed(sql: str) -> bytes:
-    return sql.replace("?", "%s").encode()
+        return self._db.execute(sql.replace("?", "%s").encode(), values, binary=True)
 
 
 def _has_tables(db: psycopg.Connection) -> bool:

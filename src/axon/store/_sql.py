@@ -14,7 +14,7 @@ from zlib import crc32
 
 from . import _tables as tables
 from ._approval import Approval, ApprovalRequest, ApprovalStatus, Verdict, checked_verdict, has_expired
-from ._errors import AlreadyDecided, NoApproval
+from ._errors import AlreadyDecided, NoApproval, StoreUnavailable
 from ._journal import Head, Journal, Record, checked_count, checked_text
 
 T = TypeVar("T")
@@ -131,9 +131,8 @@ class SQLStore(ABC):
 
     async def close(self) -> None:
         """As `Store.close`."""
+        self._check_process()
         links, self._links = self._links, []
-        if self._home != os.getpid():  # a fork: these are the parent's
-            return
         loop = asyncio.get_running_loop()
         closing = [loop.run_in_executor(thread, link.close) for link, thread in links]
         for _, thread in links:
@@ -150,8 +149,14 @@ class SQLStore(ABC):
         return await self._approvals(about, where, values)
 
     async def _do(self, key: str, work: Work[T], *, writes: bool = True) -> T:
-        if not self._links or self._home != os.getpid():
+        self._check_process()
+        if not self._links:
             self._home = os.getpid()
             self._links = [(self._link(), ThreadPoolExecutor(1, "axon-store")) for _ in range(self._count)]
         link, thread = self._links[crc32(key.encode()) % len(self._links)]
         return await asyncio.get_running_loop().run_in_executor(thread, partial(link.run, work, writes=writes))
+
+    def _check_process(self) -> None:
+        """Threads do not survive a fork, and what SQLite knows of its locks is the parent's."""
+        if self._links and self._home != os.getpid():
+            raise StoreUnavailable(f"{self!r} was in use when this process was forked: close() it before a fork")

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar, get_args
 
 from ..errors import InvalidOption
 from . import _tables as tables
-from ._errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnavailable, UnknownSchema
+from ._errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnavailable
 from ._sql import Link, SQLStore, Work
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class SQLiteLink(Link):
             db.execute("begin immediate" if writes else "begin")
             with _committed(db):
                 return work(db)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter is a message about a damaged file
             named = self._named(error)
             if not isinstance(named, StoreLocked):  # what a connection remembers after a fault is not to be relied on
                 with suppress(sqlite3.Error):
@@ -105,13 +105,12 @@ class SQLiteLink(Link):
         try:
             db.text_factory = _text
             self._use_wal(db)
+            db.execute("pragma cell_size_check = on")  # finds damaged pages earlier
             db.execute(f"pragma synchronous = {store.synchronous}")
             db.execute(f"pragma fullfsync = {int(store.synchronous == 'full')}")  # macOS: fsync alone does not flush
             if not _has_tables(db):
                 _make_tables(db)
-            (found,) = db.execute("select version from axon_schema").fetchone()
-            if found > tables.SCHEMA:
-                raise UnknownSchema(repr(store), found, tables.SCHEMA)
+            tables.check_schema(db, repr(store))
         except BaseException:
             db.close()
             raise
@@ -139,14 +138,14 @@ class SQLiteLink(Link):
             return (0, 0)
         return found.st_dev, found.st_ino
 
-    def _named(self, error: sqlite3.Error) -> StoreError:
+    def _named(self, error: Exception) -> StoreError:
         code: str = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return StoreLocked(repr(self._store), self._store.busy_timeout)
         what = f"{self._store!r}: {error}{f' ({code})' if code else ''}"
         if code in FULL:
             return StoreFull(what)
-        if code.startswith(DAMAGED):
+        if code.startswith(DAMAGED) or isinstance(error, UnicodeDecodeError):
             return StoreDamaged(what)
         return StoreUnavailable(what)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from ._approval import Approval, ApprovalRequest, Verdict, has_expired
-from ._errors import ApprovalExists, NoApproval, Stale, Unreadable
+from ._errors import ApprovalExists, NoApproval, Stale, StoreDamaged, UnknownSchema, Unreadable
 from ._journal import Entry, Head, Journal, Record
 
 SCHEMA = 1
@@ -67,6 +67,15 @@ class Transaction(Protocol):
     def execute(self, sql: str, values: Sequence[object] = (), /) -> Result: ...
 
 
+def check_schema(db: Transaction, store: str) -> None:
+    """Whether this Axon knows the tables. Raises `UnknownSchema`, and `StoreDamaged` when they do not say."""
+    rows = db.execute("select version from axon_schema").fetchall()
+    if len(rows) != 1 or not isinstance(rows[0][0], int) or rows[0][0] < 1:
+        raise StoreDamaged(f"{store}: the version of its tables cannot be read: {rows!r}")
+    if rows[0][0] > SCHEMA:
+        raise UnknownSchema(store, rows[0][0], SCHEMA)
+
+
 def take_over(db: Transaction, key: str, statements: Sequence[str]) -> Journal:
     """`Store.open`; the last of the statements is `TAKE_OVER` with an expression for a number larger than any before."""
     *first, last = statements
@@ -82,8 +91,13 @@ def read(db: Transaction, key: str) -> Journal | None:
     """`Store.read`: one statement, so it is the journal of one instant."""
     rows = db.execute(JOURNAL, (key,)).fetchall()
     if not rows:
+        if db.execute("select 1 from axon_records where key = ?", (key,)).fetchone() is not None:
+            raise Unreadable(key, 0, "there are records of a journal that is missing")
         return None
     epoch, version, marker, start, *_ = rows[0]
+    head = _head((key, epoch, version, marker))
+    if not isinstance(start, int):
+        raise Unreadable(key, 0, f"its journal is damaged: it begins at {start!r}")
     entries = [] if rows[0][4] is None else [_entry(key, row[4:]) for row in rows]
     snapshot = entries.pop(0) if entries and rows[0][5] else None
     expected = range(start + 1, version + 1)
@@ -96,7 +110,7 @@ def read(db: Transaction, key: str) -> Journal | None:
         raise Unreadable(key, expected[len(entries)], "it is missing")
     if len(entries) > len(expected):
         raise Unreadable(key, entries[len(expected)].version, f"the journal says it has {version} records")
-    return Journal(Head(key, epoch, version, marker), snapshot, tuple(entries))
+    return Journal(head, snapshot, tuple(entries))
 
 
 def append(
@@ -154,7 +168,7 @@ def heads(db: Transaction, marker: str | None) -> list[Head]:
         rows = db.execute(HEAD).fetchall()
     else:
         rows = db.execute(HEAD + " where marker = ?", (marker,)).fetchall()
-    return sorted((Head(*row) for row in rows), key=lambda head: head.key)
+    return sorted(map(_head, rows), key=lambda head: head.key)
 
 
 def approvals(db: Transaction, where: str, values: Sequence[object]) -> list[Approval]:
@@ -198,6 +212,13 @@ def _check(db: Transaction, changed: Result, key: str, epoch: int, version: int)
 def _row(entry: Entry, is_snapshot: int) -> tuple[str, int, int, str, int, bytes, int]:
     record = entry.record
     return entry.key, entry.version, is_snapshot, record.kind, record.format, record.body, _checksum(entry, is_snapshot)
+
+
+def _head(row: Sequence[Any]) -> Head:
+    head = Head(*row)
+    if not (isinstance(head.epoch, int) and isinstance(head.version, int) and isinstance(head.marker, str)):
+        raise Unreadable(head.key, 0, f"its journal is damaged: {head}")
+    return head
 
 
 def _entry(key: str, row: Sequence[Any]) -> Entry:
