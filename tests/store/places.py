@@ -86,7 +86,8 @@ class Server:
         self._as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
         if self._as_nobody:
             os.chown(home, 65534, 65534)
-        self._call("initdb", "-D", str(self.data), "-A", "trust", "-U", "axon", "--no-sync")
+        program = [str(BINARIES[-1] / "initdb"), "-D", str(self.data), "-A", "trust", "-U", "axon", "--no-sync"]
+        subprocess.run([*self._as_nobody, *program], check=True, capture_output=True)
 
     @property
     def dsn(self) -> str:
@@ -116,9 +117,6 @@ class Server:
         with psycopg.connect(self.dsn, autocommit=True) as db:
             db.execute(f"create schema {name}".encode())
         return f"{self.dsn} options='-c search_path={name}'"
-
-    def _call(self, program: str, *arguments: str) -> None:
-        subprocess.run([*self._as_nobody, BINARIES[-1] / program, *arguments], check=True, capture_output=True)
 
 
 def free_port() -> int:

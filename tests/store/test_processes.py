@@ -17,10 +17,18 @@ WRITER = Path(__file__).with_name("writer.py")
 
 def writer(place: Place, how: str, count: int = 0, key: str = "a") -> subprocess.Popen[str]:
     program = [sys.executable, str(WRITER), place.code, key, how, str(count)]
-    return subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def outputs(processes: Sequence[subprocess.Popen[str]]) -> list[list[str]]:
+def contended(processes: Sequence[subprocess.Popen[str]]) -> list[list[str]]:
+    """What each of them said, once all of them were started at the same moment."""
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     said = [process.communicate(timeout=50)[0].splitlines() for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return said
@@ -40,6 +48,8 @@ async def test_whenever_a_writer_is_killed_every_acknowledged_append_is_there(du
         acknowledged = int([*said, *process.stdout][-1])
         process.wait()
         process.stdout.close()
+        assert process.stdin is not None
+        process.stdin.close()
         journal = await store.read("a")
         assert journal is not None
         assert journal.version in {acknowledged, acknowledged + 3}
@@ -51,7 +61,7 @@ async def test_whenever_a_writer_is_killed_every_acknowledged_append_is_there(du
 @pytest.mark.real_clock
 async def test_of_processes_that_contend_for_a_key_one_at_a_time_writes(durable: Place) -> None:
     """Each acknowledged append is there once, at its version, and no epoch writes after a later one."""
-    said = outputs([writer(durable, "contend", 60) for _ in range(3)])
+    said = contended([writer(durable, "contend", 60) for _ in range(3)])
     store = durable.store()
     journal = await store.read("a")
     assert journal is not None
@@ -68,7 +78,7 @@ async def test_of_processes_that_contend_for_a_key_one_at_a_time_writes(durable:
 @pytest.mark.slow
 @pytest.mark.real_clock
 async def test_processes_that_come_first_all_at_once_make_the_tables_together(durable: Place) -> None:
-    outputs([writer(durable, "contend", 1, key=f"agent-{number}") for number in range(4)])
+    contended([writer(durable, "contend", 1, key=f"agent-{number}") for number in range(4)])
     store = durable.store()
     assert [head.version for head in await store.heads()] == [1, 1, 1, 1]
     await store.close()

@@ -1,7 +1,8 @@
 """A process that writes to a journal and says what was acknowledged: `python writer.py STORE KEY HOW COUNT`.
 
-`grow` appends three records at a time for ever and prints the version after each; `contend` takes the journal over
-whenever it was lost, until COUNT of its appends were acknowledged, and prints `version epoch` of each.
+`grow` appends three records at a time for ever and prints the version after each; `contend` says `ready`,
+waits for a line, and takes the journal over whenever it was lost, until COUNT of its appends were acknowledged; it
+prints `version epoch` of each.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ async def grow(store: Store, key: str) -> None:
 
 
 async def contend(store: Store, key: str, count: int) -> None:
+    print("ready", flush=True)
+    sys.stdin.readline()
     done = 0
     while done < count:
         owner = await store.open(key)

@@ -183,4 +183,9 @@ class _Statements:
 
 
 def _has_tables(db: psycopg.Connection) -> bool:
-    return db.execute("select to_regclass('axon_schema')").fetchone() != (None,)
+    """Asks the catalog itself: the names that a session remembers may be from before another one made the tables."""
+    found = db.execute(
+        "select 1 from pg_class join pg_namespace on pg_namespace.oid = relnamespace"
+        " where relname = 'axon_schema' and nspname = current_schema()"
+    )
+    return found.fetchone() is not None
