@@ -22,6 +22,7 @@ from axon.store import (
     Journal,
     Record,
     SQLiteStore,
+    Stale,
     StoreDamaged,
     StoreError,
     StoreFull,
@@ -228,6 +229,61 @@ async def test_a_store_that_another_process_holds_is_locked_for_a_bounded_time(t
         assert await store.read("a") == journal, "readers do not wait for the writer"
         other.execute("rollback")
     assert await store.append("a", [record(2)], epoch=journal.epoch, version=1) == 2
+    await store.close()
+
+
+async def test_requests_that_share_a_commit_succeed_and_fail_each_for_itself(tmp_path: Path) -> None:
+    """One that is stale, one that does not fit on the disk, one whose caller goes away: the others are done."""
+    store = Small(tmp_path / "axon.db")
+    owners = [await store.open(f"agent-{number}") for number in range(10)]
+    bodies = [b"small"] * 9 + [bytes(300_000)]
+    requests = [
+        asyncio.ensure_future(
+            store.append(owner.key, [Record("step", body)], epoch=owner.epoch, version=int(owner is owners[3]))
+        )
+        for owner, body in zip(owners, bodies, strict=True)
+    ]
+    await asyncio.sleep(0)
+    requests[5].cancel()
+    done = await asyncio.gather(*requests, return_exceptions=True)
+    kinds = [type(outcome) for outcome in done]
+    assert kinds[:5] == [int, int, int, Stale, int]
+    assert kinds[6:] == [int, int, int, StoreFull]
+    versions = {head.key: head.version for head in await store.heads()}
+    del versions["agent-5"]
+    assert list(versions.values()) == [1, 1, 1, 0, 1, 1, 1, 1, 0]
+    await store.close()
+
+
+async def test_requests_that_wait_together_for_a_lock_wait_no_longer_than_one(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "axon.db", busy_timeout=0.1)
+    owners = [await store.open(f"agent-{number}") for number in range(50)]
+    with closing(sqlite3.connect(tmp_path / "axon.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        requests = [store.append(owner.key, [record(1)], epoch=owner.epoch, version=0) for owner in owners]
+        async with asyncio.timeout(2):
+            done = await asyncio.gather(*requests, return_exceptions=True)
+    assert {type(outcome) for outcome in done} == {StoreLocked}
+    await store.close()
+
+
+async def test_a_request_whose_caller_goes_away_before_it_began_is_never_done(tmp_path: Path) -> None:
+    """Not later either, with the next request."""
+    store = SQLiteStore(tmp_path / "axon.db")
+    owner = await store.open("a")
+    with closing(sqlite3.connect(tmp_path / "axon.db", isolation_level=None)) as other:
+        other.execute("begin immediate")
+        first = asyncio.ensure_future(store.append("a", [record(1)], epoch=owner.epoch, version=0))
+        await asyncio.sleep(0.05)  # it waits for the lock, in the thread
+        second = asyncio.ensure_future(store.append("a", [record(2)], epoch=owner.epoch, version=1))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.wait([second])
+        other.execute("rollback")
+    assert await first == 1
+    journal = await store.read("a")
+    assert journal is not None
+    assert [entry.record for entry in journal.entries] == [record(1)]
     await store.close()
 
 

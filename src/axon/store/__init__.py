@@ -1,7 +1,7 @@
 """Stores keep what must outlive a process: journals with one owner at a time, and decisions that are made from outside.
 
-In memory for tests, in one SQLite file by default, in PostgreSQL for several machines. docs/store.md says what exactly
-is durable when.
+In memory for tests, in one SQLite file by default, in PostgreSQL for several machines. docs/semantics.md says what
+exactly is durable when.
 """
 
 from ._approval import Approval as Approval

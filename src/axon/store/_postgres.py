@@ -94,6 +94,7 @@ class PostgresLink(Link):
     """One of the connections of a `PostgresStore`."""
 
     def __init__(self, store: PostgresStore) -> None:
+        super().__init__()
         self._store = store
         self._db: psycopg.Connection | None = None
 

@@ -6,10 +6,12 @@ import asyncio
 import os
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from zlib import crc32
 
 from . import _tables as tables
@@ -22,9 +24,30 @@ T = TypeVar("T")
 Work = Callable[[tables.Transaction], T]
 """What is done inside a transaction."""
 
+TOGETHER = 100
+"""How many requests a link takes at a time, at most."""
+
+
+@dataclass(eq=False, slots=True)
+class Job(Generic[T]):
+    """One request: what it does, and what became of it."""
+
+    work: Work[T]
+    writes: bool
+    given_up: bool = False
+    answer: list[T] = field(default_factory=list[T])
+    error: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        return bool(self.answer) or self.error is not None
+
 
 class Link(ABC):
     """A connection to the database, owned by one thread; it connects when it is first needed, and again after errors."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Job[Any]] = deque()
 
     @abstractmethod
     def run(self, work: Work[T], *, writes: bool) -> T:
@@ -33,6 +56,25 @@ class Link(ABC):
     @abstractmethod
     def close(self) -> None:
         """Disconnect, if connected."""
+
+    def outcome(self, job: Job[T]) -> T:
+        """Do the job with all that wait before it and after it, unless it was done with another one already."""
+        while not (job.done or job.given_up):
+            self.run_all([self.waiting.popleft() for _ in range(min(TOGETHER, len(self.waiting)))])
+        if job.error is not None:
+            raise job.error
+        if not job.answer:
+            raise CancelledError  # its caller is gone
+        return job.answer[0]
+
+    def run_all(self, jobs: Sequence[Job[Any]]) -> None:
+        """Do the jobs in their order, each in a transaction of its own; each of them is done then, or given up."""
+        for job in jobs:
+            if not job.given_up:
+                try:
+                    job.answer = [self.run(job.work, writes=job.writes)]
+                except Exception as error:
+                    job.error = error
 
 
 class SQLStore(ABC):
@@ -154,7 +196,12 @@ class SQLStore(ABC):
             self._home = os.getpid()
             self._links = [(self._link(), ThreadPoolExecutor(1, "axon-store")) for _ in range(self._count)]
         link, thread = self._links[crc32(key.encode()) % len(self._links)]
-        return await asyncio.get_running_loop().run_in_executor(thread, partial(link.run, work, writes=writes))
+        job = Job(work, writes)
+        link.waiting.append(job)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, link.outcome, job)
+        finally:
+            job.given_up = True  # if it waits still, its caller was cancelled
 
     def _check_process(self) -> None:
         """Threads do not survive a fork, and what SQLite knows of its locks is the parent's."""
