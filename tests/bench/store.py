@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -64,7 +64,7 @@ async def measured(store: Store) -> Figures:
 
 
 @contextmanager
-def stores() -> Iterator[dict[str, Store]]:
+def stores() -> Generator[dict[str, Store]]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found: dict[str, Store] = {

@@ -35,8 +35,8 @@ class Codec(Generic[T]):
     def __init__(
         self, kind: str, type: type[T], *, format: int = 1, migrations: Mapping[int, Migration] | None = None
     ) -> None:
-        self.kind = checked_text("kind", kind)
-        self.format = format
+        self.kind: str = checked_text("kind", kind)
+        self.format: int = format
         self._type = type
         self._migrations = dict(migrations or {})
         if sorted(self._migrations) != list(range(1, format)):

@@ -31,8 +31,14 @@ SESSION = f"""
 """
 """A process that stops in the middle of a write holds nobody up for long, and a commit is on the disk when it returns."""
 
-UNREACHABLE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-"""Seconds, and how often: when a server that does not answer at all is given up. What the dsn says goes first."""
+UNREACHABLE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""When a machine that does not answer at all is given up, after 25 s; libpq's options. What the dsn says goes first."""
 
 # SQLSTATEs, or the classes they begin with: https://www.postgresql.org/docs/current/errcodes-appendix.html
 PASSING = ("08", "40", "57P0", "25P03")

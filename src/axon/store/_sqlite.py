@@ -58,7 +58,7 @@ class SQLiteStore(SQLStore):
             raise InvalidOption("synchronous", synchronous, "'full' or 'normal'")
         if not 0 <= busy_timeout < math.inf:
             raise InvalidOption("busy_timeout", busy_timeout, "seconds, 0 or more")
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self.synchronous = synchronous
         self.busy_timeout = busy_timeout
 
