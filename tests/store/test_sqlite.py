@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from axon import InvalidOption
 from axon.store import (
+    ApprovalExists,
+    ApprovalRequest,
     Journal,
     Record,
     SQLiteStore,
@@ -232,14 +234,21 @@ async def test_a_store_that_another_process_holds_is_locked_for_a_bounded_time(t
     await store.close()
 
 
-async def test_requests_that_share_a_commit_succeed_and_fail_each_for_itself(tmp_path: Path) -> None:
-    """One that is stale, one that does not fit on the disk, one whose caller goes away: the others are done."""
+@pytest.mark.parametrize("too_big", [False, True])
+async def test_requests_that_share_a_commit_succeed_and_fail_each_for_itself(tmp_path: Path, too_big: bool) -> None:
+    """One is stale, one asks for an approval twice, one does not fit on the disk: what they had written is undone."""
     store = Small(tmp_path / "axon.db")
     owners = [await store.open(f"agent-{number}") for number in range(10)]
-    bodies = [b"small"] * 9 + [bytes(300_000)]
+    bodies = [b"small"] * 9 + [bytes(300_000 if too_big else 1)]
     requests = [
         asyncio.ensure_future(
-            store.append(owner.key, [Record("step", body)], epoch=owner.epoch, version=int(owner is owners[3]))
+            store.append(
+                owner.key,
+                [Record("step", body)],
+                epoch=owner.epoch,
+                version=int(owner is owners[3]),
+                approvals=[ApprovalRequest("q")] * 2 if owner is owners[7] else (),
+            )
         )
         for owner, body in zip(owners, bodies, strict=True)
     ]
@@ -248,10 +257,11 @@ async def test_requests_that_share_a_commit_succeed_and_fail_each_for_itself(tmp
     done = await asyncio.gather(*requests, return_exceptions=True)
     kinds = [type(outcome) for outcome in done]
     assert kinds[:5] == [int, int, int, Stale, int]
-    assert kinds[6:] == [int, int, int, StoreFull]
+    assert kinds[6:] == [int, ApprovalExists, int, StoreFull if too_big else int]
     versions = {head.key: head.version for head in await store.heads()}
     del versions["agent-5"]
-    assert list(versions.values()) == [1, 1, 1, 0, 1, 1, 1, 1, 0]
+    assert list(versions.values()) == [1, 1, 1, 0, 1, 1, 0, 1, int(not too_big)]
+    assert await store.approvals() == []
     await store.close()
 
 
