@@ -1,0 +1,73 @@
+"""Answers of an agent that are no plain future: streams of a turn, and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from pydantic_ai import AgentRunResult, AgentRunResultEvent
+from pydantic_ai.messages import ModelResponse, TextPart
+
+from ..errors import AxonError
+from ..process import Process
+from ._order import Order
+from ._state import Admitted, AgentState
+from ._text import BREAK, Event, text_of
+
+
+def refused(process: Process, error: Exception) -> asyncio.Future[Any]:
+    """An answer that is this error."""
+    answer: asyncio.Future[Any] = process.runtime.loop.create_future()
+    answer.set_exception(error)
+    return answer
+
+
+def events_of(state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, Any], None]:
+    """The events of a turn, which begins now if it has not."""
+    admitted = _admitted(state, order)
+    if isinstance(admitted, AxonError):
+        return _raising(admitted)
+    answer, feed = admitted
+    return _result_only(state, answer) if feed is None else feed.follow(after)
+
+
+def text_pieces(state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, str], None]:
+    """The text of a turn, which begins now if it has not."""
+    admitted = _admitted(state, order)
+    if isinstance(admitted, AxonError):
+        return _raising(admitted)
+    answer, feed = admitted
+    return _whole_text(state, answer, after) if feed is None else text_of(feed, after)
+
+
+def _admitted(state: AgentState, order: Order) -> Admitted | AxonError:
+    try:
+        return state.admit(order, streamed=True)
+    except AxonError as error:
+        return error
+
+
+async def _raising(error: AxonError) -> AsyncGenerator[Any, None]:
+    raise error
+    yield
+
+
+async def _result_only(
+    state: AgentState, answer: asyncio.Future[AgentRunResult[Any]]
+) -> AsyncGenerator[tuple[str, Event], None]:
+    """Of a turn whose events are not kept any more there is the result."""
+    yield f"{state.journal.epoch}.0", AgentRunResultEvent(await answer)
+
+
+async def _whole_text(
+    state: AgentState, answer: asyncio.Future[AgentRunResult[Any]], after: str | None
+) -> AsyncGenerator[tuple[str, str], None]:
+    result = await answer
+    texts = [
+        "".join(part.content for part in message.parts if isinstance(part, TextPart))
+        for message in result.new_messages()
+        if isinstance(message, ModelResponse)
+    ]
+    if after is None:
+        yield f"{state.journal.epoch}.0", BREAK.join(text for text in texts if text)
