@@ -56,11 +56,11 @@ class Outputs:
 def _types(spec: object) -> typing.Iterator[Any]:
     """The types behind an output specification: those of functions are what they return."""
     if isinstance(spec, ToolOutput):
-        yield from _types(cast("Any", spec.output))
+        yield from _types(cast("object", spec.output))  # pyright: ignore[reportUnknownMemberType]
     elif isinstance(spec, NativeOutput | PromptedOutput):
-        yield from _types(cast("Any", spec.outputs))
+        yield from _types(cast("object", spec.outputs))  # pyright: ignore[reportUnknownMemberType]
     elif isinstance(spec, TextOutput):
-        yield from _types(cast("Any", spec.output_function))
+        yield from _types(cast("object", spec.output_function))  # pyright: ignore[reportUnknownMemberType]
     elif isinstance(spec, Sequence) and not isinstance(spec, str):
         for one in cast("Sequence[object]", spec):
             yield from _types(one)

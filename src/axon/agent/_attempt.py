@@ -108,6 +108,7 @@ class Attempt(Generic[Deps, Output]):
 
     async def _stream_model(self, run: AgentRun[Deps, Output], node: Any) -> None:
         server, began = self._server, False
+        self._before = copied(run.usage)
         limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
         try:
             async with limit, node.stream(run.ctx) as events:
@@ -136,8 +137,9 @@ class Attempt(Generic[Deps, Output]):
         return self._journal.note(step)
 
     def requesting(self, usage: RunUsage) -> None:
-        """The model is about to be asked."""
-        self._before = copied(usage)
+        """The model is about to be asked; a streamed request is over by now."""
+        if not self.kept.accepted.streamed:
+            self._before = copied(usage)
 
     async def responded(self, messages: Sequence[ModelMessage], usage: RunUsage, resend: ModelRequest | None) -> None:
         """The model has answered."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, ModelRequestNode, ModelSettings, RunContext, ToolDefinition
 from pydantic_ai.capabilities import AbstractCapability, ValidatedToolArgs, WrapRunHandler, WrapToolExecuteHandler
-from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
+from pydantic_ai.exceptions import (
+    ApprovalRequired,
+    CallDeferred,
+    ModelRetry,
+    SkipToolExecution,
+    ToolFailed,
+    ToolFailedError,
+    ToolRetryError,
+)
 from pydantic_ai.messages import ModelResponse, ToolCallPart, ToolReturn, ToolReturnPart
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 
@@ -62,14 +70,14 @@ class Hooks(AbstractCapability[Any]):
 
     async def before_node_run(self, ctx: RunContext[Any], *, node: Any) -> Any:
         """Note what was used before the request."""
-        if isinstance(node, ModelRequestNode):
+        if isinstance(cast("object", node), ModelRequestNode):
             self.attempt.requesting(ctx.usage)
         return node
 
     async def after_node_run(self, ctx: RunContext[Any], *, node: Any, result: Any) -> Any:
         """Write the response down."""
-        if isinstance(node, ModelRequestNode):
-            resend = result.request if isinstance(result, ModelRequestNode) else None
+        if isinstance(cast("object", node), ModelRequestNode):
+            resend = result.request if isinstance(cast("object", result), ModelRequestNode) else None
             await self.attempt.responded(ctx.messages, ctx.usage, resend)
         return result
 
@@ -125,11 +133,14 @@ class Hooks(AbstractCapability[Any]):
         attempt.tool_begins(id, call.tool_name)
         try:
             value = await self._limited(call, args, handler)
-        except ModelRetry as error:
-            await attempt.note(ToolEnded(turn, id, "retry", error.message))
+        except (ModelRetry, ToolRetryError) as error:
+            await attempt.note(ToolEnded(turn, id, "retry", _message(error)))
             raise
-        except ToolFailed as error:
-            await attempt.note(ToolEnded(turn, id, "failed", error.message))
+        except (ToolFailed, ToolFailedError) as error:
+            await attempt.note(ToolEnded(turn, id, "failed", _message(error)))
+            raise
+        except SkipToolExecution as skipped:  # another capability had the result
+            await attempt.note(_done(turn, call, skipped.result))
             raise
         except (ApprovalRequired, CallDeferred):  # nothing ran: the call comes back when it was decided
             await attempt.note(ToolDeferred(turn, id))
@@ -144,12 +155,8 @@ class Hooks(AbstractCapability[Any]):
         finally:
             attempt.tool_ends(id)
             _effect.reset(token)
-        if isinstance(value, ToolReturn):
-            done = ToolDone(turn, id, None, value)  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            done = ToolDone(turn, id, ToolReturnPart(tool_name=call.tool_name, content=value, tool_call_id=id))
-        await attempt.note(done)
-        return value  # pyright: ignore[reportUnknownVariableType]
+        await attempt.note(_done(turn, call, value))
+        return value
 
     async def _limited(self, call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler) -> Any:
         seconds = self.attempt.tool_timeout
@@ -170,6 +177,21 @@ class Hooks(AbstractCapability[Any]):
         """Wait for the decisions here, unless the agent's own output is to ask for them."""
         desk = self.attempt.desk
         return None if desk is None else await desk.decide(requests)
+
+
+def _message(error: ModelRetry | ToolFailed | ToolRetryError | ToolFailedError) -> str:
+    """What the tool had to say: pydantic-ai has wrapped it, where the tool itself raised it."""
+    cause = error.__cause__
+    if isinstance(error, ToolRetryError | ToolFailedError) and isinstance(cause, ModelRetry | ToolFailed):
+        return cause.message
+    return str(error)
+
+
+def _done(turn: str, call: ToolCallPart, value: Any) -> ToolDone:
+    id, part = call.tool_call_id, None
+    if not isinstance(value, ToolReturn):
+        part, value = ToolReturnPart(tool_name=call.tool_name, content=value, tool_call_id=id), None
+    return ToolDone(turn, id, part, value)  # pyright: ignore[reportUnknownArgumentType]
 
 
 @dataclass(kw_only=True)

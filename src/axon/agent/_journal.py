@@ -77,7 +77,7 @@ class Journal:
 
     def jot(self, step: Step) -> None:
         """Take a step that nobody waits for: what follows it is kept only after it."""
-        self.note(step)  # type: ignore[unused-awaitable]
+        _ = self.note(step)
 
     async def ask(self, step: Step, approvals: Sequence[ApprovalRequest]) -> None:
         """Take a step that makes rows for others to decide, together with it."""

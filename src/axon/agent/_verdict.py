@@ -85,7 +85,11 @@ def checked_actions(table: object) -> None:
     if not isinstance(table, Mapping):
         raise InvalidOption("on_error", table, "a mapping from classes of errors to 'retry', 'fail' or 'crash'")
     for kind, action in cast("Mapping[object, object]", table).items():
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise InvalidOption("on_error", cast("object", kind), "made of classes of errors")
+        if not _is_error_class(kind):
+            raise InvalidOption("on_error", kind, "made of classes of errors")
         if action not in get_args(Action):
             raise InvalidOption("on_error", action, "made of 'retry', 'fail' and 'crash'")
+
+
+def _is_error_class(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
