@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from pydantic_ai import Agent, ModelMessage, ModelMessagesTypeAdapter, ModelResponse, ToolReturn
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import TextPart, ToolCallPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
-import axon
-from axon.agent import Boundary, idempotency_key
+from axon.agent import Boundary, approve, idempotency_key
 from axon.store import ApprovalRequest, MemoryStore, Record
 
 When = Literal["before", "after"]
@@ -155,15 +154,20 @@ _PASSING = {"timestamp", "run_id", "conversation_id", "provider_response_id", "u
 
 
 def _without(value: Any) -> Any:
-    if isinstance(value, dict):
-        named = cast("dict[str, Any]", value)
-        return {key: _without(item) for key, item in named.items() if key not in _PASSING}
-    return [_without(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+    match value:
+        case dict():
+            named: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+            return {key: _without(item) for key, item in named.items() if key not in _PASSING}
+        case list():
+            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+            return [_without(item) for item in items]
+        case _:
+            return value
 
 
 async def grant_everything(store: MemoryStore) -> None:
     """Approve whatever is asked for, as somebody outside would."""
     while True:
         for row in await store.approvals(status="pending"):
-            await axon.agent.approve(store, row.id, by="a test")
+            await approve(store, row.id, by="a test")
         await asyncio.sleep(0.2)

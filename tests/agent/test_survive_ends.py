@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -38,7 +38,7 @@ def test_every_boundary_has_its_kill() -> None:
 
 
 @asynccontextmanager
-async def supervised(spec: AgentServer[object, str]) -> AsyncIterator[AgentServer[object, str]]:
+async def supervised(spec: AgentServer[object, str]) -> AsyncGenerator[AgentServer[object, str]]:
     async with Supervisor([child(spec, id="one")], max_restarts=100) as sup:
         yield sup.get(AgentServer[object, str], "one")
 

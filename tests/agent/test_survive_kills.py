@@ -47,7 +47,8 @@ async def a_turn(
     def strike() -> None:
         axon.exit("survivor", axon.kill)
 
-    store = EndingStore([] if boundary is None else [(boundary, when)] * times, strike)
+    plan: list[tuple[Boundary, When]] = [] if boundary is None else [(boundary, when)] * times
+    store = EndingStore(plan, strike)
     spec = AgentServer(survivor(world), model=thinking(world), name="survivor", store=store)
     async with Supervisor([child(spec, id="one")], max_restarts=100) as sup:
         agent = sup.get(AgentServer[object, str], "one")

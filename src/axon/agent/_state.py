@@ -64,7 +64,7 @@ class AgentState:
         turn = self._turn_of(id)
         if turn is not None:
             _check(id, fingerprint, turn.kept.riders.get(id, turn.kept.accepted.fingerprint))
-            return turn.task, turn.feed
+            return turn.outcome, turn.feed
         answer = self.journal.kept.answers.get(id)
         if answer is not None:
             _check(id, fingerprint, answer.fingerprint)
@@ -74,7 +74,7 @@ class AgentState:
         turn = self._meanwhile(order, fingerprint) if self.turns else None
         if turn is None:
             turn = self._accept(order, streamed=streamed)
-        return turn.task, turn.feed
+        return turn.outcome, turn.feed
 
     def _turn_of(self, id: str) -> Turn[Any, Any] | None:
         found = self.turns.get(id)

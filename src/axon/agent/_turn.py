@@ -80,6 +80,8 @@ class Turn(Generic[Deps, Output]):
         if kept.cancelled:
             self._token.cancel()
         self.process.on_death(self._server_died)
+        self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
+        """What its askers wait for."""
         self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work(accepted))
         self.task.add_done_callback(self._done)
 
@@ -251,8 +253,23 @@ class Turn(Generic[Deps, Output]):
 
     def _done(self, task: asyncio.Task[AgentRunResult[Output]]) -> None:
         self.process.forget_on_death(self._server_died)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        error = self._error_of(task)
         if error is None:
             self.feed.publish(AgentRunResultEvent(task.result()))
         self.feed.end(error)
+        if not self.outcome.done():
+            if error is None:
+                self.outcome.set_result(task.result())
+            elif isinstance(error, asyncio.CancelledError):
+                self.outcome.cancel()
+            else:
+                self.outcome.set_exception(error)
+                self.outcome.exception()  # whoever asked may be gone: it is looked at here
         self._ended(self)
+
+    def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
+        if not task.cancelled():
+            return task.exception()
+        reason = self._server_ends or self.process.reason
+        # A task that is cancelled before its first step cannot say itself why it ends.
+        return asyncio.CancelledError() if reason is None else ServerDied(self.process.path, reason)

@@ -237,7 +237,7 @@ class BaseSupervisor(GenServer[Children]):
         for member in members:
             member.slot.restart_at = me.runtime.loop.time()
         for member in members:
-            failure = await state.start(member, me)
+            failure = await state.start(member, me, again=True)
             if isinstance(failure, StartFailed):
                 return self._try_again(member, me)
             if failure is not None:
