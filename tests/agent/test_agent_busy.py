@@ -9,7 +9,7 @@ from agent_parts import Script, is_valid, now, plain, prompts_of, says, texts_of
 from pydantic_ai import Agent, RunCancelled
 
 import axon
-from axon.agent import AgentBusy, AgentServer, MessageIdReused, TurnFailed
+from axon.agent import AgentBusy, AgentServer, MessageIdReused, TurnFailed, WhenBusy
 from axon.store import MemoryStore
 
 
@@ -80,8 +80,9 @@ async def test_steer_tells_it_to_the_turn_whose_result_is_its_answer(durable: bo
 
 
 async def test_an_idle_agent_runs_the_message_whatever_the_policy_is() -> None:
-    for number, when_busy in enumerate(("queue", "steer", "interrupt", "reject")):
-        spec = AgentServer(plain(), model=says("hi", takes=0), when_busy=when_busy)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    policies: list[WhenBusy] = ["queue", "steer", "interrupt", "reject"]
+    for number, when_busy in enumerate(policies):
+        spec = AgentServer(plain(), model=says("hi", takes=0), when_busy=when_busy)
         agent = await axon.start(spec)
         assert (await agent.run(str(number))).output == "hi"
         await axon.stop(agent)

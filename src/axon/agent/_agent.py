@@ -168,8 +168,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         instead of the agent's own, which it becomes if the run succeeds. deferred_tool_results: answers to the
         `DeferredToolRequests` the last run ended with.
 
-        message_id: what names this message, default a new id. The same message asked for again joins its turn, and with
-        a store gets the answer that was given, also after a restart and in another process.
+        message_id: what names this message, default a new id. The same message asked for again joins its turn, if that is
+        under way or ended just now, and with a store gets the answer that was given, also after a restart and in another
+        process (of the last 1,000 turns).
 
         Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`, `AgentBusy`,
         `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,

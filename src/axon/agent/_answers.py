@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Union, cast
 
 from pydantic import TypeAdapter
@@ -21,10 +22,13 @@ class Outputs:
     """An agent's outputs, to JSON and back; `asks` says whether it asks for approvals by its output."""
 
     def __init__(self, spec: object) -> None:
-        types = tuple(_types(spec))
-        self.asks: bool = DeferredToolRequests in types
-        self._adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", Union[types] if types else Any))  # noqa: UP007
+        self._types = tuple(_types(spec))
+        self.asks: bool = DeferredToolRequests in self._types
         self._any: TypeAdapter[Any] = TypeAdapter(Any)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        return TypeAdapter(cast("Any", Union[self._types] if self._types else Any))  # noqa: UP007
 
     def text(self, output: object) -> str | None:
         """The output as JSON, None if it cannot be that."""

@@ -10,7 +10,7 @@ AxonError
 ├─ AgentBusy              a turn is under way, and `when_busy="reject"`
 ├─ MessageIdReused        the id belongs to another message                      .message_id
 ├─ TurnFailed             a request made again: its turn has ended badly before  .message_id .how .error
-├─ TurnSetAside           it failed too often from one checkpoint                .message_id .attempts .error
+│  └─ TurnSetAside        it failed too often from one checkpoint                .attempts
 ├─ AnswerNotKept          its answer cannot be written as JSON                   .message_id
 ├─ EventsLost             a reader is too late: events were let go               .resume_after
 └─ InvalidHistory         a conversation that no model can go on from (an `InvalidOption`)  .problem
@@ -93,24 +93,22 @@ class TurnFailed(AxonError):
     """
 
     def __init__(self, message_id: str, how: str, error: str) -> None:
-        super().__init__(f"the turn of message {message_id!r} ended before ({how}): {error}")
+        super().__init__(f"the turn of message {message_id!r} ended without an answer ({how}): {error}")
         self.message_id = message_id
         self.how = how
         self.error = error
 
 
-class TurnSetAside(AxonError):
+class TurnSetAside(TurnFailed):
     """A turn failed `attempts` times in a row from the same checkpoint, and was given up; the agent goes on without it.
 
-    `error` is what the last try failed with, empty if each of them took its program along.
+    `error` says what the last try failed with.
     """
 
     def __init__(self, message_id: str, attempts: int, error: str) -> None:
         why = error or "each try ended together with its process"
-        super().__init__(f"the turn of message {message_id!r} was set aside after {attempts} attempts: {why}")
-        self.message_id = message_id
+        super().__init__(message_id, "set aside", f"after {attempts} attempts: {why}")
         self.attempts = attempts
-        self.error = error
 
 
 class AnswerNotKept(AxonError):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict
 from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturn, ToolReturnPart, UserContent
 from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import RunUsage, UsageLimits
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from ..store import ApprovalStatus, Codec, Entry, Record, Unreadable
 
@@ -231,8 +232,46 @@ def encoded(step: Step) -> Record:
     try:
         return codec.record(step)
     except PydanticSerializationError:
-        body = TypeAdapter(type(step)).dump_json(step, fallback=repr, warnings=False)
-        return Record(codec.kind, body, codec.format)
+        return codec.record(_plain(step))
+
+
+def _plain(step: Step) -> Step:
+    """The step with what its tools returned as JSON has it."""
+    match step:
+        case ToolDone(part=part, returned=returned):
+            if part is not None:
+                part = replace(part, content=_json(part.content))
+            if returned is not None:
+                value, data = _json(returned.return_value), _json(returned.metadata)
+                returned = ToolReturn(value, content=returned.content, metadata=data)
+            return replace(step, part=part, returned=returned)
+        case Responded(messages=messages, resend=resend):
+            return replace(
+                step, messages=_plain_messages(messages), resend=_plain_messages([resend])[0] if resend else None
+            )
+        case Committed(messages=messages):
+            return replace(step, messages=_plain_messages(messages))
+        case _:
+            return step
+
+
+def _plain_messages(messages: Sequence[Any]) -> list[Any]:
+    return [
+        replace(message, parts=[_plain_part(part) for part in message.parts])
+        if isinstance(message, ModelRequest)
+        else message
+        for message in messages
+    ]
+
+
+def _plain_part(part: Any) -> Any:
+    if not isinstance(part, ToolReturnPart):
+        return part
+    return replace(part, content=_json(part.content))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _json(value: Any) -> Any:
+    return to_jsonable_python(value, fallback=repr, bytes_mode="base64")
 
 
 def decoded(entry: Entry) -> Step:

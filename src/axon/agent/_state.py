@@ -30,7 +30,7 @@ from ._turn import Turn
 if TYPE_CHECKING:
     from ._agent import AgentServer
 
-FEEDS = 8
+RECENT = 2
 """Turns that are over whose events are still kept, for readers that come back."""
 
 Admitted: TypeAlias = "tuple[asyncio.Future[AgentRunResult[Any]], Feed[Event] | None]"
@@ -50,7 +50,7 @@ class AgentState:
     turns: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     current: Turn[Any, Any] | None = None
     cancelled: list[Reply[bool]] = field(default_factory=list[Reply[bool]])
-    feeds: dict[str, Feed[Event]] = field(default_factory=dict[str, Feed[Event]])
+    recent: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     since: float = 0.0
 
     # -- messages
@@ -61,7 +61,9 @@ class AgentState:
         """
         self.refuse_cycle(order)
         id, fingerprint = order.message_id, fingerprint_of(order.prompt)
-        turn = self._turn_of(id)
+        turn, recent = self._turn_of(id), self.recent.get(id)
+        if self.journal.store is None:
+            turn = turn or recent
         if turn is not None:
             _check(id, fingerprint, turn.kept.riders.get(id, turn.kept.accepted.fingerprint))
             return turn.outcome, turn.feed
@@ -70,7 +72,7 @@ class AgentState:
             _check(id, fingerprint, answer.fingerprint)
             given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
             given.set_result(self.outputs.result(id, answer, self.journal.kept.messages))
-            return given, self.feeds.get(id)
+            return given, None if recent is None else recent.feed
         turn = self._meanwhile(order, fingerprint) if self.turns else None
         if turn is None:
             turn = self._accept(order, streamed=streamed)
@@ -158,9 +160,9 @@ class AgentState:
         """A turn is over."""
         id = turn.kept.id
         self.turns.pop(id, None)
-        self.feeds[id] = turn.feed
-        while len(self.feeds) > FEEDS:
-            del self.feeds[next(iter(self.feeds))]
+        self.recent[id] = turn
+        while len(self.recent) > RECENT:
+            del self.recent[next(iter(self.recent))]
         if self.journal.kept.turn(id) is not None:  # its task was cancelled by a stranger
             self.journal.jot(Ended(id, "failed", "its task was cancelled", turn.usage))
         if turn is self.current:

@@ -105,7 +105,9 @@ class Turn(Generic[Deps, Output]):
     @property
     def usage(self) -> RunUsage:
         """What it has used so far."""
-        return self.kept.usage if self._attempt is None else self._attempt.usage
+        if self._attempt is not None:
+            return self._attempt.usage
+        return self.kept.usage if self._used is None else self._used
 
     def cancel(self) -> None:
         """End the run with `RunCancelled`, which carries what was done until then. That it was asked for is kept."""
@@ -192,10 +194,10 @@ class Turn(Generic[Deps, Output]):
         """What becomes of a try that failed: returns for another one."""
         durable = self._journal.store is not None
         action = action_for(error, self._server.on_error, durable=durable)
-        self._used = None if self._attempt is None else copied(self._attempt.usage)
+        self._used = copied(self.usage)
         if action == "fail" or self.kept.cancelled:
             raise error
-        text = f"{type(error).__name__}: {error}"
+        text = _text(error)
         await self._journal.note(AttemptFailed(self.kept.id, text))
         if self.kept.attempts >= self._server.attempts:
             self._gives_up(text)
@@ -246,8 +248,8 @@ class Turn(Generic[Deps, Output]):
             how = "cancelled"
         if self._desk is not None:
             await self._desk.cancel()
-        usage = copied(self.usage) if self._used is None else self._used
-        ended = self._journal.note(Ended(self.kept.id, how, f"{type(error).__name__}: {error}", usage))
+        usage = self._used = copied(self.usage)
+        ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
         self._is_counted = True
         await ended
 
@@ -265,6 +267,7 @@ class Turn(Generic[Deps, Output]):
             else:
                 self.outcome.set_exception(error)
                 self.outcome.exception()  # whoever asked may be gone: it is looked at here
+        self._attempt = None  # its run holds a lot, and a turn that is over is kept for a while
         self._ended(self)
 
     def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
@@ -273,3 +276,7 @@ class Turn(Generic[Deps, Output]):
         reason = self._server_ends or self.process.reason
         # A task that is cancelled before its first step cannot say itself why it ends.
         return asyncio.CancelledError() if reason is None else ServerDied(self.process.path, reason)
+
+
+def _text(error: Exception) -> str:
+    return error.error if isinstance(error, TurnSetAside) else f"{type(error).__name__}: {error}"

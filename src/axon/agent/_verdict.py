@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, TypeAlias, cast, get_args
 
 from pydantic_ai import exceptions as raised
@@ -19,30 +20,32 @@ Action: TypeAlias = Literal["retry", "fail", "crash"]
 its supervisor counts it and decides, and the next incarnation goes on from the last checkpoint.
 """
 
-ACTIONS: Mapping[type[BaseException], Action] = {
-    # the provider is in trouble, and says so
-    raised.ModelRateLimitError: "retry",
-    raised.ModelUnavailableError: "retry",  # and ModelOverloadedError
-    raised.ModelServerError: "retry",
-    raised.ModelConnectionError: "retry",  # and ModelTimeoutError
-    raised.ModelRequestTimeout: "retry",
-    raised.ModelAPIError: "retry",  # such as a body that is no JSON
-    FirstTokenTimeout: "retry",
-    StreamStalled: "retry",
-    # we are
-    raised.ConcurrencyLimitExceeded: "retry",
-    # budgets, deadlines and cancellations are clean ends
-    raised.UsageLimitExceeded: "fail",
-    raised.ModelQuotaExceededError: "fail",  # HTTP 429, too, and waiting does not help
-    raised.RunCancelled: "fail",  # and RunTimedOut
-    # the same again would fail the same way
-    raised.ModelRequestRejectedError: "fail",  # authentication, not found, context window
-    raised.AgentRunError: "fail",  # behaviour of the model, content filters, what pydantic-ai adds later
-    raised.UserError: "fail",
-    AxonError: "fail",
-    # everything else is a fault of a tool, a hook or a validator
-    Exception: "crash",
-}
+ACTIONS: Mapping[type[BaseException], Action] = MappingProxyType(
+    {
+        # the provider is in trouble, and says so
+        raised.ModelRateLimitError: "retry",
+        raised.ModelUnavailableError: "retry",  # and ModelOverloadedError
+        raised.ModelServerError: "retry",
+        raised.ModelConnectionError: "retry",  # and ModelTimeoutError
+        raised.ModelRequestTimeout: "retry",
+        raised.ModelAPIError: "retry",  # such as a body that is no JSON
+        FirstTokenTimeout: "retry",
+        StreamStalled: "retry",
+        # we are
+        raised.ConcurrencyLimitExceeded: "retry",
+        # budgets, deadlines and cancellations are clean ends
+        raised.UsageLimitExceeded: "fail",
+        raised.ModelQuotaExceededError: "fail",  # HTTP 429, too, and waiting does not help
+        raised.RunCancelled: "fail",  # and RunTimedOut
+        # the same again would fail the same way
+        raised.ModelRequestRejectedError: "fail",  # authentication, not found, context window
+        raised.AgentRunError: "fail",  # behaviour of the model, content filters, what pydantic-ai adds later
+        raised.UserError: "fail",
+        AxonError: "fail",
+        # everything else is a fault of a tool, a hook or a validator
+        Exception: "crash",
+    }
+)
 """What an agent with a store does; the nearest class counts. `on_error=` comes before it."""
 
 LONGEST_PAUSE = 60.0
