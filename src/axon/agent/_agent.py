@@ -13,7 +13,7 @@ from pydantic_ai.messages import AgentStreamEvent, ModelMessage
 from pydantic_ai.models import KnownModelName, Model
 from typing_extensions import TypeVar
 
-from ..errors import AxonError, InvalidOption
+from ..errors import InvalidOption
 from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
 from ..registry import register, whereis
 from ..server import Stop, call, checked_name, from_thread, stream
@@ -24,7 +24,7 @@ from ._control import AgentControl
 from ._feed import parsed_id
 from ._journal import Journal
 from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
-from ._replies import events_of, refused, text_pieces
+from ._replies import answer_to, events_of, text_pieces
 from ._state import AgentState
 from ._stream import RunStream
 from ._turn import Turn
@@ -81,7 +81,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     request and no finished tool call is done twice. Default none. on_error: what is done about classes of errors,
     before the table `axon.agent.ACTIONS`. attempts: how often a turn is tried from one checkpoint before it is set
     aside, default 3. when_busy: default `queue`. approval_timeout: seconds until an approval expires, which is a denial;
-    default never.
+    default never. passivate_after: seconds after which an idle agent gives its messages back to the store, to fetch them
+    when it is asked again; default never.
 
     request_timeout: seconds a model request may take, with all retries and the reading of its stream, where no model
     settings say otherwise; default 120. first_token_timeout, stall_timeout: seconds a streamed answer may take to
@@ -118,6 +119,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     stall_timeout: float | None = field(default=TOKEN_TIMEOUT, kw_only=True)
     tool_timeout: float | None = field(default=None, kw_only=True)
     stream_buffer: int = field(default=1024, kw_only=True)
+    passivate_after: float | None = field(default=None, kw_only=True)
 
     trap_exit: ClassVar[bool] = True  # so that `terminate` ends the runs in order
 
@@ -133,7 +135,14 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             raise InvalidOption(
                 "model_settings", settings, "pydantic_ai.ModelSettings, a function that returns them, or None"
             )
-        for option in ("request_timeout", "first_token_timeout", "stall_timeout", "tool_timeout", "approval_timeout"):
+        for option in (
+            "request_timeout",
+            "first_token_timeout",
+            "stall_timeout",
+            "tool_timeout",
+            "approval_timeout",
+            "passivate_after",
+        ):
             seconds = getattr(self, option)
             if seconds is not None and not checked_seconds(seconds, option) > 0:
                 raise InvalidOption(option, seconds, "a number of seconds > 0, or None")
@@ -143,6 +152,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
                 raise InvalidOption(option, number, "a number >= 1")
         if self.when_busy not in get_args(WhenBusy):
             raise InvalidOption("when_busy", self.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
+        if self.passivate_after is not None and self.store is None:
+            raise InvalidOption("passivate_after", self.passivate_after, "None without a store to give the messages to")
         checked_actions(self.on_error)
         if self.store is not None and not isinstance(self.store, Store):
             raise InvalidOption("store", self.store, "an axon.store.Store, such as SQLiteStore('agents.db'), or None")
@@ -258,10 +269,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
     @call(timeout=None)
     def _run(self, state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Output]]:
-        try:
-            return state.admit(order, streamed=False)[0]
-        except AxonError as error:
-            return refused(state.process, error)
+        return state.passivation.when_active(lambda: answer_to(state, order))
 
     @stream(timeout=None)
     def _text(self, state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, str], None]:

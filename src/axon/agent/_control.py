@@ -46,9 +46,9 @@ class AgentControl(GenServer[AgentState]):
         return state.status()
 
     @call
-    def messages(self, state: AgentState) -> list[ModelMessage]:
+    def messages(self, state: AgentState) -> asyncio.Future[list[ModelMessage]]:
         """The conversation so far, without the run under way. The messages are not copied: read them only."""
-        return list(state.journal.kept.messages)
+        return state.passivation.when_active(state.messages)
 
     @call
     def usage(self, state: AgentState) -> RunUsage:

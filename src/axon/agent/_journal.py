@@ -8,7 +8,7 @@ from contextvars import copy_context
 
 from ..errors import ProcessDead
 from ..process import Process
-from ..store import ApprovalRequest, MemoryStore, Store
+from ..store import ApprovalRequest, MemoryStore, Stale, Store
 from ._kept import SNAPSHOTS, Kept, replayed
 from ._records import Step, encoded
 
@@ -88,6 +88,23 @@ class Journal:
         else:
             await self.note(step, approvals)
 
+    def put_down(self) -> bool:
+        """Forget what the store has, until `take_up`; returns False while something is still to be written."""
+        if self.store is None or self._writer is not None or self.kept.queue:
+            return False
+        self.kept = Kept(spent=self.kept.spent)
+        return True
+
+    async def take_up(self) -> None:
+        """Read again what was put down. Raises `Stale` if somebody else has it now."""
+        assert self.store is not None, "only what is in a store can be put down"
+        await self.flushed()
+        found = await self.store.read(self.key)
+        epoch, version = (0, 0) if found is None else (found.epoch, found.version)
+        if found is None or epoch != self.epoch or version != self._version:
+            raise Stale(self.key, epoch=self.epoch, version=self._version, current_epoch=epoch, current_version=version)
+        self.kept = replayed(found)
+
     async def flushed(self) -> None:
         """Wait until all that was noted is kept."""
         if self._writer is not None:
@@ -121,7 +138,7 @@ class Journal:
 
     async def _compact_if_due(self, store: Store) -> None:
         """Between turns a snapshot takes the place of many records, so that a start need not read them all."""
-        if not self._queue and not self.kept.queue and self._records > COMPACT_AFTER + 4 * len(self.kept.messages):
+        if not self._queue and not self.kept.queue and self._records > COMPACT_AFTER + len(self.kept.messages):
             snapshot = SNAPSHOTS.record(self.kept)
             await store.compact(self.key, snapshot, epoch=self.epoch, version=self._version)
             self._records = 0

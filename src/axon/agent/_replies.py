@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from pydantic_ai import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.messages import ModelResponse, TextPart
 
 from ..errors import AxonError
-from ..process import Process
 from ._order import Order
 from ._state import Admitted, AgentState
 from ._text import BREAK, Event, text_of
 
 
-def refused(process: Process, error: Exception) -> asyncio.Future[Any]:
-    """An answer that is this error."""
-    answer: asyncio.Future[Any] = process.runtime.loop.create_future()
-    answer.set_exception(error)
-    return answer
+def answer_to(state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Any]]:
+    """The result of a turn, which begins now if it has not; or why it is refused."""
+    try:
+        return state.admit(order, streamed=False)[0]
+    except AxonError as error:
+        refused: asyncio.Future[Any] = state.process.runtime.loop.create_future()
+        refused.set_exception(error)
+        return refused
 
 
 def events_of(state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, Any], None]:
     """The events of a turn, which begins now if it has not."""
+    if state.passivation.passive:
+        return _when_active(state, lambda: events_of(state, order, after))
     admitted = _admitted(state, order)
     if isinstance(admitted, AxonError):
         return _raising(admitted)
@@ -34,6 +39,8 @@ def events_of(state: AgentState, order: Order, after: str | None) -> AsyncGenera
 
 def text_pieces(state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, str], None]:
     """The text of a turn, which begins now if it has not."""
+    if state.passivation.passive:
+        return _when_active(state, lambda: text_pieces(state, order, after))
     admitted = _admitted(state, order)
     if isinstance(admitted, AxonError):
         return _raising(admitted)
@@ -46,6 +53,19 @@ def _admitted(state: AgentState, order: Order) -> Admitted | AxonError:
         return state.admit(order, streamed=True)
     except AxonError as error:
         return error
+
+
+async def _when_active(
+    state: AgentState, make: Callable[[], AsyncGenerator[tuple[str, Any], None]]
+) -> AsyncGenerator[tuple[str, Any], None]:
+    def begin() -> asyncio.Future[AsyncGenerator[tuple[str, Any], None]]:
+        begun = state.process.runtime.loop.create_future()
+        begun.set_result(make())
+        return begun
+
+    async with aclosing(await state.passivation.when_active(begin)) as items:
+        async for item in items:
+            yield item
 
 
 async def _raising(error: AxonError) -> AsyncGenerator[Any, None]:

@@ -6,9 +6,10 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic_ai import AgentRunResult
+from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
 from ..errors import CallCycle
@@ -22,6 +23,7 @@ from ._feed import Feed
 from ._journal import NOW, Journal
 from ._kept import KeptTurn
 from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
+from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
 from ._status import AgentStatus, RunningTool
 from ._text import Event
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 RECENT = 2
 """Turns that are over whose events are still kept, for readers that come back."""
+
+R = TypeVar("R")
 
 Admitted: TypeAlias = "tuple[asyncio.Future[AgentRunResult[Any]], Feed[Event] | None]"
 """The answer to come, and the events, if they are kept."""
@@ -52,6 +56,10 @@ class AgentState:
     cancelled: list[Reply[bool]] = field(default_factory=list[Reply[bool]])
     recent: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     since: float = 0.0
+    passivation: Passivation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.passivation = Passivation(self.journal, self.server.passivate_after, self.crash)
 
     # -- messages
 
@@ -152,7 +160,9 @@ class AgentState:
         head = self.journal.kept.head
         if head is None:
             self.since = self.process.runtime.loop.time()
+            self.passivation.idle(self.recent.clear)
         else:
+            self.passivation.busy()
             self.current = self.turns[head.id]
             self.current.start()
 
@@ -186,6 +196,10 @@ class AgentState:
             await self.journal.flushed()
 
     # -- control
+
+    def messages(self) -> asyncio.Future[list[ModelMessage]]:
+        """The conversation so far."""
+        return _done(self.process, list(self.journal.kept.messages))
 
     def reset(self) -> None:
         """Begin a new conversation after the turns that are there."""
@@ -259,8 +273,8 @@ def _check(id: str, fingerprint: str, kept: str) -> None:
         raise MessageIdReused(id)
 
 
-def _done(process: Process, value: bool) -> asyncio.Future[bool]:
-    done: asyncio.Future[bool] = process.runtime.loop.create_future()
+def _done(process: Process, value: R) -> asyncio.Future[R]:
+    done: asyncio.Future[R] = process.runtime.loop.create_future()
     done.set_result(value)
     return done
 
