@@ -1,6 +1,6 @@
 """An agent with a store is killed in the middle of its work, and goes on from its last finished step.
 
-The model is a function, so that this needs no key; give `AgentServer(clerk, model="openai:gpt-5", ...)` for a real one.
+The model is a function, so that this needs no key; give `model="openai:gpt-5"` for a real one.
 """
 
 import asyncio
@@ -22,9 +22,8 @@ began = asyncio.Event()
 
 def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     print(f"the model is asked, after {len(messages) - 1} messages")
-    if len(messages) == 1:
-        return ModelResponse(parts=[ToolCallPart("book", {"room": "blue"})])
-    return ModelResponse(parts=[TextPart("The blue room is yours.")])
+    answer = ToolCallPart("book", {"room": "blue"}) if len(messages) == 1 else TextPart("The blue room is yours.")
+    return ModelResponse(parts=[answer])
 
 
 clerk = Agent(FunctionModel(think), name="clerk")

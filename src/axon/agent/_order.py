@@ -109,14 +109,21 @@ def fingerprint_of(prompt: Prompt | None) -> str:
 
 
 def kept_order(
-    order: Order, agent: AbstractAgent[Any, Any], left: float | None, *, streamed: bool, first: bool, durable: bool
+    order: Order,
+    agent: AbstractAgent[Any, Any],
+    fingerprint: str,
+    left: float | None,
+    *,
+    streamed: bool,
+    first: bool,
+    durable: bool,
 ) -> Accepted:
     """The record of an order; `left` are the seconds it has."""
     history = order.message_history
     return Accepted(
         order.message_id,
         None if order.prompt is None else content_of(order.prompt),
-        fingerprint_of(order.prompt),
+        fingerprint,
         None if history is None else list(history),
         order.deferred_tool_results,
         order.usage_limits,

@@ -83,7 +83,7 @@ class AgentState:
             return given, None if recent is None else recent.feed
         turn = self._meanwhile(order, fingerprint) if self.turns else None
         if turn is None:
-            turn = self._accept(order, streamed=streamed)
+            turn = self._accept(order, fingerprint, streamed=streamed)
         return turn.outcome, turn.feed
 
     def _turn_of(self, id: str) -> Turn[Any, Any] | None:
@@ -102,12 +102,14 @@ class AgentState:
                 return self.current
         return None
 
-    def _accept(self, order: Order, *, streamed: bool) -> Turn[Any, Any]:
+    def _accept(self, order: Order, fingerprint: str, *, streamed: bool) -> Turn[Any, Any]:
         due = deadline_at.get()
         left = None if due is None else due - self.process.runtime.loop.time()
         interrupts = self.server.when_busy == "interrupt" and self.current is not None
         durable = self.journal.store is not None
-        record = kept_order(order, self.server.agent, left, streamed=streamed, first=interrupts, durable=durable)
+        record = kept_order(
+            order, self.server.agent, fingerprint, left, streamed=streamed, first=interrupts, durable=durable
+        )
         accepted = self.journal.note(record)
         kept = self.journal.kept.turn(order.message_id)
         assert kept is not None, "a message that was accepted has a turn"
