@@ -53,10 +53,10 @@ class Turn(Generic[Deps, Output]):
         ended: Callable[[Turn[Any, Any]], None],
         crash: Callable[[Exception], None],
     ) -> None:
-        self.kept = kept
-        self.order = order
+        self.kept: KeptTurn = kept
+        self.order: Order = order
         self.process: Process = journal.process
-        self.activity = Activity()
+        self.activity: Activity = Activity()
         self.feed: Feed[Event] = Feed(journal.epoch, server.stream_buffer)
         self.due: float | None = deadline_at.get()
         loop = self.process.runtime.loop
