@@ -15,8 +15,13 @@ from hypothesis import settings
 from axon.testing import assert_no_leaks, virtual_clock
 from loops import SEED, a_loop
 
+if SEED is not None:
+    os.environ.setdefault("AXON_EXAMPLES", "10")  # many seeds bring more than many examples under each
+
 # On a loaded machine an example may take long, which is no failure; pytest-timeout ends those that hang.
 settings.register_profile("axon", deadline=None, max_examples=int(os.environ.get("AXON_EXAMPLES", "100")))
+if SEED is not None:  # which alone decides what happens, not what failed before
+    settings.register_profile("axon", settings.get_profile("axon"), database=None)
 settings.load_profile("axon")
 
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.

@@ -50,7 +50,7 @@ class Letter:
     path: str
     message: object = field(repr=False)
     why: Why
-    when: float = field(default_factory=time.time)
+    when: float = field(default_factory=lambda: time.time())  # looked up each time: a simulation has a clock of its own
     send_again: Callable[[], None] | None = field(default=None, repr=False)
     """Sends it to the same address; None for a call, whose caller has gone."""
 

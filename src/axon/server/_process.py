@@ -394,7 +394,8 @@ class ServerProcess(MailboxProcess):
                 dead_letter(self.handle, self.slot, item, "died before handling it")
         for work in list(self.work or ()):
             work.cancel()
-        while self.room:
-            self.make_room()
+        for waiter in self.room or ():
+            if not waiter.done():
+                waiter.set_result(None)
         self.cancel_idle()
         self.item = self.state = self.parting = None
