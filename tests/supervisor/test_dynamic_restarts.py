@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from parts import Boom, Log, at, crash, end, fails_from, fails_on, ignores_on, part, settle, statuses, takes
+from parts import Boom, Log, at, crash, end, fails_from, fails_on, ignores_on, part, settle, statuses, takes, watching
 from tenacity import wait_fixed
 
 import axon
@@ -69,7 +69,7 @@ async def test_a36_the_siblings_do_not_notice() -> None:
 async def test_a46_a49_the_budget_is_shared_by_all_children() -> None:
     log = Log()
     sup = await axon.start(DynamicSupervisor(max_restarts=2))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     handles = [await sup.start_child(part(label, log)) for label in "abc"]
     log.clear()
     for handle in handles:
@@ -117,7 +117,7 @@ async def test_a52_starting_and_ending_by_hand_never_counts() -> None:
 async def test_a54_a_restart_that_fails_is_tried_again_and_every_attempt_counts() -> None:
     log = Log()
     sup = await axon.start(DynamicSupervisor(max_restarts=3))
-    down = asyncio.create_task(axon.wait_down(sup))
+    down = await watching(sup)
     handle = await sup.start_child(part("a", log, begin=fails_from(2)))
     log.clear()
     await crash(handle)

@@ -19,6 +19,7 @@ from parts import (
     now,
     part,
     settle,
+    watching,
 )
 from tenacity import wait_fixed
 
@@ -179,7 +180,7 @@ async def test_a28_nor_does_one_that_is_killed_in_the_middle_of_its_stop() -> No
     log = Log()
     sup = await axon.start(DynamicSupervisor())
     handles = await started(sup, [part("a", log, finish=lasts(1)), part("b", log, Loose)])
-    downs = [asyncio.create_task(axon.wait_down(handle)) for handle in handles]
+    downs = [await watching(handle) for handle in handles]
     stopping = asyncio.create_task(axon.stop(sup))
     await settle()
     axon.exit(sup, axon.kill)
