@@ -138,7 +138,7 @@ async def test_a55_between_two_attempts_it_answers_calls() -> None:
         handle.crash(Boom())
         while log.starts["a"] < 2:
             await sup.count_children()
-        for _ in range(3):
+        while len(seen) < 3:
             seen.append(await statuses(sup))
         await eventually(lambda: axon.whereis(handle))
         assert seen == [{"a": "restarting"}] * 3
