@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 from parts import Boom, Log, at, crash, end, fails_from, fails_on, ignores_on, part, settle, statuses, takes, watching
@@ -127,7 +128,7 @@ async def test_a54_a_restart_that_fails_is_tried_again_and_every_attempt_counts(
 
 async def test_a55_between_two_attempts_it_answers_calls() -> None:
     log = Log()
-    seen: list[dict[str, str]] = []
+    seen: list[Mapping[str, str]] = []
 
     def begin(number: int) -> None:
         if number > 1 and len(seen) < 3:

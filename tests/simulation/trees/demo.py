@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,10 +47,11 @@ MOST_RESTARTS = {"demo": 3, "demo/researchers": 10}
 
 @dataclass
 class Book:
-    """What was seen of the tree's processes."""
+    """What was seen of the tree's processes; orphans are those whose supervisor was killed and who still clean up."""
 
     witness: Witness
     alive: set[str] = field(default_factory=set[str])
+    orphans: Counter[str] = field(default_factory=Counter[str])
     gave_up: bool = False
 
     def open(self) -> None:
@@ -63,7 +65,14 @@ class Book:
         self.alive.add(event.path)
 
     def exited(self, event: ProcessExited) -> None:
+        if self.orphans[event.path]:
+            self.orphans[event.path] -= 1
+            return
         self.alive.discard(event.path)
+        left = {path for path in self.alive if path.startswith(f"{event.path}/")}
+        self.witness.rule(not left or event.reason is axon.killed, f"{event.path} ended before {sorted(left)}")
+        self.alive -= left
+        self.orphans.update(left)
 
     def restarted(self, event: ChildRestarted) -> None:
         most = MOST_RESTARTS[event.path.rpartition("/")[0]]
@@ -177,7 +186,8 @@ async def program(witness: Witness) -> None:
             [ended] = await asyncio.gather(working, return_exceptions=True)
             took = loop.time() - began
     witness.rule(not interrupted or took < 2, f"the demo took {took:g} s to stop")
-    witness.rule(not book.alive, f"the demo has left {sorted(book.alive)}")
+    left = sorted(book.alive) + sorted(book.orphans.elements())
+    witness.rule(not left, f"the demo has left {left}")
     if isinstance(ended, list):
         check_answers(book, desk, model)
     elif isinstance(ended, SupervisorDied):
