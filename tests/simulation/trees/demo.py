@@ -162,7 +162,7 @@ def check_conversation(book: Book, messages: list[ModelMessage]) -> None:
 async def program(witness: Witness) -> None:
     book = Book(witness)
     book.open()
-    questions = list(QUESTIONS[: random.randrange(1, len(QUESTIONS) + 1)])
+    questions: list[str] = list(QUESTIONS[: random.randrange(1, len(QUESTIONS) + 1)])
     model = ScriptedModel(*(response(number) for number in range(RESPONSES)))
     screen = Screen(Console(file=io.StringIO()))
     screen.listen()
