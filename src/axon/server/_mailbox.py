@@ -125,6 +125,12 @@ class MailboxProcess(Process):
         if self.room and not self.room[0].done() and not self.is_full():
             self.room[0].set_result(None)
 
+    def clear_line(self) -> None:
+        """It is dead: all who wait to offer a message go on, and see."""
+        for waiter in self.room or ():
+            if not waiter.done():
+                waiter.set_result(None)
+
     def arm_idle(self, seconds: float) -> None:
         """Deliver `IdleTimeout` if no message comes for so long."""
         self.cancel_idle()

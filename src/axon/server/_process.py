@@ -394,8 +394,6 @@ class ServerProcess(MailboxProcess):
                 dead_letter(self.handle, self.slot, item, "died before handling it")
         for work in list(self.work or ()):
             work.cancel()
-        for waiter in self.room or ():
-            if not waiter.done():
-                waiter.set_result(None)
+        self.clear_line()
         self.cancel_idle()
         self.item = self.state = self.parting = None
