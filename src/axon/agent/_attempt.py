@@ -48,6 +48,7 @@ class Attempt(Generic[Deps, Output]):
         self.desk = desk
         self.request_timeout: float | None = server.request_timeout
         self.tool_timeout: float | None = server.tool_timeout
+        self.wrapping: asyncio.Task[Any] | None = None
         self._server = server
         self._journal = journal
         self._order = order
@@ -67,6 +68,13 @@ class Attempt(Generic[Deps, Output]):
 
     async def run(self, token: CancellationToken) -> AgentRunResult[Output]:
         """Run to the end. Raises what the run raises."""
+        try:
+            return await self._drive(token)
+        finally:
+            if self.wrapping is not None:
+                self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
+
+    async def _drive(self, token: CancellationToken) -> AgentRunResult[Output]:
         server, order, kept = self._server, self._order, self.kept
         resumed = kept.responses > 0
         async with server.agent.iter(

@@ -61,6 +61,7 @@ class Hooks(AbstractCapability[Any]):
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """The run has a task of its own in pydantic-ai."""
+        self.attempt.wrapping = asyncio.current_task()
         try:
             return await handler()
         except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
