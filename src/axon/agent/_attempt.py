@@ -14,12 +14,13 @@ from pydantic_ai.run import AgentRun
 from pydantic_ai.usage import RunUsage
 
 from ._approvals import Desk
-from ._errors import FirstTokenTimeout, StreamStalled
+from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
 from ._hooks import Hooks, Replay
 from ._journal import Journal
 from ._kept import KeptTurn, patch
 from ._order import Order
+from ._plain import plain_settings
 from ._records import Content, Responded, Step
 from ._status import Activity
 from ._text import Event
@@ -69,35 +70,45 @@ class Attempt(Generic[Deps, Output]):
         """Run to the end. Raises what the run raises."""
         server, order, kept = self._server, self._order, self.kept
         resumed = kept.responses > 0
+        plain = plain_settings(server)
         async with server.agent.iter(
             None if resumed else order.prompt,
             deps=cast("Deps", server.deps if order.deps is None else order.deps),
             message_history=self._history(),
             deferred_tool_results=None if resumed else order.deferred_tool_results,
             model=server.model,
-            model_settings=server.model_settings,
+            model_settings=server.model_settings if plain is None else plain,
             usage=copied(kept.before if self._replaying else kept.usage),
             usage_limits=order.usage_limits or server.usage_limits,
             cancellation_token=token,
-            capabilities=[(Replay if self._replaying else Hooks)(attempt=self)],
+            capabilities=[(Replay if self._replaying else Hooks)(attempt=self)] if plain is None else None,
             infer_name=False,
         ) as run:
             self._run = run
             if not self._replaying:
                 self._enqueue_kept()
-            async for node in run:
-                if kept.accepted.streamed:
-                    if Agent.is_model_request_node(node):
-                        await self._stream_model(run, node)
-                    elif Agent.is_call_tools_node(node):
-                        async with node.stream(run.ctx) as events:
-                            async for event in events:
-                                await self._publish(event)
+            left: SystemExit | None = None
+            try:
+                await self._drive(run)
+            except SystemExit as error:  # pydantic-ai would raise it in a task, where it ends the event loop (rule Z7)
+                left = error
+        if left is not None:
+            raise ExitRefused("the run", left) from left
         result = run.result
         assert result is not None, "a run that did not raise has a result"
         if resumed:
             result._new_message_index = kept.start
         return result
+
+    async def _drive(self, run: AgentRun[Deps, Output]) -> None:
+        async for node in run:
+            if self.kept.accepted.streamed:
+                if Agent.is_model_request_node(node):
+                    await self._stream_model(run, node)
+                elif Agent.is_call_tools_node(node):
+                    async with node.stream(run.ctx) as events:
+                        async for event in events:
+                            await self._publish(event)
 
     def _history(self) -> Sequence[ModelMessage]:
         history = self.kept.history
