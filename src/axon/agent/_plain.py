@@ -1,10 +1,11 @@
-"""Runs with nothing in them to watch: an agent that only talks to its model costs little more than pydantic-ai itself."""
+"""What can be told of a run before it begins, so that nothing in it has to be watched for the sake of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai import Agent, ModelSettings
+from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
 from pydantic_ai.toolsets import FunctionToolset
 
@@ -15,29 +16,32 @@ BUILT_IN = frozenset(type(capability) for capability in Agent(name="plain").root
 """The capabilities that every agent has."""
 
 
-def plain_settings(server: AgentServer[Any, Any]) -> ModelSettings | None:
-    """The settings, `request_timeout` among them, of runs that need no hooks; None if they need them.
-
-    A capability of one run makes pydantic-ai put all of the agent's together anew, 0.3 ms of CPU each time. It is left
-    out where nothing would come of it: nothing is kept, nothing is tried again, there is no tool, the agent has no
-    capability of its own, and what the limit of a request is can be told before the run.
+def settings_of(server: AgentServer[Any, Any]) -> ModelSettings | None:
+    """The settings for a run with the default limit of a request among them, unless the agent, its model or the server
+    have another one; None if only the run can tell, since a function or a capability gives settings.
     """
     agent, given = server.agent, server.model_settings
-    if server.store is not None or server.on_error or type(agent) is not Agent or not _only_talks(agent):
+    if not _is_simple(agent) or callable(agent.model_settings) or callable(given):
         return None
     model = server.model or agent.model
-    model_settings = model.settings if isinstance(model, Model) else None
-    own = agent.model_settings
-    if callable(own) or callable(given):
-        return None
     settings = ModelSettings(**(given or {}))
-    if server.request_timeout is not None and not any("request_timeout" in (it or {}) for it in (model_settings, own)):
-        settings.setdefault("request_timeout", server.request_timeout)
+    if server.request_timeout is not None:
+        others = (agent.model_settings, model.settings if isinstance(model, Model) else None)
+        if not any(other and "request_timeout" in other for other in others):
+            settings.setdefault("request_timeout", server.request_timeout)
     return settings
 
 
-def _only_talks(agent: Agent[Any, Any]) -> bool:
-    own_tools, *others = agent.toolsets
-    if others or not isinstance(own_tools, FunctionToolset) or own_tools.tools:
+def only_talks(agent: AbstractAgent[Any, Any]) -> bool:
+    """Whether nothing can happen in its runs but requests to its model: it has no tools and no capabilities.
+
+    Then no capability of ours is given to its runs, for which pydantic-ai would put together all it has anew: 0.3 ms.
+    """
+    if not _is_simple(agent):
         return False
-    return all(type(capability) in BUILT_IN for capability in agent.root_capability.capabilities)
+    own_tools, *others = agent.toolsets
+    return not others and isinstance(own_tools, FunctionToolset) and not own_tools.tools
+
+
+def _is_simple(agent: AbstractAgent[Any, Any]) -> bool:
+    return type(agent) is Agent and all(type(it) in BUILT_IN for it in agent.root_capability.capabilities)
