@@ -66,7 +66,7 @@ def with_tool() -> Agent[None, str]:
 
 def conversation(messages: int) -> list[ModelMessage]:
     """One that a run has had before, so that nothing in it is new to pydantic-ai."""
-    pair = [
+    pair: list[ModelMessage] = [
         ModelRequest.user_text_prompt("What is the weather like?"),
         ModelResponse([TextPart("Fine, as ever. " * 10)]),
     ]
@@ -135,12 +135,23 @@ def bare_modes(agent: Agent[None, str]) -> dict[str, Turn]:
             async for _ in run:
                 pass
 
+    async def with_pauses() -> None:
+        """What waiting for a disk does to the same work, whoever waits: the processor's caches are cold after it."""
+        async with agent.iter("hello", message_history=[]) as run:
+            async for _ in run:
+                await asyncio.sleep(0.005)
+
     async def by_stream() -> None:
         async with agent.run_stream_events("hello", message_history=[]) as events:
             async for _ in events:
                 pass
 
-    return {"iter": by_iter, "run": lambda: agent.run("hello", message_history=[]), "streamed": by_stream}
+    return {
+        "iter": by_iter,
+        "iter with pauses": with_pauses,
+        "run": lambda: agent.run("hello", message_history=[]),
+        "streamed": by_stream,
+    }
 
 
 def served_modes(server: AgentServer[None, str]) -> dict[str, Turn]:
@@ -198,6 +209,7 @@ async def turns() -> Figures:
         print(
             f"{'bare':10}{bare['bare run']:10.0f} run{bare['bare iter']:10.0f} iter{bare['bare streamed']:10.0f} streamed"
         )
+        print(f"{'':10}{bare['bare iter with pauses']:10.0f} iter, with 5 ms between its nodes")
         for name in found:
             cost = row[name]
             steps = (
@@ -254,7 +266,7 @@ async def memory() -> Figures:
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as home:
         store = SQLiteStore(Path(home) / "a.db", synchronous="normal")
-        agent, kept = talks(), conversation(20)
+        agent = talks()
         await (await axon.start(AgentServer[None, str](agent))).run("hello")
         sup = await axon.start(DynamicSupervisor())
         tracemalloc.start()
@@ -265,9 +277,9 @@ async def memory() -> Figures:
             gc.collect()
             before = tracemalloc.get_traced_memory()[0]
             servers = [await sup.start_child(spec) for spec in specs]
-            for server in servers if history is not None else ():
+            for server in servers if messages else ():
                 # A conversation of its own: what is read from the store again shares nothing with the others either.
-                await server.run("hello", message_history=conversation(len(history)))
+                await server.run("hello", message_history=conversation(messages))
             await asyncio.sleep(rest)
             gc.collect()
             return (tracemalloc.get_traced_memory()[0] - before) // len(servers)
@@ -278,9 +290,9 @@ async def memory() -> Figures:
                 for n in range(KEPT)
             ]
 
-        figures["never asked"] = await grown([AgentServer[None, str](agent) for _ in range(KEPT)], None, 0)
-        figures["22 messages"] = await grown(durable("idle", None), kept, 0)
-        figures["22 messages, passivated"] = await grown(durable("passive", 0.1), kept, 1)
+        figures["never asked"] = await grown([AgentServer[None, str](agent) for _ in range(KEPT)], 0, 0)
+        figures["22 messages"] = await grown(durable("idle", None), 20, 0)
+        figures["22 messages, passivated"] = await grown(durable("passive", 0.1), 20, 1)
         tracemalloc.stop()
         await axon.stop(sup)
         await store.close()
@@ -366,7 +378,7 @@ def in_a_process_of_its_own(part: str) -> Figures:
 
 def main() -> None:
     asked = [one for one in sys.argv[1:] if not one.startswith("-")]
-    if asked and asked[0] in ALONE:
+    if asked and asked[0] in ALONE:  # a process of its own
         print(json.dumps(asyncio.run(ALONE[asked[0]]())))
         return
     figures: Figures = {name: asyncio.run(part()) for name, part in PARTS.items() if not asked or name in asked}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic_ai import Agent, ModelSettings
 from pydantic_ai.agent import AbstractAgent
@@ -43,5 +43,5 @@ def only_talks(agent: AbstractAgent[Any, Any]) -> bool:
     return not others and isinstance(own_tools, FunctionToolset) and not own_tools.tools
 
 
-def _is_simple(agent: AbstractAgent[Any, Any]) -> bool:
+def _is_simple(agent: AbstractAgent[Any, Any]) -> TypeGuard[Agent[Any, Any]]:
     return type(agent) is Agent and all(type(it) in BUILT_IN for it in agent.root_capability.capabilities)
