@@ -226,10 +226,10 @@ async def turns() -> Figures:
 
 
 async def at_once() -> Figures:
-    agent = Agent[None, str](FunctionModel(three_steps), name="bench")
+    agent = Agent[object, str](FunctionModel(three_steps), name="bench")
     agent.tool_plain(look)
     sup = await axon.start(DynamicSupervisor())
-    servers = [await sup.start_child(AgentServer[None, str](agent)) for _ in range(AT_ONCE)]
+    servers = [await sup.start_child(AgentServer[object, str](agent)) for _ in range(AT_ONCE)]
     found: dict[str, list[tuple[float, float]]] = {"bare": [], "axon": []}
     for _ in range(1 if QUICK else 3):
         for name, spans in found.items():
@@ -271,9 +271,7 @@ async def memory() -> Figures:
         sup = await axon.start(DynamicSupervisor())
         tracemalloc.start()
 
-        async def grown(
-            specs: Sequence[AgentServer[None, str]], history: list[ModelMessage] | None, rest: float
-        ) -> int:
+        async def grown(specs: Sequence[AgentServer[None, str]], messages: int, rest: float) -> int:
             gc.collect()
             before = tracemalloc.get_traced_memory()[0]
             servers = [await sup.start_child(spec) for spec in specs]

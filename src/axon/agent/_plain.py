@@ -25,10 +25,9 @@ def settings_of(server: AgentServer[Any, Any]) -> ModelSettings | None:
         return None
     model = server.model or agent.model
     settings = ModelSettings(**(given or {}))
-    if server.request_timeout is not None:
-        others = (agent.model_settings, model.settings if isinstance(model, Model) else None)
-        if not any(other and "request_timeout" in other for other in others):
-            settings.setdefault("request_timeout", server.request_timeout)
+    layers = (settings, agent.model_settings, model.settings if isinstance(model, Model) else None)
+    if server.request_timeout is not None and not any(layer and "request_timeout" in layer for layer in layers):
+        settings["request_timeout"] = server.request_timeout
     return settings
 
 
