@@ -45,9 +45,9 @@ TOKEN_TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A turn's message to its server: it is over."""
+    """A turn's message to its server: it is over. The last messages of a process are kept, and a turn holds a lot."""
 
-    turn: Turn[Any, Any]
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         def ended(turn: Turn[Any, Any]) -> None:
             # To this incarnation and no other; and as a message that no mailbox limit can refuse.
             if me.reason is None:
-                me.deliver(_Ended(turn))
+                me.deliver(_Ended(turn.kept.id))
 
         def crash(error: Exception) -> None:
             if me.reason is None:
@@ -311,8 +311,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def handle_info(self, state: AgentState, message: object) -> None:
         """The end of a turn; an exit signal ends the agent as it would without `trap_exit`, but in order."""
         match message:
-            case _Ended(turn):
-                state.over(turn)
+            case _Ended(message_id):
+                state.over(state.turns[message_id])
             case _Fault(error):
                 raise error
             case Exit(reason=reason):

@@ -7,19 +7,20 @@ import copy
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pydantic_ai import Agent, AgentRunResult, CancellationToken
+from pydantic_ai import Agent, AgentRunResult, CancellationToken, ModelSettings
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.run import AgentRun
 from pydantic_ai.usage import RunUsage
 
 from ._approvals import Desk
-from ._errors import FirstTokenTimeout, StreamStalled
+from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
 from ._hooks import Hooks, Replay
 from ._journal import Journal
 from ._kept import KeptTurn, patch
 from ._order import Order
+from ._plain import only_talks, settings_of
 from ._records import Content, Responded, Step
 from ._status import Activity
 from ._text import Event
@@ -77,35 +78,53 @@ class Attempt(Generic[Deps, Output]):
     async def _drive(self, token: CancellationToken) -> AgentRunResult[Output]:
         server, order, kept = self._server, self._order, self.kept
         resumed = kept.responses > 0
+        settings = settings_of(server)
+        if settings is not None:
+            self.request_timeout = None
+        hooks = None if self._is_plain(settings) else [(Replay if self._replaying else Hooks)(attempt=self)]
         async with server.agent.iter(
             None if resumed else order.prompt,
             deps=cast("Deps", server.deps if order.deps is None else order.deps),
             message_history=self._history(),
             deferred_tool_results=None if resumed else order.deferred_tool_results,
             model=server.model,
-            model_settings=server.model_settings,
+            model_settings=server.model_settings if settings is None else settings,
             usage=copied(kept.before if self._replaying else kept.usage),
             usage_limits=order.usage_limits or server.usage_limits,
             cancellation_token=token,
-            capabilities=[(Replay if self._replaying else Hooks)(attempt=self)],
+            capabilities=hooks,
             infer_name=False,
         ) as run:
             self._run = run
             if not self._replaying:
                 self._enqueue_kept()
-            async for node in run:
-                if kept.accepted.streamed:
-                    if Agent.is_model_request_node(node):
-                        await self._stream_model(run, node)
-                    elif Agent.is_call_tools_node(node):
-                        async with node.stream(run.ctx) as events:
-                            async for event in events:
-                                await self._publish(event)
+            left: SystemExit | None = None
+            try:
+                await self._drive(run)
+            except SystemExit as error:  # pydantic-ai would raise it in a task, where it ends the event loop (rule Z7)
+                left = error
+        if left is not None:
+            raise ExitRefused("the run", left) from left
         result = run.result
         assert result is not None, "a run that did not raise has a result"
         if resumed:
             result._new_message_index = kept.start
         return result
+
+    def _is_plain(self, settings: ModelSettings | None) -> bool:
+        """Whether nothing would come of hooks: nothing is kept, or tried again, or done but talked."""
+        server = self._server
+        return settings is not None and server.store is None and not server.on_error and only_talks(server.agent)
+
+    async def _drive(self, run: AgentRun[Deps, Output]) -> None:
+        async for node in run:
+            if self.kept.accepted.streamed:
+                if Agent.is_model_request_node(node):
+                    await self._stream_model(run, node)
+                elif Agent.is_call_tools_node(node):
+                    async with node.stream(run.ctx) as events:
+                        async for event in events:
+                            await self._publish(event)
 
     def _history(self) -> Sequence[ModelMessage]:
         history = self.kept.history

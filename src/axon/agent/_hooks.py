@@ -60,7 +60,7 @@ class Hooks(AbstractCapability[Any]):
     attempt: Attempt[Any, Any]
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
-        """The run has a task of its own in pydantic-ai."""
+        """Other capabilities' hooks around the run have a task of their own in pydantic-ai."""
         self.attempt.wrapping = asyncio.current_task()
         try:
             return await handler()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
@@ -177,7 +176,10 @@ class Kept:
 
     def turn(self, id: str) -> KeptTurn | None:
         """The turn with this id, if it is not over."""
-        return next((turn for turn in self.queue if turn is not None and turn.id == id), None)
+        for turn in self.queue:
+            if turn is not None and turn.accepted.turn == id:
+                return turn
+        return None
 
     @property
     def head(self) -> KeptTurn | None:
@@ -239,11 +241,10 @@ class Kept:
 
     def _end(self, turn: KeptTurn, answer: Answer) -> None:
         self.queue.remove(turn)
-        self.spent = self.spent + answer.usage
-        for id, fingerprint in ((turn.id, answer.fingerprint), *turn.riders.items()):
-            kept = copy.copy(answer)
-            kept.fingerprint = fingerprint
-            self.answers[id] = kept
+        self.spent.incr(answer.usage)
+        self.answers[turn.id] = answer
+        for id, fingerprint in turn.riders.items():
+            self.answers[id] = replace(answer, fingerprint=fingerprint)
         while len(self.answers) > ANSWERS:
             del self.answers[next(iter(self.answers))]
 

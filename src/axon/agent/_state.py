@@ -171,7 +171,7 @@ class AgentState:
     def over(self, turn: Turn[Any, Any]) -> None:
         """A turn is over."""
         id = turn.kept.id
-        self.turns.pop(id, None)
+        del self.turns[id]
         self.recent[id] = turn
         while len(self.recent) > RECENT:
             del self.recent[next(iter(self.recent))]

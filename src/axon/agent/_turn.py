@@ -151,17 +151,19 @@ class Turn(Generic[Deps, Output]):
             raise
 
     async def _to_the_end(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
-        limit = asyncio.timeout_at(self.due)  # the asker has its own, and has heard by then
+        limit = None if self.due is None else asyncio.timeout_at(self.due)  # the asker's own is over by then
         try:
+            if limit is None:
+                return await self._tries(accepted)
             async with limit:
-                await accepted
-                await self._go
-                return await self._tries()
+                return await self._tries(accepted)
         except Exception as error:
-            await self._close(error, late=limit.expired())
+            await self._close(error, late=limit is not None and limit.expired())
             raise
 
-    async def _tries(self) -> AgentRunResult[Output]:
+    async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
+        await accepted
+        await self._go
         while True:
             if self.kept.attempts >= self._server.attempts:
                 self._gives_up(self.kept.error)
