@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from axon.agent import Boundary
+from axon.store import Record, SQLiteStore
 
 pytestmark = pytest.mark.slow
 
@@ -30,15 +34,16 @@ from pydantic_ai.models.function import FunctionModel
 from axon.cli import main
 from axon.cli.demo import _model, _program
 
+log = sys.argv.pop(1)
+
 async def respond(messages, info):
     await asyncio.sleep(0.05)
     answer = await _model._respond(messages, info)
-    with open(sys.argv[1], "a") as file:
+    with open(log, "a") as file:
         file.write("asked\\n")
     return answer
 
 _program.local_model = lambda: FunctionModel(respond)
-sys.argv[1:2] = []
 main()
 """
 """The demo with a model that is a little slower, and leaves a line in a file for each request that it answered."""
@@ -294,23 +299,23 @@ def test_a_store_that_cannot_be_read_is_kept_and_named(killed: Path, damage: str
 
 
 def test_a_record_of_a_newer_axon_keeps_the_demo_down(killed: Path) -> None:
-    from axon.store._tables import _checksum
-
-    with sqlite3.connect(killed) as db:
-        (version, kind, body) = db.execute(
-            "select version, kind, body from axon_records where key like '%researcher-1' order by version limit 1"
-        ).fetchone()
-        checksum = _checksum("axon demo 1/researcher-1", version, False, kind, 7, body)
-        db.execute(
-            "update axon_records set format = 7, checksum = ? where key like '%researcher-1' and version = ?",
-            (checksum, version),
-        )
-    db.close()
+    asyncio.run(write_a_newer_record(SQLiteStore(killed)))
     rows = contents(killed)
     status, _, errors = demo("--resume", "--store", str(killed))
     assert status == 2
-    assert "format 7 is newer" in errors
-    assert contents(killed) == rows
+    assert errors.startswith(f"axon demo: --store {str(killed)!r}: record ")
+    assert "its format 7 is newer" in errors
+    assert len(errors.splitlines()) == 1
+    assert [row for row in contents(killed) if "researcher" in row and "axon_records" in row] == [
+        row for row in rows if "researcher" in row and "axon_records" in row
+    ]
+
+
+async def write_a_newer_record(store: SQLiteStore) -> None:
+    journal = await store.open("axon demo 1/researcher-1")
+    newer = Record(Boundary.RESPONSE, b'{"turn": "question 1"}', format=7)
+    await store.append(journal.key, [newer], epoch=journal.epoch, version=journal.version)
+    await store.close()
 
 
 def contents(store: Path) -> list[str]:
@@ -335,7 +340,7 @@ def test_a_file_that_is_no_store_is_kept_and_named(asked: list[str], tmp_path: P
 @pytest.mark.parametrize("store", ["", ":memory:", "/no/such/folder/demo.db"])
 def test_a_store_that_cannot_be_is_refused(asked: list[str], store: str) -> None:
     status, _, errors = demo(*asked, "--store", store)
-    assert status == 2
+    assert (status, len(errors.splitlines())) == (2, 1)
     assert errors.startswith(f"axon demo: --store {store!r}: ")
 
 

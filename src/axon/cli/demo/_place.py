@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 
 class StoreNotUsable(ValueError):
@@ -44,12 +43,6 @@ class Place:
         self.effects: Path = path.with_name(f"{path.name}.effects")
         self._lock_file = path.with_name(f"{path.name}.lock")
         self._lock: sqlite3.Connection | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
     @property
     def resume(self) -> str:
@@ -86,9 +79,9 @@ class Place:
 
 
 def new_place(store: str | None) -> Place:
-    """Where a demo that begins is kept: in the file of `--store`, or in a new one."""
+    """Where a demo that begins is kept: in the file of `--store`, or in a new one. Raises `StoreNotUsable`."""
     if store is not None:
-        return Place(Path(store), given=True)
+        return _given(store)
     folder = state_folder()
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,12 +92,20 @@ def new_place(store: str | None) -> Place:
 
 
 def old_places(store: str | None) -> Iterator[Place]:
-    """Where a demo to go on with may be: in the file of `--store`, or in one of those made by default, latest first."""
+    """Where a demo to go on with may be: in the file of `--store`, or in one of those made by default, latest first.
+    Raises `StoreNotUsable`.
+    """
     if store is not None:
-        yield Place(Path(store), given=True)
+        yield _given(store)
         return
     for path in sorted(state_folder().glob("demo-*.db"), reverse=True):
         yield Place(path, given=False)
+
+
+def _given(store: str) -> Place:
+    if not Path(store).name or "\0" in store:
+        raise StoreNotUsable(store, "this cannot be the name of a file")
+    return Place(Path(store), given=True)
 
 
 def state_folder() -> Path:

@@ -24,10 +24,9 @@ from ._desk import Desk
 from ._effects import Effects
 from ._faults import HANG_SECONDS, Faults
 from ._folder import FolderNotFound, checked_folder
-from ._kill import DemoStore, checked_step
+from ._kill import checked_step
 from ._model import local_model
-from ._open import to_begin, to_resume
-from ._place import Place
+from ._open import Opened, to_begin, to_resume
 from ._report import Report
 from ._research import Library, checked_question, research_agent
 from ._screen import Screen, count
@@ -148,25 +147,28 @@ def tree(todo: Order, session: Session, store: Store, faults: Faults) -> Supervi
     )
 
 
-async def main(todo: Order, place: Place, store: DemoStore, pen: Pen, screen: Screen) -> int:
-    """Start the tree and get the answers; returns the exit status."""
+async def main(todo: Order, opened: Opened, screen: Screen) -> int:
+    """Do what is to be done; returns the exit status."""
     try:
-        with todo.corpus:
-            return await _main(todo, place, store, pen, screen)
-    except AxonError as error:  # of the store, whose place and cause it names
-        print(f"axon demo: {cause_of(error)}", file=sys.stderr)
-        return 1
+        return await _main(todo, opened, screen)
+    except AxonError as error:
+        cause = _of_the_store(error)
+        if cause is None:
+            raise
+        print(f"axon demo: --store {str(opened.place.path)!r}: {cause}", file=sys.stderr)
+        return 2
     finally:
-        await store.close()
+        await opened.store.close()
 
 
-async def _main(todo: Order, place: Place, store: DemoStore, pen: Pen, screen: Screen) -> int:
+async def _main(todo: Order, opened: Opened, screen: Screen) -> int:
+    place, pen = opened.place, Pen(opened.store, opened.session)
     statistics = todo.corpus.statistics
     screen.say(f"{count(statistics.files, 'file')}, {count(statistics.lines, 'line')}")
     if statistics.skipped:
         screen.say("left out: " + ", ".join(f"{n} {why}" for why, n in sorted(statistics.skipped.items())))
     await pen.open()
-    resumed = await take_over(pen, store, screen.say) if pen.session.unfinished is not None else None
+    resumed = await take_over(pen, opened.left, screen.say) if pen.session.unfinished is not None else None
     if resumed is None:
         await pen.note(todo.began)
     screen.say(f"journal: {place.path}")
@@ -174,9 +176,9 @@ async def _main(todo: Order, place: Place, store: DemoStore, pen: Pen, screen: S
     screen.listen()
     desk = Desk(pen=pen, questions=todo.began.questions, say=screen.say)
     faults = Faults(pen, Effects(place.effects), desk.asking)
-    report = Report(desk, faults, resumed, store, screen)
+    report = Report(desk, faults, resumed, opened.store, screen)
     try:
-        downs = await _work(desk, tree(todo, pen.session, store, faults), _names(todo), screen)
+        downs = await _work(desk, tree(todo, pen.session, opened.store, faults), _names(todo), screen)
     except asyncio.CancelledError:
         screen.say(f"stopped; {place.resume} goes on")
         screen.last_line({"ok": False, "stopped": "by a signal", **report.summary([])})
@@ -206,12 +208,12 @@ def _names(todo: Order) -> list[str]:
     return [f"researcher-{n + 1}" for n in range(min(RESEARCHERS, len(todo.began.questions)))]
 
 
-def cause_of(error: BaseException) -> BaseException:
-    """The error of the store behind another one, if there is one."""
-    reason: object = error
-    while isinstance(reason, BaseException) and not isinstance(reason, StoreError):
-        reason = getattr(reason, "reason", None) or reason.__cause__
-    return reason if isinstance(reason, StoreError) else error
+def _of_the_store(error: AxonError) -> StoreError | None:
+    """The store's own error, for which a process ended or did not start."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StoreError):
+        cause = cause.__cause__
+    return cause
 
 
 def run(
@@ -230,16 +232,18 @@ def run(
     """
     screen, step = Screen(console), checked_step(kill_at)
     if resume:
-        place, kept, session = to_resume(store, step, screen.say)
-        began = session.began
+        opened = to_resume(store, step, screen.say)
+        began = opened.session.began
         assert began is not None, "there is something to resume"
         todo = order(began, began.path, screen)
     else:
+        opened = None
         began = asked(ask=ask, over=over, model=model, faults=faults)
         todo = order(began, over if over is not None else began.path, screen)
-        place, kept, session = to_begin(store, step, screen.say)
-    with place:
-        status = axon.run(partial(main, todo, place, kept, Pen(kept, session), screen))
-        if session.finished and not place.given:
-            place.remove()
-        return status
+    with todo.corpus:
+        opened = opened or to_begin(store, step, screen.say)
+        status = axon.run(partial(main, todo, opened, screen))
+    if opened.session.finished and not opened.place.given:
+        opened.place.remove()
+    opened.place.release()
+    return status

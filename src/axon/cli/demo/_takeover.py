@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from axon.store import Store
-
-from ._left import Left, left_of
+from ._left import Left
 from ._screen import work
 from ._session import Answered, Owner, Pen, TakenOver
 
@@ -33,17 +31,19 @@ class Resumed:
     tool_calls: int
 
 
-async def take_over(pen: Pen, store: Store, say: Callable[[str], None]) -> Resumed:
+async def take_over(pen: Pen, agents: Mapping[str, Left], say: Callable[[str], None]) -> Resumed:
     """Take an unfinished session over, and say so. Raises `StoreError`."""
     session, before = pen.session, pen.session.owner
     assert before is not None, "there is a demo to take over"
     say(f"taken over from {before}")
     for number, answered in sorted(session.answered.items()):
-        say(f"question {number + 1}: was answered; not repeated: {work(answered.requests, answered.tool_calls)}")
+        say(
+            f"question {number + 1}: was {'answered' if answered.error is None else 'given up'}; not repeated: {work(answered.requests, answered.tool_calls)}"
+        )
     turns: list[Turn] = []
     for number, agent in sorted(session.given.items()):
         if number not in session.answered:
-            left = await left_of(store, session.key(agent))
+            left = agents[agent]
             if left.message.partition(",")[0] != f"question {number + 1}":
                 left = Left(place="before it was asked")
             turns.append(
