@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from axon.agent import Boundary
+from axon.cli._app import app
 from axon.store import Record, SQLiteStore
 
 pytestmark = pytest.mark.slow
@@ -67,6 +69,12 @@ def demo(*options: str, program: tuple[str, ...] = ("-m", "axon.cli")) -> tuple[
     command = [sys.executable, "-W", "error", *program, "demo", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def refused(*options: str) -> tuple[int, str]:
+    """What never comes to run, without a process of its own: its exit status and stderr."""
+    done = CliRunner().invoke(app, ["demo", *options])
+    return done.exit_code, done.stderr
 
 
 def begun(*options: str, program: tuple[str, ...] = ("-m", "axon.cli")) -> subprocess.Popen[str]:
@@ -121,7 +129,7 @@ def nothing_was_done_twice(
     assert set(made.values()) == {1}
 
 
-@pytest.mark.parametrize("step", ["accepted", "response", "tool_intended", "tool_done", "committed", "1", "15"])
+@pytest.mark.parametrize("step", ["response", "tool_intended", "tool_done", "15"])
 def test_a_killed_demo_goes_on_with_nothing_done_twice(
     asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]], step: str
 ) -> None:
@@ -161,7 +169,7 @@ def test_killed_again_and_again_it_comes_to_its_end(
     assert sorted(fault["fault"] for fault in found["faults"]) == ["agent hangs", "agent is killed", "tool raises"]
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.12, 0.25, 0.4])
+@pytest.mark.parametrize("delay", [0.0, 0.2])
 def test_a_kill_from_outside_at_any_moment(
     asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]], delay: float
 ) -> None:
@@ -194,13 +202,9 @@ def test_without_store_it_goes_on_with_the_last_one_and_leaves_nothing(asked: li
 
 
 def test_it_says_how_to_kill_it_and_how_to_go_on(asked: list[str], tmp_path: Path) -> None:
-    process = begun(*asked[:2], "--over", asked[-1], "--no-faults", "--store", str(tmp_path / "a demo.db"))
-    status, _ = ended(process)
     _, lines, _ = demo(*asked, "--no-faults", "--store", str(tmp_path / "a demo.db"))
-    assert status == 0
     (line,) = [line for line in lines if "kill -9" in line]
     assert line.endswith(f"at any moment, `axon demo --resume --store '{tmp_path / 'a demo.db'}'` goes on")
-    assert summary(lines)["ok"], "a store whose demo is finished serves another one"
 
 
 def test_a_stop_in_order_can_be_resumed_too(asked: list[str], tmp_path: Path) -> None:
@@ -218,39 +222,38 @@ def test_a_stop_in_order_can_be_resumed_too(asked: list[str], tmp_path: Path) ->
 
 
 def test_with_nothing_to_resume_it_says_so(asked: list[str], tmp_path: Path, state_folder: Path) -> None:
-    status, lines, errors = demo("--resume")
-    assert (status, lines) == (3, [])
+    status, errors = refused("--resume")
+    assert status == 3
     assert errors.startswith(f"axon demo: --resume: there is nothing to resume: {state_folder} holds no demo")
 
     store = tmp_path / "demo.db"
-    status, _, errors = demo("--resume", "--store", str(store))
+    status, errors = refused("--resume", "--store", str(store))
     assert status == 3
     assert "there is nothing to resume" in errors
     assert list(tmp_path.iterdir()) == [], "looking makes no files"
 
     assert demo(*asked, "--no-faults", "--store", str(store))[0] == 0
-    assert demo("--resume", "--store", str(store))[0] == 3, "it is finished"
+    assert refused("--resume", "--store", str(store))[0] == 3, "it is finished"
+    assert demo(*asked, "--no-faults", "--store", str(store))[0] == 0, "and the store serves another one"
 
 
-def test_a_demo_that_is_not_finished_is_not_begun_anew(asked: list[str], tmp_path: Path) -> None:
-    store = tmp_path / "demo.db"
-    assert demo(*asked, "--no-faults", "--store", str(store), "--kill-at", "9")[0] == -signal.SIGKILL
-    status, _, errors = demo(*asked, "--store", str(store))
+def test_a_demo_that_is_not_finished_is_not_begun_anew(asked: list[str], killed: Path) -> None:
+    status, errors = refused(*asked, "--store", str(killed))
     assert status == 2
-    assert f"was not finished there: `axon demo --resume --store {store}` goes on with it" in errors
-    assert demo("--resume", "--store", str(store))[0] == 0
+    assert f"was not finished there: `axon demo --resume --store {killed}` goes on with it" in errors
+    assert demo("--resume", "--store", str(killed))[0] == 0
 
 
 @pytest.mark.parametrize("option", [("--ask", "Who?"), ("--over", "."), ("--model", "local"), ("--no-faults",)])
 def test_what_was_asked_is_not_changed_by_resuming(option: tuple[str, ...]) -> None:
-    status, _, errors = demo("--resume", *option)
+    status, errors = refused("--resume", *option)
     assert status == 2
     assert "cannot be given with --resume" in errors
 
 
 @pytest.mark.parametrize("step", ["0", "-1", "soon", "1.5", "²"])
 def test_a_step_that_is_none_is_refused(step: str) -> None:
-    status, _, errors = demo(f"--kill-at={step}")
+    status, errors = refused(f"--kill-at={step}")
     assert status == 2
     assert errors.startswith(f"axon demo: --kill-at {step!r}: ")
 
@@ -289,7 +292,7 @@ def test_a_store_that_cannot_be_read_is_kept_and_named(killed: Path, damage: str
         db.execute(damage)
     db.close()
     rows = contents(killed)
-    status, _, errors = demo("--resume", "--store", str(killed))
+    status, errors = refused("--resume", "--store", str(killed))
     assert status == 2
     assert errors.startswith(f"axon demo: --store {str(killed)!r}: ")
     assert DAMAGE[damage] in errors
@@ -330,7 +333,7 @@ def test_a_file_that_is_no_store_is_kept_and_named(asked: list[str], tmp_path: P
     store = tmp_path / "notes.txt"
     store.write_text("a letter to my mother " * 100)
     options = ["--resume"] if resume else asked
-    status, _, errors = demo(*options, "--store", str(store))
+    status, errors = refused(*options, "--store", str(store))
     assert status == 2
     assert errors.startswith(f"axon demo: --store {str(store)!r}: ")
     assert "it was left as it is" in errors
@@ -339,7 +342,7 @@ def test_a_file_that_is_no_store_is_kept_and_named(asked: list[str], tmp_path: P
 
 @pytest.mark.parametrize("store", ["", ":memory:", "/no/such/folder/demo.db"])
 def test_a_store_that_cannot_be_is_refused(asked: list[str], store: str) -> None:
-    status, _, errors = demo(*asked, "--store", store)
+    status, errors = refused(*asked, "--store", store)
     assert (status, len(errors.splitlines())) == (2, 1)
     assert errors.startswith(f"axon demo: --store {store!r}: ")
 
@@ -353,7 +356,7 @@ def test_of_two_demos_on_one_store_the_second_says_who_has_it(asked: list[str], 
     os.kill(process.pid, signal.SIGSTOP)
     try:
         for options in (["--resume"], asked):
-            status, _, errors = demo(*options, "--store", str(store))
+            status, errors = refused(*options, "--store", str(store))
             assert status == 2
             assert f"the demo with PID {process.pid}, started" in errors
             assert f"`kill -9 {process.pid}` ends that" in errors
@@ -367,7 +370,7 @@ def test_two_demos_without_store_do_not_meet(asked: list[str], tmp_path: Path) -
     process = begun(*asked, "--no-faults", program=("-c", COUNTED, str(tmp_path / "asked")))
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        status, _, errors = demo("--resume")
+        status, errors = refused("--resume")
         assert status == 3
         assert f"the demo with PID {process.pid}" in errors
         assert demo(*asked, "--no-faults")[0] == 0

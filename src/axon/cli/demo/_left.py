@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 
 from axon.agent import Boundary
@@ -29,7 +30,10 @@ class Left:
     place: str = ""
 
     def __str__(self) -> str:
-        return f"in the middle of {' and '.join(self.running.values())}" if self.running else self.place
+        if not self.running:
+            return self.place
+        calls = Counter(self.running.values())
+        return f"in the middle of {' and '.join(tool if n == 1 else f'{n} {tool}' for tool, n in calls.items())}"
 
 
 async def left_of(store: Store, key: str) -> Left:
