@@ -1,6 +1,6 @@
 """An agent with a store is killed in the middle of its work, and goes on from its last finished step.
 
-The model is a function, so that this needs no key; give `model="openai:gpt-5"` for a real one.
+The model is a function, so that this needs no key; for a real one write `Agent("openai:gpt-5", ...)`.
 """
 
 import asyncio

@@ -17,6 +17,14 @@ pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
 MakeCorpus = Callable[[dict[str, str | bytes]], Corpus]
 
 
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a demo keeps of itself does not go to the home of whoever runs the tests."""
+    base = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(base))
+    return base / "axon"
+
+
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> Iterator[MakeCorpus]:
     """Opens a corpus over files given as name and content, and closes it."""

@@ -44,7 +44,8 @@ def _commands(
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0917  # typer gives them by name
+    context: typer.Context,
     ask: Annotated[list[str] | None, typer.Option(help="A question; may be given several times.")] = None,
     over: Annotated[str | None, typer.Option(help="The folder to search; default: Axon's own docs.")] = None,
     model: Annotated[
@@ -53,11 +54,28 @@ def demo(
     faults: Annotated[
         bool, typer.Option(help="Whether a tool raises, an agent is killed and another hangs meanwhile.")
     ] = True,
+    store: Annotated[
+        str | None,
+        typer.Option(help="The SQLite file of the agents' journal; default: one that is removed at the end."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a demo that was killed, from where it was.")
+    ] = False,
+    kill_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEP", help="kill -9 itself after so many steps, such as 12, or at one, such as tool_done."
+        ),
+    ] = None,
 ) -> None:
     """Supervised research agents answer questions over a folder while some crash, hang and are killed.
 
+    They survive that, and also a kill -9 of the whole program: with --resume another one goes on, and nothing that is
+    finished is asked or done again.
+
     The last line is JSON: the answers, and the faults as the runtime saw them. The exit status is 0 only if every
-    question was answered and every citation checks out, 2 if an option cannot be used, 130 or 143 after a signal.
+    question was answered and every citation checks out, 2 if an option cannot be used, 3 if there is nothing to resume,
+    130 or 143 after a signal.
     """
     import pydantic_ai  # takes a second: not for `axon --help`
 
@@ -65,13 +83,38 @@ def demo(
     from .demo import _program
 
     try:
-        status = _program.run(ask=ask, over=over, model=model, faults=faults, console=_Console())
+        _refuse_with_resume(context, resume=resume)
+        status = _program.run(
+            ask=ask,
+            over=over,
+            model=model,
+            faults=faults,
+            store=store,
+            resume=resume,
+            kill_at=kill_at,
+            console=_Console(),
+        )
     except ValueError as error:
         if not hasattr(error, "option"):
             raise
         typer.echo(f"axon demo: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(getattr(error, "status", 2)) from None
     raise typer.Exit(status)
+
+
+class _NotWithResume(ValueError):
+    """An option that says what to do, beside `--resume`, which goes on with what was to be done."""
+
+    def __init__(self, option: str) -> None:
+        super().__init__(f"{option} cannot be given with --resume, which goes on with what was asked")
+        self.option = option
+
+
+def _refuse_with_resume(context: typer.Context, *, resume: bool) -> None:
+    for name in ("ask", "over", "model", "faults"):
+        source = context.get_parameter_source(name)
+        if resume and source is not None and source.name == "COMMANDLINE":
+            raise _NotWithResume(f"--{name}")
 
 
 def main() -> None:

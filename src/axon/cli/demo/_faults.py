@@ -1,71 +1,69 @@
-"""Faults on purpose: what is done to the agents while they work, and a record of what came of it."""
+"""Faults on purpose: what is done to the agents while they work."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, TypeAlias, get_args
 
 import axon
-from axon import GenServer
+from axon.agent import idempotency_key
+
+from ._effects import Effects
+from ._session import Pen, Struck
 
 Kind: TypeAlias = Literal["tool raises", "agent is killed", "agent hangs"]
 
 HANG_SECONDS = 1.5
-"""The deadline of an attempt in which the agent is made to hang, in seconds."""
+"""Seconds a tool may take while agents are made to hang, and a little more in large folders."""
 
 
 class ToolBroken(RuntimeError):
     """What a sabotaged tool raises: a defect nobody foresaw, as far as the agent can tell."""
 
 
-@dataclass
-class Fault:
-    """One fault: it strikes the given attempt at a question, when the agent's first tool starts."""
-
-    kind: Kind
-    question: int
-    attempt: int
-    agent: str | None = None
-    asker_saw: str | None = None
-
-    def hook(self, agent: GenServer[Any], name: str) -> Callable[[str], Awaitable[None]]:
-        """What the agent's tools await when they start."""
-
-        async def strike(tool: str) -> None:
-            if self.agent is not None:
-                return
-            self.agent = name
-            if self.kind == "tool raises":
-                raise ToolBroken(f"{tool}: the disk is on fire")
-            if self.kind == "agent is killed":
-                axon.exit(agent, axon.kill)
-            await asyncio.Event().wait()
-
-        return strike
-
-
-@dataclass
 class Faults:
-    """The plan: every kind strikes once, spread over the questions and, if these are few, over their attempts."""
+    """Every kind strikes once, spread over the questions, when a tool of that question's agent has done its work.
 
-    questions: int
-    enabled: bool
-    planned: list[Fault] = field(default_factory=list[Fault])
+    asking: which question each agent has, kept up to date by the desk.
+    """
 
-    def __post_init__(self) -> None:
-        if self.enabled:
-            self.planned = [
-                Fault(kind, number % self.questions, number // self.questions + 1)
-                for number, kind in enumerate(get_args(Kind))
-            ]
-
-    def due(self, question: int, attempt: int) -> Fault | None:
-        """The fault that strikes this attempt, if one does."""
-        return next((f for f in self.planned if (f.question, f.attempt) == (question, attempt)), None)
+    def __init__(self, pen: Pen, effects: Effects, asking: Mapping[str, int]) -> None:
+        self._pen = pen
+        self._effects = effects
+        self._asking = asking
+        began = pen.session.began
+        assert began is not None, "the demo has begun"
+        self._planned: list[tuple[Kind, int]] = (
+            [(kind, number % len(began.questions)) for number, kind in enumerate(get_args(Kind))]
+            if began.faults
+            else []
+        )
 
     @property
-    def struck(self) -> list[Fault]:
-        """Those that have happened."""
-        return [fault for fault in self.planned if fault.agent is not None]
+    def struck(self) -> list[Struck]:
+        """Those that have happened, in this process or an earlier one."""
+        return self._pen.session.struck
+
+    def hook(self, name: str, agent: str) -> Callable[[str], Awaitable[None]]:
+        """What the tools of the agent `name` await, which is registered as `agent`."""
+
+        async def begin(tool: str) -> None:
+            await self._effects.make(idempotency_key(), tool)
+            kind = self._due(self._asking[name])
+            if kind is not None:
+                await self._pen.note(Struck(fault=kind, question=self._asking[name], agent=name))
+                await self._strike(kind, tool, agent)
+
+        return begin
+
+    def _due(self, question: int) -> Kind | None:
+        struck = {fault.fault for fault in self.struck}
+        return next((kind for kind, number in self._planned if number == question and kind not in struck), None)
+
+    async def _strike(self, kind: Kind, tool: str, agent: str) -> None:
+        if kind == "tool raises":
+            raise ToolBroken(f"{tool}: the disk is on fire")
+        if kind == "agent is killed":
+            axon.exit(agent, axon.kill)
+        await asyncio.Event().wait()

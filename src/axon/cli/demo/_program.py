@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
-from pydantic_ai import Agent
 from pydantic_ai.models import Model, infer_model
 from rich.console import Console
 
 import axon
-from axon import Supervisor, child
-from axon.agent import AgentServer
+from axon import AxonError, Supervisor, child
+from axon.agent import AgentServer, ToolTimeout
+from axon.store import Store, StoreError
 
 from ._answer import Answer, check_citations
 from ._corpus import Corpus
-from ._desk import Answered, Desk
-from ._faults import Faults
+from ._desk import Desk
+from ._effects import Effects
+from ._faults import HANG_SECONDS, Faults
 from ._folder import FolderNotFound, checked_folder
+from ._kill import checked_step
 from ._model import local_model
+from ._open import Opened, to_begin, to_resume
+from ._report import Report
 from ._research import Library, checked_question, research_agent
-from ._screen import Screen, printable
+from ._screen import Screen, count
+from ._session import Began, Finished, Owner, Pen, Session
+from ._takeover import take_over
 from ._witness import Witness
 
 RESEARCHERS = 3
 """Agents that work side by side."""
 
-LOCAL_DEADLINE, REMOTE_DEADLINE = 15.0, 120.0
-"""Seconds an answer may take: by the local model, by a provider's."""
+LOCAL_TIMEOUT, REMOTE_TIMEOUT = 15.0, 120.0
+"""Seconds a model request may take: of the local model, of a provider's."""
+
+TOOL_TIMEOUT = 30.0
+"""Seconds a tool may take while nobody makes it hang."""
+
+TRIES = 10
+"""How often a turn is tried from one checkpoint: faults and kills may strike at the same one."""
 
 QUESTIONS = (
     "What happens to queued casts when a server crashes?",
@@ -58,34 +72,39 @@ class NoFolder(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What the command line asks for; made by `order`, which refuses what cannot be done."""
+    """What is to be done; made by `order`, which refuses what cannot be."""
 
-    questions: list[str]
+    began: Began
     corpus: Corpus
     model: Model
-    faults: bool
-    deadline: float
+
+    @property
+    def request_timeout(self) -> float:
+        """Seconds a model request may take."""
+        return LOCAL_TIMEOUT if self.began.model == "local" else REMOTE_TIMEOUT
+
+    @property
+    def tool_timeout(self) -> float:
+        """Seconds a tool may take: a search of the largest folders takes some."""
+        return HANG_SECONDS + self.corpus.statistics.passages / 10_000 if self.began.faults else TOOL_TIMEOUT
 
 
-def order(*, ask: list[str] | None, over: str | None, model: str, faults: bool, screen: Screen) -> Order:
-    """Check the options and read the folder.
-
-    Raises `QuestionError`, `FolderError`, `ModelNotUsable`, each naming the option and its value.
-    """
+def asked(*, ask: list[str] | None, over: str | None, model: str, faults: bool) -> Began:
+    """What the command line asks for. Raises `QuestionError`, `FolderError`, each naming the option and its value."""
     questions = [checked_question(question) for question in ask or QUESTIONS]
     if over == "":
         raise FolderNotFound("", "the name of a folder cannot be empty; the one we are in is '.'")
     folder, only = (Path(over), None) if over is not None else _own_documentation()
-    chosen = local_model() if model == "local" else _model(model)
-    checked_folder(folder)
-    screen.say(f"reading {folder}")
-    return Order(
-        questions=questions,
-        model=chosen,
-        corpus=Corpus.open(folder, only),
-        faults=faults,
-        deadline=LOCAL_DEADLINE if model == "local" else REMOTE_DEADLINE,
-    )
+    encoded = quote(os.fsencode(folder.absolute()))
+    return Began(owner=Owner(), questions=questions, folder=encoded, only=only, model=model, faults=faults)
+
+
+def order(began: Began, shown: str, screen: Screen) -> Order:
+    """Read the folder, and make the model. Raises `FolderError`, `ModelNotUsable`."""
+    chosen = local_model() if began.model == "local" else _model(began.model)
+    checked_folder(Path(shown))
+    screen.say(f"reading {shown}")
+    return Order(began=began, model=chosen, corpus=Corpus.open(Path(shown), began.only))
 
 
 def _own_documentation() -> tuple[Path, tuple[str, ...]]:
@@ -103,48 +122,81 @@ def _model(name: str) -> Model:
         raise ModelNotUsable(name, str(error)) from error
 
 
-def tree(agent: Agent[Library, Answer], researchers: int) -> Supervisor:
+def tree(todo: Order, session: Session, store: Store, faults: Faults) -> Supervisor:
     """The supervision tree of the demo."""
-    agents = [child(AgentServer(agent), id=name) for name in _names(researchers)]
+    agent = research_agent(todo.model)
+
+    def researcher(name: str) -> AgentServer[Library, Answer]:
+        key = session.key(name)
+        return AgentServer(
+            agent,
+            name=key,
+            store=store,
+            deps=Library(todo.corpus, faults.hook(name, key)),
+            request_timeout=todo.request_timeout,
+            tool_timeout=todo.tool_timeout,
+            on_error={ToolTimeout: "crash"},  # its supervisor starts it again at once, and the turn goes on
+            attempts=TRIES,
+        )
+
+    agents = [child(researcher(name), id=name) for name in _names(todo)]
     return Supervisor(
-        [Witness(), child(Supervisor(agents, max_restarts=10), id="researchers")],
+        [Witness(), child(Supervisor(agents, max_restarts=20), id="researchers")],
         strategy="one_for_one",
         name="demo",
     )
 
 
-async def main(order: Order, screen: Screen) -> int:
-    """Start the tree and get the answers; returns the exit status."""
-    with order.corpus as corpus:
-        screen.say(f"{_count(corpus.statistics.files, 'file')}, {_count(corpus.statistics.lines, 'line')}")
-        if corpus.statistics.skipped:
-            screen.say("left out: " + ", ".join(f"{n} {why}" for why, n in sorted(corpus.statistics.skipped.items())))
-        screen.listen()
-        desk = Desk(
-            corpus=corpus,
-            questions=order.questions,
-            faults=Faults(len(order.questions), order.faults),
-            deadline=order.deadline,
-            say=screen.say,
-        )
-        try:
-            downs = await _work(desk, order.model, screen)
-        except asyncio.CancelledError:
-            screen.last_line({"ok": False, "stopped": "by a signal", **_summary(desk, [], screen.restarts)})
+async def main(todo: Order, opened: Opened, screen: Screen) -> int:
+    """Do what is to be done; returns the exit status."""
+    try:
+        return await _main(todo, opened, screen)
+    except AxonError as error:
+        cause = _of_the_store(error)
+        if cause is None:
             raise
-        wrong = [problem for one in desk.answered if one.answer for problem in check_citations(one.answer, corpus)]
-        ok = not wrong and all(one.answer is not None for one in desk.answered)
-        _print_answers(screen.console, desk.answered)
-        screen.last_line({"ok": ok, **_summary(desk, downs, screen.restarts), "wrong_citations": wrong})
+        print(f"axon demo: --store {str(opened.place.path)!r}: {cause}", file=sys.stderr)
+        return 2
+    finally:
+        await opened.store.close()
+
+
+async def _main(todo: Order, opened: Opened, screen: Screen) -> int:
+    place, pen = opened.place, Pen(opened.store, opened.session)
+    statistics = todo.corpus.statistics
+    screen.say(f"{count(statistics.files, 'file')}, {count(statistics.lines, 'line')}")
+    if statistics.skipped:
+        screen.say("left out: " + ", ".join(f"{n} {why}" for why, n in sorted(statistics.skipped.items())))
+    await pen.open()
+    resumed = await take_over(pen, opened.left, screen.say) if pen.session.unfinished is not None else None
+    if resumed is None:
+        await pen.note(todo.began)
+    screen.say(f"journal: {place.path}")
+    screen.say(f"kill -9 {os.getpid()} ends this at any moment, {place.resume} goes on")
+    screen.listen()
+    desk = Desk(pen=pen, questions=todo.began.questions, say=screen.say)
+    faults = Faults(pen, Effects(place.effects), desk.asking)
+    report = Report(desk, faults, resumed, opened.store, screen)
+    try:
+        downs = await _work(desk, tree(todo, pen.session, opened.store, faults), _names(todo), screen)
+    except asyncio.CancelledError:
+        screen.say(f"stopped; {place.resume} goes on")
+        screen.last_line({"ok": False, "stopped": "by a signal", **report.summary([])})
+        raise
+    wrong = [problem for one in desk.answered if one.answer for problem in check_citations(one.answer, todo.corpus)]
+    ok = not wrong and all(one.answer is not None for one in desk.answered)
+    report.print_answers()
+    report.print_work()
+    screen.last_line({"ok": ok, **report.summary(downs), "wrong_citations": wrong})
+    await pen.note(Finished())
     return 0 if ok else 1
 
 
-async def _work(desk: Desk, model: Model, screen: Screen) -> list[tuple[str, str]]:
+async def _work(desk: Desk, tree: Supervisor, names: list[str], screen: Screen) -> list[tuple[str, str]]:
     """Have the desk work with agents that live in a tree as long as it does; returns how they ended meanwhile."""
-    count = min(RESEARCHERS, len(desk.questions))
-    async with tree(research_agent(model), count) as top:
+    async with tree as top:
         group, witness = top.get(Supervisor, "researchers"), top.get(Witness)
-        for name in _names(count):
+        for name in names:
             desk.agents[name] = group.get(AgentServer[Library, Answer], name)
             witness.watch(name, desk.agents[name])
         async with screen.showing(top):
@@ -152,59 +204,46 @@ async def _work(desk: Desk, model: Model, screen: Screen) -> list[tuple[str, str
         return await witness.downs()
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _names(todo: Order) -> list[str]:
+    return [f"researcher-{n + 1}" for n in range(min(RESEARCHERS, len(todo.began.questions)))]
 
 
-def _names(count: int) -> list[str]:
-    return [f"researcher-{n + 1}" for n in range(count)]
+def _of_the_store(error: AxonError) -> StoreError | None:
+    """The store's own error, for which a process ended or did not start."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StoreError):
+        cause = cause.__cause__
+    return cause
 
 
-def _print_answers(console: Console, answered: list[Answered]) -> None:
-    for one in answered:
-        console.print()
-        console.print(printable(one.question), style="bold", markup=False, highlight=False, soft_wrap=True)
-        if one.answer is None:
-            console.print(printable(f"  no answer: {one.error}"), markup=False, highlight=False, soft_wrap=True)
-        elif not one.answer.found:
-            console.print("  the folder does not say", markup=False, highlight=False)
-        for claim in one.answer.claims if one.answer is not None else ():
-            places = ", ".join(f"{c.file}:{c.first_line}-{c.last_line}" for c in claim.citations)
-            console.print(printable(f"  {claim.text}  [{places}]"), markup=False, highlight=False, soft_wrap=True)
-    console.print()
-
-
-def _summary(desk: Desk, downs: list[tuple[str, str]], restarts: dict[str, int]) -> dict[str, Any]:
-    return {
-        "answers": [
-            {
-                "question": one.question,
-                "found": one.answer is not None and one.answer.found,
-                "claims": [] if one.answer is None else [c.model_dump(mode="json") for c in one.answer.claims],
-                "error": one.error,
-                "agent": one.agent,
-                "attempts": one.attempts,
-                "seconds": round(one.seconds, 3),
-            }
-            for one in desk.answered
-        ],
-        "faults": [
-            {
-                "fault": fault.kind,
-                "agent": fault.agent,
-                "question": fault.question + 1,
-                "attempt": fault.attempt,
-                "asker_saw": fault.asker_saw,
-            }
-            for fault in desk.faults.struck
-        ],
-        "downs": [{"agent": name, "reason": reason} for name, reason in downs],
-        "restarts": restarts,
-    }
-
-
-def run(*, ask: list[str] | None, over: str | None, model: str, faults: bool, console: Console) -> int:
-    """The demo as a program: signals end it in order. Raises what `order` raises."""
-    screen = Screen(console)
-    asked = order(ask=ask, over=over, model=model, faults=faults, screen=screen)
-    return axon.run(partial(main, asked, screen))
+def run(
+    *,
+    ask: list[str] | None,
+    over: str | None,
+    model: str,
+    faults: bool,
+    store: str | None,
+    resume: bool,
+    kill_at: str | None,
+    console: Console,
+) -> int:
+    """The demo as a program: signals end it in order. Raises what `order` raises, `NoSuchStep`, `StoreNotUsable`, and
+    `NothingToResume`.
+    """
+    screen, step = Screen(console), checked_step(kill_at)
+    if resume:
+        opened = to_resume(store, step, screen.say)
+        began = opened.session.began
+        assert began is not None, "there is something to resume"
+        todo = order(began, began.path, screen)
+    else:
+        opened = None
+        began = asked(ask=ask, over=over, model=model, faults=faults)
+        todo = order(began, over if over is not None else began.path, screen)
+    with todo.corpus:
+        opened = opened or to_begin(store, step, screen.say)
+        status = axon.run(partial(main, todo, opened, screen))
+    if opened.session.finished and not opened.place.given:
+        opened.place.remove()
+    opened.place.release()
+    return status

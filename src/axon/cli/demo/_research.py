@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from pydantic_ai import Agent, ModelRetry, RunContext
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool
 from pydantic_ai.models import Model
 
 from ._answer import Answer, check_citations
@@ -16,6 +16,9 @@ MOST_LINES_READ = 200
 
 MOST_CHARACTERS = 2_000
 """`read_lines` cuts longer lines off, and ends them with " …"."""
+
+AGAIN = {"idempotent": True}
+"""What says of a tool that a call which a crash interrupted is to be made again."""
 
 INSTRUCTIONS = """\
 You answer a question from the text files of one folder, and from nothing else.
@@ -167,7 +170,7 @@ def research_agent(model: Model | str) -> Agent[Library, Answer]:
         deps_type=Library,
         output_type=Answer,
         instructions=INSTRUCTIONS,
-        tools=[search, read_lines],
+        tools=[Tool(search, metadata=AGAIN), Tool(read_lines, metadata=AGAIN)],
         retries={"tools": 3, "output": 3},
     )
     agent.output_validator(quotes_hold)

@@ -16,7 +16,7 @@ from rich.tree import Tree
 
 import axon
 from axon import GenServer, Supervisor
-from axon.agent import AgentServer
+from axon.agent import AgentServer, TurnResumed
 from axon.telemetry import ChildRestarted, ProcessCrashed, ProcessExited, attach
 
 from ._words import ESCAPE
@@ -59,6 +59,7 @@ class Screen:
         attach(self._crashed, ProcessCrashed)
         attach(self._exited, ProcessExited)
         attach(self._restarted, ChildRestarted)
+        attach(self._resumed, TurnResumed)
 
     def _crashed(self, event: ProcessCrashed) -> None:
         self.say(f"{event.path} ended with {event.reason!r}; decision of its supervisor: {event.decision}")
@@ -69,6 +70,9 @@ class Screen:
     def _restarted(self, event: ChildRestarted) -> None:
         self.restarts[event.path] = self.restarts.get(event.path, 0) + 1
         self.say(f"{event.path} was started again")
+
+    def _resumed(self, event: TurnResumed) -> None:
+        self.say(f"{event.path} goes on with {event.message_id}, after {count(event.responses, 'answer')} of its model")
 
     @asynccontextmanager
     async def showing(self, tree: Supervisor) -> AsyncGenerator[None, None]:
@@ -125,3 +129,13 @@ async def _doing(handle: GenServer[Any]) -> str:
 def printable(text: str) -> str:
     """`text` without escape sequences, and with spaces for all else that a terminal would obey."""
     return "".join(c if c.isprintable() else " " for c in ESCAPE.sub("", text))
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things in words."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def work(requests: int, tool_calls: int) -> str:
+    """What was done, in words."""
+    return f"{count(requests, 'model request')}, {count(tool_calls, 'tool call')}"
