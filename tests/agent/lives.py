@@ -1,0 +1,358 @@
+"""What a process of the kill table does with its life: it runs the survivor in a store, until it is killed, or done.
+
+Everything that happens in the world goes to a file outside the store, in order and on the disk before the next thing
+happens, so that a test sees what was done twice, whoever forgot it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pydantic_ai
+import pydantic_ai.models
+from agent_parts import texts_of
+from pydantic_ai import Agent, ModelMessage, ModelResponse, RunCancelled, RunContext
+from pydantic_ai.exceptions import ApprovalRequired
+from pydantic_ai.models.function import AgentInfo, FunctionModel
+from survivors import STEPS, World, survivor, thinking, told
+
+import axon
+from axon import Supervisor, child
+from axon.agent import AgentServer, TurnFailed, approve, deny, idempotency_key
+from axon.store import AlreadyDecided, ApprovalRequest, PostgresStore, Record, SQLiteStore, Store
+from axon.store._sql import SQLStore, Work  # to be killed in the middle of a transaction
+
+T = TypeVar("T")
+
+Moment = Literal["before", "after"]
+NEXT = "the next"
+"""Whatever is written next that was not there before: more than that the agent is up again, or a tool run again."""
+PIECE = "a piece of a stream"
+PLAN = [*STEPS[:-1], ["unlock"], STEPS[-1]]
+"""What the model says: one step more than the survivor's own, for a tool that asks for its approval by itself."""
+
+
+@dataclass
+class Life:
+    """What a process is to do. store: an expression. log: the file of what has happened. at, when: where it is killed.
+
+    grants: whether it approves what it asks for. options: of the `AgentServer`.
+    """
+
+    store: str
+    log: str
+    scenario: str = "turn"
+    at: str = ""
+    when: Moment = "before"
+    grants: bool = True
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Hiccup(Exception):  # noqa: N818
+    """An error of a provider, after which one tries again soon."""
+
+    retry_after = 0.01
+
+
+class FileWorld(World):
+    """The world as a file, which all lives write to."""
+
+    def __init__(self, life: Life) -> None:
+        super().__init__()
+        self.life = life
+        self.gate = asyncio.Event()
+        self._file = os.open(life.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._pieces = 0
+
+    def happens(self, *what: object) -> None:
+        os.write(self._file, f"{json.dumps(what)}\n".encode())
+        os.fsync(self._file)
+
+    def happened(self, *what: object) -> bool:
+        return list(what) in [event[: len(what)] for event in read_log(self.life.log)]
+
+    def request(self, place: int) -> None:
+        self.happens("request", place)
+
+    def effect(self, name: str) -> None:
+        self.happens("effect", name, idempotency_key())
+
+    def piece(self) -> None:
+        self._pieces += 1
+        if self.life.at == PIECE and self._pieces == 2:
+            self.ends()
+
+    def ends(self) -> None:
+        """Here and now, for all threads."""
+        self.happens("killed", self.life.at, self.life.when)
+        os.kill(os.getpid(), signal.SIGKILL)
+        threading.Event().wait()
+
+
+def read_log(path: str) -> list[list[Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+class Ending(SQLStore):
+    """Kills its process when it is to write what the life says: in the open transaction, or once that is committed."""
+
+    world: FileWorld
+    _strikes = False
+
+    async def append(
+        self,
+        key: str,
+        records: Sequence[Record],
+        *,
+        epoch: int,
+        version: int,
+        marker: str | None = None,
+        approvals: Sequence[ApprovalRequest] = (),
+    ) -> int:
+        steps, life = [(record.kind, json.loads(record.body)) for record in records], self.world.life
+        due = any(life.at == kind or (life.at == NEXT and self._is_new(kind, body)) for kind, body in steps)
+        self._strikes = due and life.when == "before"
+        done = await super().append(key, records, epoch=epoch, version=version, marker=marker, approvals=approvals)
+        for kind, body in steps:
+            self.world.happens("kept", kind, body["turn"], body.get("call"))
+        if due:
+            self.world.ends()
+        return done
+
+    def _is_new(self, kind: str, body: dict[str, Any]) -> bool:
+        if kind == "tool_intended":
+            return not self.world.happened("kept", kind, body["turn"], body["call"])
+        return kind not in {"accepted", "started"}
+
+    async def _do(self, key: str, work: Work[T], *, writes: bool = True) -> T:
+        strikes, self._strikes = self._strikes, False
+        if not strikes:
+            return await super()._do(key, work, writes=writes)
+
+        def and_no_more(db: Any) -> T:
+            work(db)
+            self.world.ends()
+            raise AssertionError("it was killed")
+
+        return await super()._do(key, and_no_more)
+
+
+class EndingSQLite(Ending, SQLiteStore):
+    pass
+
+
+class EndingPostgres(Ending, PostgresStore):
+    pass
+
+
+def store_of(life: Life, world: FileWorld) -> Store:
+    store: Ending = eval(life.store, {"SQLiteStore": EndingSQLite, "PostgresStore": EndingPostgres})
+    store.world = world
+    return store
+
+
+def agent_of(world: World, pace: float) -> Agent[object, str]:
+    agent = survivor(world, pace)
+
+    @agent.tool
+    async def unlock(ctx: RunContext[object]) -> str:
+        if not ctx.tool_call_approved:
+            raise ApprovalRequired
+        world.effect("unlock")
+        return "unlocked"
+
+    return agent
+
+
+# -- what the program does with its agent; it may have done a part of it in an earlier life
+
+Server = AgentServer[object, str]
+Scenario = Callable[[Server, FileWorld], Awaitable[Any]]
+
+
+async def until(agent: Server, state: str, of: str, asking: asyncio.Task[Any]) -> bool:
+    """Wait until the agent is in this state with this message; returns False if that is over."""
+    while not asking.done():
+        status = await agent.status()
+        if status.message_id == of and status.state == state:
+            return True
+        await asyncio.sleep(0.002)
+    return False
+
+
+async def turn(agent: Server, world: FileWorld) -> Any:
+    return await agent.run("go", message_id="go")
+
+
+async def stream(agent: Server, world: FileWorld) -> Any:
+    async for _ in agent.run_stream_events("go", message_id="go"):
+        pass
+    return await agent.run("go", message_id="go")
+
+
+async def steered(agent: Server, world: FileWorld) -> Any:
+    """Something is said to the turn while the model thinks for the first time."""
+    asking = asyncio.create_task(agent.run("go", message_id="go"))
+    await until(agent, "thinking", "go", asking)
+    telling = asyncio.create_task(agent.run("and hurry", message_id="hurry"))
+    while not world.happened("kept", "steered"):
+        await asyncio.sleep(0.002)
+    world.gate.set()
+    result = await asking
+    assert (await telling).output == result.output
+    return result
+
+
+async def cancelled(agent: Server, world: FileWorld) -> Any:
+    """The first turn is cancelled while the model thinks, then there is another one."""
+    asking = asyncio.create_task(agent.run("wait", message_id="wait"))
+    if await until(agent, "thinking", "wait", asking):
+        await agent.cancel()
+    try:
+        await asking
+    except (RunCancelled, TurnFailed) as ended:
+        assert "cancelled" in str(ended).lower()
+    world.gate.set()
+    return await turn(agent, world)
+
+
+async def stopped(agent: Server, world: FileWorld) -> Any:
+    """The program is stopped in order while a tool runs; the next one is not."""
+    if world.life.at != "paused":
+        return await turn(agent, world)
+    asking = asyncio.create_task(agent.run("go", message_id="go"))
+    await until(agent, "tool", "go", asking)
+    await axon.stop(agent)
+    raise AssertionError("it was killed")
+
+
+async def reset(agent: Server, world: FileWorld) -> Any:
+    """The conversation begins afresh before the second turn."""
+    await agent.run("before", message_id="before")
+    if "before" in texts_of(await agent.messages()):
+        agent.reset()
+    return await turn(agent, world)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "turn": turn,
+    "stream": stream,
+    "steered": steered,
+    "cancelled": cancelled,
+    "hiccup": turn,
+    "stopped": stopped,
+    "reset": reset,
+}
+
+
+def model_of(life: Life, world: FileWorld, pace: float) -> FunctionModel:
+    model = thinking(world, PLAN, pace)
+    function: Any = model.function
+
+    async def gated(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        await world.gate.wait()
+        return await function(messages, info)
+
+    async def hiccups(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        if len(messages) > 2 and not world.happened("hiccup"):
+            world.happens("hiccup")
+            raise Hiccup
+        return await function(messages, info)
+
+    if life.scenario in {"steered", "cancelled"}:
+        return FunctionModel(gated)
+    return FunctionModel(hiccups) if life.scenario == "hiccup" else model
+
+
+def server_of(life: Life, world: FileWorld, store: Store, pace: float) -> Server:
+    return AgentServer(
+        agent_of(world, pace),
+        model=model_of(life, world, pace),
+        name="survivor",
+        store=store,
+        on_error={Hiccup: "retry"},
+        attempts=10,
+        when_busy="steer" if life.scenario == "steered" else "queue",
+        **life.options,
+    )
+
+
+async def granting(agent: Server) -> None:
+    """Approve what is asked for, as soon as it is."""
+    while True:
+        for id in (await agent.status()).approvals:
+            with suppress(AlreadyDecided):
+                await agent.approve(id, by="a program")
+        await asyncio.sleep(0.002)
+
+
+async def agent_lives(life: Life, world: FileWorld, pace: float = 0.005) -> None:
+    store = store_of(life, world)
+    async with Supervisor([child(server_of(life, world, store, pace), id="one")]) as sup:
+        agent = sup.get(Server, "one")
+        others = [asyncio.create_task(granting(agent))] if life.grants else []
+        result = await SCENARIOS[life.scenario](agent, world)
+        for other in others:
+            other.cancel()
+        outcome = {
+            "told": told(await agent.messages()),
+            "result": told(result.all_messages()),
+            "output": result.output,
+            "requests": result.usage.requests,
+        }
+        world.happens("outcome", outcome)
+    await store.close()
+
+
+async def decider_lives(life: Life, world: FileWorld) -> None:
+    """Somebody else, who has the store alone, decides what is asked for."""
+    store = store_of(life, world)
+    for row in await store.approvals():
+        if row.pending or row.status == "expired":
+            decided = await (approve if life.scenario == "approves" else deny)(store, row.id, by="somebody else")
+            world.happens("decided", decided.id, decided.status)
+    await store.close()
+
+
+def live(life: Life) -> None:
+    """Live, and end the process."""
+    work: Coroutine[Any, Any, None]
+    world = FileWorld(life)
+    work = decider_lives(life, world) if life.scenario in {"approves", "denies"} else agent_lives(life, world)
+    try:
+        asyncio.run(work)
+    except BaseException as error:
+        world.happens("error", type(error).__name__, str(error), traceback.format_exc())
+        os._exit(1)
+    os._exit(0)
+
+
+def warm() -> None:
+    """Load and make everything once, in a world that is nobody's."""
+    import psycopg as _
+    from survivors import grant_everything
+
+    from axon.store import MemoryStore
+
+    pydantic_ai.BANNER_ENABLED = False
+    pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
+
+    async def turns() -> None:
+        store, world = MemoryStore(), World()
+        spec = AgentServer(agent_of(world, 0.0), model=thinking(world, PLAN, 0.0), name="warm", store=store)
+        async with Supervisor([child(spec, id="one")]) as sup:
+            granting = asyncio.create_task(grant_everything(store))
+            await stream(sup.get(Server, "one"), FileWorld(Life("", os.devnull)))
+            granting.cancel()
+
+    asyncio.run(turns())
