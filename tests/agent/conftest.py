@@ -34,4 +34,6 @@ def history(forge: Forge, durable: Durable, a_log: Path) -> History:
 def a_log() -> Iterator[Path]:
     """Where the world is kept: in memory, if there is such a file system, since no machine goes down here."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as home:
-        yield Path(home) / "log"
+        log = Path(home) / "log"
+        log.touch()
+        yield log

@@ -108,7 +108,7 @@ class Ledger:
             case ["kept", "tool_done" | "tool_failed" | "tool_unknown", turn, call]:
                 self.in_flight.discard((turn, call))
                 self.ended.add((turn, call))
-            case ["killed", *_]:
+            case ["killed" | "full" | "taken over", *_]:
                 self.unknown |= {(turn, call) for turn, call in self.in_flight if not call.endswith("-look")}
             case _:
                 pass

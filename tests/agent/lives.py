@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -72,7 +73,6 @@ class FileWorld(World):
         self.life = life
         self.gate = asyncio.Event()
         self._file = os.open(life.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self._pieces = 0
 
     def happens(self, *what: object) -> None:
         os.write(self._file, f"{json.dumps(what)}\n".encode())
@@ -87,9 +87,8 @@ class FileWorld(World):
     def effect(self, name: str) -> None:
         self.happens("effect", name, idempotency_key())
 
-    def piece(self) -> None:
-        self._pieces += 1
-        if self.life.at == PIECE and self._pieces == 2:
+    def piece(self, number: int) -> None:
+        if self.life.at == PIECE and number == 1:
             self.ends()
 
     def ends(self) -> None:
@@ -125,9 +124,14 @@ class Ending(SQLStore):
         done = await super().append(key, records, epoch=epoch, version=version, marker=marker, approvals=approvals)
         for kind, body in steps:
             self.world.happens("kept", kind, body["turn"], body.get("call"))
+        self.world.happens("written", self.size())
         if due:
             self.world.ends()
         return done
+
+    def size(self) -> int:
+        """Bytes of the log, where there is one."""
+        return 0
 
     def _is_new(self, kind: str, body: dict[str, Any]) -> bool:
         if kind == "tool_intended":
@@ -148,7 +152,8 @@ class Ending(SQLStore):
 
 
 class EndingSQLite(Ending, SQLiteStore):
-    pass
+    def size(self) -> int:
+        return Path(f"{self.path}-wal").stat().st_size
 
 
 class EndingPostgres(Ending, PostgresStore):
@@ -163,6 +168,13 @@ def store_of(life: Life, world: FileWorld) -> Store:
 
 def agent_of(world: World, pace: float) -> Agent[object, str]:
     agent = survivor(world, pace)
+
+    @agent.tool_plain
+    async def hold() -> str:
+        world.effect("hold")
+        while isinstance(world, FileWorld) and not world.happened("released"):
+            await asyncio.sleep(0.002)
+        return "held"
 
     @agent.tool
     async def unlock(ctx: RunContext[object]) -> str:
@@ -250,13 +262,14 @@ SCENARIOS: dict[str, Scenario] = {
     "steered": steered,
     "cancelled": cancelled,
     "hiccup": turn,
+    "held": turn,
     "stopped": stopped,
     "reset": reset,
 }
 
 
 def model_of(life: Life, world: FileWorld, pace: float) -> FunctionModel:
-    model = thinking(world, PLAN, pace)
+    model = thinking(world, [["hold"], "done"] if life.scenario == "held" else PLAN, pace)
     function: Any = model.function
 
     async def gated(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
@@ -299,19 +312,68 @@ async def granting(agent: Server) -> None:
 async def agent_lives(life: Life, world: FileWorld, pace: float = 0.005) -> None:
     store = store_of(life, world)
     async with Supervisor([child(server_of(life, world, store, pace), id="one")]) as sup:
-        agent = sup.get(Server, "one")
-        others = [asyncio.create_task(granting(agent))] if life.grants else []
+        await agent_works(life, world, sup.get(Server, "one"))
+    await store.close()
+
+
+async def agent_works(life: Life, world: FileWorld, agent: Server) -> None:
+    others = [asyncio.create_task(granting(agent))] if life.grants else []
+    try:
         result = await SCENARIOS[life.scenario](agent, world)
+    finally:
         for other in others:
             other.cancel()
-        outcome = {
-            "told": told(await agent.messages()),
-            "result": told(result.all_messages()),
-            "output": result.output,
-            "requests": result.usage.requests,
-        }
-        world.happens("outcome", outcome)
+        await asyncio.gather(*others, return_exceptions=True)
+    outcome = {
+        "told": told(await agent.messages()),
+        "result": told(result.all_messages()),
+        "output": result.output,
+        "requests": result.usage.requests,
+    }
+    world.happens("outcome", outcome)
+
+
+async def owner_lives(life: Life, world: FileWorld, pace: float = 0.005) -> None:
+    """An agent that nobody restarts."""
+    store = store_of(life, world)
+    agent = await axon.start(server_of(life, world, store, pace))
+    try:
+        await agent_works(life, world, agent)
+    finally:
+        with suppress(axon.NoProcess):
+            await axon.stop(agent)
+        await store.close()
+
+
+async def short_of_room(life: Life, world: FileWorld, pace: float = 0.005) -> None:
+    """The disk is full in the middle of a turn, and later it is not."""
+    store = store_of(life, world)
+    assert isinstance(store, EndingSQLite)
+    agent = await axon.start(server_of(life, world, store, pace))
+    with no_room(store, by_the_system=life.scenario == "a limit of the system"):
+        try:
+            await turn(agent, world)
+        except axon.ServerDied as died:
+            world.happens("full", type(died.reason).__name__)
+    agent = await axon.start(server_of(life, world, store, pace))
+    await agent_works(replace(life, scenario="turn"), world, agent)
+    await axon.stop(agent)
     await store.close()
+
+
+@contextmanager
+def no_room(store: EndingSQLite, *, by_the_system: bool) -> Generator[None]:
+    """There is no room for more than a few pages."""
+    if by_the_system:
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (store.size() + 30_000, most))
+        yield
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    else:
+        link: Any = store._links[0][0]
+        (pages,) = link._db.execute("pragma page_count").fetchone()
+        link._db.execute(f"pragma max_page_count = {pages + 1}")
+        yield  # a new connection knows of no limit
 
 
 async def decider_lives(life: Life, world: FileWorld) -> None:
@@ -324,13 +386,20 @@ async def decider_lives(life: Life, world: FileWorld) -> None:
     await store.close()
 
 
+WAYS: dict[str, Callable[[Life, FileWorld], Coroutine[Any, Any, None]]] = {
+    "approves": decider_lives,
+    "denies": decider_lives,
+    "held": owner_lives,
+    "a full file": short_of_room,
+    "a limit of the system": short_of_room,
+}
+
+
 def live(life: Life) -> None:
     """Live, and end the process."""
-    work: Coroutine[Any, Any, None]
     world = FileWorld(life)
-    work = decider_lives(life, world) if life.scenario in {"approves", "denies"} else agent_lives(life, world)
     try:
-        asyncio.run(work)
+        asyncio.run(WAYS.get(life.scenario, agent_lives)(life, world))
     except BaseException as error:
         world.happens("error", type(error).__name__, str(error), traceback.format_exc())
         os._exit(1)
@@ -352,7 +421,8 @@ def warm() -> None:
         spec = AgentServer(agent_of(world, 0.0), model=thinking(world, PLAN, 0.0), name="warm", store=store)
         async with Supervisor([child(spec, id="one")]) as sup:
             granting = asyncio.create_task(grant_everything(store))
-            await stream(sup.get(Server, "one"), FileWorld(Life("", os.devnull)))
+            result = await stream(sup.get(Server, "one"), FileWorld(Life("", os.devnull)))
+            told(result.all_messages())
             granting.cancel()
 
     asyncio.run(turns())

@@ -31,7 +31,7 @@ class World:
     def request(self, place: int) -> None:
         self.requests.append(place)
 
-    def piece(self) -> None:
+    def piece(self, number: int) -> None:
         """A piece of a streamed answer is about to be sent."""
 
     def effect(self, name: str) -> None:
@@ -105,12 +105,12 @@ def thinking(world: World, steps: Sequence[Sequence[str] | str] = STEPS, pace: f
         if isinstance(step, str):
             for number, word in enumerate(step.split(" ")):
                 await asyncio.sleep(0.3 * pace)
-                world.piece()
+                world.piece(number)
                 yield word if number == 0 else f" {word}"
         else:
             for index, name in enumerate(step):
                 await asyncio.sleep(0.3 * pace)
-                world.piece()
+                world.piece(index)
                 yield {index: DeltaToolCall(name=name, json_args="{}", tool_call_id=f"{n}-{name}")}
         world.request(n)
 
