@@ -11,6 +11,7 @@ import pydantic_ai.models
 import pytest
 from forge import Forge
 from killed import History
+
 from places import Durable
 
 pydantic_ai.BANNER_ENABLED = False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +14,9 @@ from typing import Any
 
 from forge import Forge
 from lives import Moment, read_log
-from places import Durable
 
 from axon.store import Journal, Store
+from places import Durable
 
 Event = list[Any]
 
@@ -37,6 +40,15 @@ class History:
         """Have a process live to its end, and say how that was."""
         return self.forge.wait(self.begins(at, when, **life))
 
+    def is_killed_after(self, events: int, seconds: float) -> None:
+        """Have a process killed from outside, so long after so many more events, unless it has ended by then."""
+        process, before = self.begins(), len(self.events)
+        while len(self.events) < before + events and self.last[0] not in {"outcome", "error"}:
+            time.sleep(0.002)
+        time.sleep(seconds)
+        os.kill(process, signal.SIGKILL)  # it waits for the forge if it has ended already
+        assert self.forge.wait(process) in {0, -signal.SIGKILL}
+
     def dies(self, at: str, when: Moment = "before", **life: Any) -> None:
         """Have a process killed there."""
         assert self.lives(at, when, **life) == -signal.SIGKILL, self.last
@@ -53,7 +65,7 @@ class History:
 
     @property
     def last(self) -> Event:
-        return self.events[-1]
+        return (self.events or [["nothing"]])[-1]
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -134,8 +146,6 @@ def is_kept(event: Event) -> bool:
 
 
 def turn_of(body: bytes) -> str:
-    import json
-
     turn: str = json.loads(body)["turn"]
     return turn
 
@@ -153,8 +163,7 @@ def told_unknown(conversation: Iterable[dict[str, Any]]) -> set[str]:
 def without(calls: set[str], conversation: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The conversation without what these calls returned."""
     return [
-        {**message, "parts": [part for part in message["parts"] if not _is_of(calls, part)]}
-        for message in conversation
+        {**message, "parts": [part for part in message["parts"] if not _is_of(calls, part)]} for message in conversation
     ]
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 from forge import Forge
 from killed import History, nothing_is_done_twice, told_unknown, without
 from lives import NEXT, PIECE, Moment
-from places import Durable, InFile
 
 from axon.agent import Boundary
+from places import InFile
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow]
 
@@ -63,7 +63,7 @@ def it_is_as_if_nothing_had_been(history: History, whole: History) -> None:
 def test_a_kill_at_any_boundary(
     boundary: Boundary, when: Moment, scenario: str, history: History, undisturbed: Callable[[str], History]
 ) -> None:
-    """Exactly before what is written is durable, in the open transaction, or exactly after; then at the next boundary."""
+    """Killed exactly before what is written is durable, in the open transaction, or exactly after; then at the next boundary."""
     history.scenario = scenario
     if boundary is Boundary.TOOL_UNKNOWN:
         history.dies(Boundary.TOOL_DONE, "before")
@@ -85,10 +85,10 @@ def test_killed_at_every_single_step_on_the_way(
 ) -> None:
     """Each process gets one step further than the last one."""
     history.scenario = scenario
-    for deaths in count():
-        if history.lives(NEXT, "after") == 0:
-            break
-        assert history.last[0] == "killed"
+    deaths = 0
+    while history.lives(NEXT, "after") != 0:
+        assert history.last[0] == "killed", history.last
+        deaths += 1
     assert deaths > 15
     it_is_as_if_nothing_had_been(history, undisturbed(scenario))
 
@@ -102,3 +102,23 @@ def test_killed_in_the_middle_of_a_stream(history: History, undisturbed: Callabl
     history.dies(PIECE)
     history.ends_well()
     it_is_as_if_nothing_had_been(history, undisturbed("stream"))
+
+
+@pytest.mark.parametrize("scenario", ["turn", "stream"])
+def test_killed_at_random_instants(scenario: str, history: History, undisturbed: Callable[[str], History]) -> None:
+    """From outside, wherever that is, eight times."""
+    history.scenario, history.options = scenario, {"attempts": 1000}
+    chance = random.Random(7)
+    for _ in range(8):
+        history.is_killed_after(chance.randrange(1, 12), chance.uniform(0, 0.01))
+    history.ends_well()
+
+    kinds = [Boundary(entry.record.kind) for entry in history.journal().entries]
+    assert (kinds.count(Boundary.ACCEPTED), kinds.count(Boundary.COMMITTED)) == (1, 1)
+    assert kinds.count(Boundary.RESPONSE) == 5, "a request whose answer is kept is not made again"
+    effects = [name for what, name, *_ in history.events if what == "effect" and name != "look"]
+    assert len(effects) == len(set(effects))
+    outcome, expected = history.outcome, undisturbed(scenario).outcome
+    unknown = told_unknown(outcome["told"])
+    assert without(unknown, outcome["told"]) == without(unknown, expected["told"])
+    assert {"pay", "attach", "guarded", "unlock"} - set(effects) <= {call.split("-")[1] for call in unknown}

@@ -20,9 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from places import BINARIES, Server
-
 from axon.store import MemoryStore, PostgresStore, Record, SQLiteStore, Store
+from places import BINARIES, Server
 
 RECORD = Record("response", bytes(range(250)) * 8)
 APPENDS = 1000

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from places import InFile, InMemory, InPostgres, Place
 
 from axon.store import Store
+from places import InFile, InMemory, InPostgres, Place
 
 SQLITE = pytest.param("sqlite", marks=pytest.mark.real_clock)
 POSTGRES = pytest.param("postgres", marks=pytest.mark.real_clock)
