@@ -20,7 +20,7 @@ LONGEST = 45
 
 
 class Forge:
-    """Starts lives, as `lives.Life` has them, and says how they ended."""
+    """Starts lives, as `worlds.Life` has them, and says how they ended."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -49,7 +49,8 @@ class Forge:
 def main() -> None:
     import gc
 
-    from lives import Life, live, warm
+    from lives import live, warm
+    from worlds import Life
 
     warm()
     gc.collect()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forge import Forge
-from lives import Moment, read_log
+from worlds import Moment, read_log
 
 from axon.store import Journal, Store
 from places import Durable
@@ -70,7 +70,7 @@ class History:
     @property
     def outcome(self) -> dict[str, Any]:
         """What the last process that ended well had; all others had the same."""
-        outcomes = [event[1] for event in self.events if event[0] == "outcome"]
+        outcomes: list[dict[str, Any]] = [event[1] for event in self.events if event[0] == "outcome"]
         assert all(outcome == outcomes[0] for outcome in outcomes)
         return outcomes[0]
 
@@ -142,7 +142,7 @@ def nothing_is_done_twice(history: History) -> Ledger:
 
 
 def is_kept(event: Event) -> bool:
-    return event[0] == "kept"
+    return bool(event[0] == "kept")
 
 
 def turn_of(body: bytes) -> str:

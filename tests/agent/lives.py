@@ -1,23 +1,15 @@
-"""What a process of the kill table does with its life: it runs the survivor in a store, until it is killed, or done.
-
-Everything that happens in the world goes to a file outside the store, in order and on the disk before the next thing
-happens, so that a test sees what was done twice, whoever forgot it.
-"""
+"""What a process of the kill table does with its life: it runs the survivor in a store, until it is killed, or done."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import resource
-import signal
-import threading
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from dataclasses import replace
+from typing import Any
 
 import pydantic_ai
 import pydantic_ai.models
@@ -26,148 +18,21 @@ from pydantic_ai import Agent, ModelMessage, ModelResponse, RunCancelled, RunCon
 from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from survivors import STEPS, World, survivor, thinking, told
+from worlds import EndingSQLite, FileWorld, Life, store_of
 
 import axon
 from axon import Supervisor, child
-from axon.agent import AgentServer, TurnFailed, approve, deny, idempotency_key
-from axon.store import AlreadyDecided, ApprovalRequest, PostgresStore, Record, SQLiteStore, Store
-from axon.store._sql import SQLStore, Work  # to be killed in the middle of a transaction
+from axon.agent import AgentServer, TurnFailed, approve, deny
+from axon.store import AlreadyDecided, Store
 
-T = TypeVar("T")
-
-Moment = Literal["before", "after"]
-NEXT = "the next"
-"""Whatever is written next that was not there before: more than that the agent is up again, or a tool run again."""
-PIECE = "a piece of a stream"
 PLAN = [*STEPS[:-1], ["unlock"], STEPS[-1]]
 """What the model says: one step more than the survivor's own, for a tool that asks for its approval by itself."""
-
-
-@dataclass
-class Life:
-    """What a process is to do. store: an expression. log: the file of what has happened. at, when: where it is killed.
-
-    grants: whether it approves what it asks for. options: of the `AgentServer`.
-    """
-
-    store: str
-    log: str
-    scenario: str = "turn"
-    at: str = ""
-    when: Moment = "before"
-    grants: bool = True
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Hiccup(Exception):
     """An error of a provider, after which one tries again soon."""
 
     retry_after = 0.01
-
-
-class FileWorld(World):
-    """The world as a file, which all lives write to."""
-
-    def __init__(self, life: Life) -> None:
-        super().__init__()
-        self.life = life
-        self.gate = asyncio.Event()
-        self._file = os.open(life.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-    def happens(self, *what: object) -> None:
-        os.write(self._file, f"{json.dumps(what)}\n".encode())
-        os.fsync(self._file)
-
-    def happened(self, *what: object) -> bool:
-        return list(what) in [event[: len(what)] for event in read_log(self.life.log)]
-
-    async def comes_to(self, *what: object) -> None:
-        while not self.happened(*what):  # noqa: ASYNC110  # another process may do it
-            await asyncio.sleep(0.002)
-
-    def request(self, place: int) -> None:
-        self.happens("request", place)
-
-    def effect(self, name: str) -> None:
-        self.happens("effect", name, idempotency_key())
-
-    def piece(self, number: int) -> None:
-        if self.life.at == PIECE and number == 1:
-            self.ends()
-
-    def ends(self) -> None:
-        """Here and now, for all threads."""
-        self.happens("killed", self.life.at, self.life.when)
-        os.kill(os.getpid(), signal.SIGKILL)
-        threading.Event().wait()
-
-
-def read_log(path: str) -> list[list[Any]]:
-    return [json.loads(line) for line in Path(path).read_text().splitlines()]
-
-
-class Ending(SQLStore):
-    """Kills its process when it is to write what the life says: in the open transaction, or once that is committed."""
-
-    world: FileWorld
-    _strikes = False
-
-    async def append(
-        self,
-        key: str,
-        records: Sequence[Record],
-        *,
-        epoch: int,
-        version: int,
-        marker: str | None = None,
-        approvals: Sequence[ApprovalRequest] = (),
-    ) -> int:
-        steps, life = [(record.kind, json.loads(record.body)) for record in records], self.world.life
-        due = any(life.at == kind or (life.at == NEXT and self._is_new(kind, body)) for kind, body in steps)
-        self._strikes = due and life.when == "before"
-        done = await super().append(key, records, epoch=epoch, version=version, marker=marker, approvals=approvals)
-        for kind, body in steps:
-            self.world.happens("kept", kind, body["turn"], body.get("call"))
-        self.world.happens("written", self.size())
-        if due:
-            self.world.ends()
-        return done
-
-    def size(self) -> int:
-        """Bytes of the log, where there is one."""
-        return 0
-
-    def _is_new(self, kind: str, body: dict[str, Any]) -> bool:
-        if kind == "tool_intended":
-            return not self.world.happened("kept", kind, body["turn"], body["call"])
-        return kind not in {"accepted", "started"}
-
-    async def _do(self, key: str, work: Work[T], *, writes: bool = True) -> T:
-        strikes, self._strikes = self._strikes, False
-        if not strikes:
-            return await super()._do(key, work, writes=writes)
-
-        def and_no_more(db: Any) -> T:
-            work(db)
-            self.world.ends()
-            raise AssertionError("it was killed")
-
-        return await super()._do(key, and_no_more)
-
-
-class EndingSQLite(Ending, SQLiteStore):
-    def size(self) -> int:
-        return Path(f"{self.path}-wal").stat().st_size
-
-
-class EndingPostgres(Ending, PostgresStore):
-    pass
-
-
-def store_of(life: Life, world: FileWorld) -> Store:
-    store: Ending = eval(life.store, {"SQLiteStore": EndingSQLite, "PostgresStore": EndingPostgres})
-    store.world = world
-    return store
 
 
 def agent_of(world: World, pace: float) -> Agent[object, str]:
@@ -276,13 +141,15 @@ def model_of(life: Life, world: FileWorld, pace: float) -> FunctionModel:
 
     async def gated(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         await world.gate.wait()
-        return await function(messages, info)
+        answer: ModelResponse = await function(messages, info)
+        return answer
 
     async def hiccups(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         if len(messages) > 2 and not world.happened("hiccup"):
             world.happens("hiccup")
             raise Hiccup
-        return await function(messages, info)
+        answer: ModelResponse = await function(messages, info)
+        return answer
 
     if life.scenario in {"steered", "cancelled"}:
         return FunctionModel(gated)
@@ -290,6 +157,7 @@ def model_of(life: Life, world: FileWorld, pace: float) -> FunctionModel:
 
 
 def server_of(life: Life, world: FileWorld, store: Store, pace: float) -> Server:
+    options: dict[str, Any] = {"attempts": 10, **life.options}
     return AgentServer(
         agent_of(world, pace),
         model=model_of(life, world, pace),
@@ -297,7 +165,7 @@ def server_of(life: Life, world: FileWorld, store: Store, pace: float) -> Server
         store=store,
         on_error={Hiccup: "retry"},
         when_busy="steer" if life.scenario == "steered" else "queue",
-        **{"attempts": 10, **life.options},
+        **options,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from forge import Forge
 from killed import History, nothing_is_done_twice, told_unknown, without
-from lives import NEXT, PIECE, Moment
+from worlds import NEXT, PIECE, Moment
 
 from axon.agent import Boundary
 from places import InFile

@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,22 +169,6 @@ def test_of_two_processes_with_one_name_the_older_one_is_fenced_off(history: His
     assert told_unknown(history.outcome["told"]) == {"0-hold"}
 
 
-def test_two_supervised_programs_that_run_one_agent_do_nothing_twice(history: History) -> None:
-    """Each takes it over again when it is restarted; whoever comes to the end, there is one turn, and one answer."""
-    history.options = {"attempts": 1000}
-    older = history.begins()
-    while not any(event[0] == "effect" for event in history.events):
-        time.sleep(0.002)
-    history.ends_well()
-    assert history.forge.wait(older) == 0
-    kinds = [Boundary(entry.record.kind) for entry in history.journal().entries]
-    assert (kinds.count(Boundary.ACCEPTED), kinds.count(Boundary.COMMITTED)) == (1, 1)
-    assert kinds.count(Boundary.RESPONSE) == 5
-    effects = [name for what, name, *_ in history.events if what == "effect" and name != "look"]
-    assert len(effects) == len(set(effects))
-    assert history.outcome["output"] == "all is done"
-
-
 def happens(history: History, what: str) -> None:
     with history.log.open("a") as log:
         log.write(json.dumps([what]) + "\n")
@@ -191,8 +176,10 @@ def happens(history: History, what: str) -> None:
 
 # -- journals that cannot be read
 
+Damage = Callable[[Durable], None]
 
-def appended(*records: Record) -> Any:
+
+def appended(*records: Record) -> Damage:
     """Somebody else has written these, who is newer, or wrong."""
 
     async def append(store: Store) -> None:
@@ -200,7 +187,10 @@ def appended(*records: Record) -> Any:
         await store.append("survivor", records, epoch=owner.epoch, version=owner.version)
         await store.close()
 
-    return lambda place: asyncio.run(append(place.store()))
+    def damage(place: Durable) -> None:
+        asyncio.run(append(place.store()))
+
+    return damage
 
 
 def step(kind: str, **body: object) -> Record:
@@ -216,8 +206,11 @@ NO_QUESTION = step("approval_decided", call="1-b", status="approved", decision="
 NO_START = step("committed", keep=0, messages=[], output=None, output_tool=None, usage={})
 
 
-def changed(statement: str) -> Any:
-    return lambda place: place.sql(statement)
+def changed(statement: str) -> Damage:
+    def damage(place: Durable) -> None:
+        place.sql(statement)
+
+    return damage
 
 
 DAMAGES = {
@@ -239,7 +232,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize(("damage", "error", "reason"), DAMAGES.values(), ids=DAMAGES)
 def test_a_journal_that_cannot_be_read_keeps_the_agent_down_and_every_row(
-    damage: Any, error: str, reason: str, history: History
+    damage: Damage, error: str, reason: str, history: History
 ) -> None:
     history.dies(Boundary.COMMITTED, "before")
     damage(history.place)
@@ -258,4 +251,4 @@ def records(place: Durable) -> list[Any]:
 
 
 def bytes_of(value: object) -> object:
-    return bytes(value) if isinstance(value, memoryview) else value
+    return bytes(value) if isinstance(value, memoryview) else value  # pyright: ignore[reportUnknownArgumentType]
