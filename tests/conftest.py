@@ -6,7 +6,11 @@ import asyncio
 import gc
 import importlib
 import os
+import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
@@ -17,6 +21,9 @@ from loops import SEEDS, a_loop
 
 if SEEDS:
     os.environ.setdefault("AXON_EXAMPLES", "10")  # many seeds bring more than many examples under each
+
+if TYPE_CHECKING:
+    from places import Durable, Server
 
 # On a loaded machine an example may take long, which is no failure; pytest-timeout ends those that hang.
 settings.register_profile("axon", deadline=None, max_examples=int(os.environ.get("AXON_EXAMPLES", "100")))
@@ -70,3 +77,29 @@ async def no_leaks() -> AsyncIterator[None]:
     gc.freeze()
     async with assert_no_leaks():
         yield
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server, started when the first test wants it."""
+    from places import BINARIES, Server
+
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed")
+    with tempfile.TemporaryDirectory(prefix="axon-pg-") as home:
+        server = Server(Path(home), "-F")  # no fsync: no machine goes down here
+        server.start()
+        yield server
+        server.stop(signal.SIGQUIT)
+
+
+@pytest.fixture(
+    params=[pytest.param(kind, marks=pytest.mark.real_clock) for kind in ("sqlite", "postgres")],
+)
+def durable(request: pytest.FixtureRequest, tmp_path: Path) -> Durable:
+    """A place that other processes can reach."""
+    from places import InFile, InPostgres
+
+    if request.param == "sqlite":
+        return InFile(tmp_path / "axon.db")
+    return InPostgres(request.getfixturevalue("server"))

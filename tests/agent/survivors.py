@@ -28,6 +28,12 @@ class World:
     keys: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """The idempotency keys under which each tool ran."""
 
+    def request(self, place: int) -> None:
+        self.requests.append(place)
+
+    def piece(self, number: int) -> None:
+        """A piece of a streamed answer is about to be sent."""
+
     def effect(self, name: str) -> None:
         self.effects.append(name)
         self.keys.setdefault(name, set()).add(idempotency_key())
@@ -42,26 +48,26 @@ STEPS: Sequence[Sequence[str] | str] = (
 """What the model says, one after the other: tools to call, and a text."""
 
 
-def survivor(world: World) -> Agent[object, str]:
-    """An agent with tools of every kind; `look` alone is declared idempotent."""
+def survivor(world: World, pace: float = 1.0) -> Agent[object, str]:
+    """An agent with tools of every kind, which take multiples of `pace` seconds; `look` alone is declared idempotent."""
     agent = Agent[object, str](name="survivor", instructions="survive", retries=3)
 
     @agent.tool_plain
     async def pay() -> str:
-        await asyncio.sleep(1)
+        await asyncio.sleep(pace)
         world.effect("pay")
         await asyncio.sleep(0)
         return "paid"
 
     @agent.tool_plain(metadata={"idempotent": True})
     async def look() -> list[str]:
-        await asyncio.sleep(2)
+        await asyncio.sleep(2 * pace)
         world.effect("look")
         return ["a", "b"]
 
     @agent.tool_plain
     async def attach() -> ToolReturn:
-        await asyncio.sleep(1)
+        await asyncio.sleep(pace)
         world.effect("attach")
         return ToolReturn(return_value={"n": 1}, content="an attachment", metadata={"from": "disk"})
 
@@ -78,7 +84,7 @@ def survivor(world: World) -> Agent[object, str]:
     return agent
 
 
-def thinking(world: World, steps: Sequence[Sequence[str] | str] = STEPS) -> FunctionModel:
+def thinking(world: World, steps: Sequence[Sequence[str] | str] = STEPS, pace: float = 1.0) -> FunctionModel:
     """A model that plays the steps by what it sees of the conversation, so that a restart makes no difference to it."""
 
     def place(messages: list[ModelMessage]) -> int:
@@ -86,8 +92,8 @@ def thinking(world: World, steps: Sequence[Sequence[str] | str] = STEPS) -> Func
 
     async def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         n = place(messages)
-        await asyncio.sleep(1)
-        world.requests.append(n)
+        await asyncio.sleep(pace)
+        world.request(n)
         step = steps[n % len(steps)]
         if isinstance(step, str):
             return ModelResponse(parts=[TextPart(step)])
@@ -98,13 +104,15 @@ def thinking(world: World, steps: Sequence[Sequence[str] | str] = STEPS) -> Func
         step = steps[n % len(steps)]
         if isinstance(step, str):
             for number, word in enumerate(step.split(" ")):
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.3 * pace)
+                world.piece(number)
                 yield word if number == 0 else f" {word}"
         else:
             for index, name in enumerate(step):
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.3 * pace)
+                world.piece(index)
                 yield {index: DeltaToolCall(name=name, json_args="{}", tool_call_id=f"{n}-{name}")}
-        world.requests.append(n)
+        world.request(n)
 
     return FunctionModel(answer, stream_function=streamed, model_name="thinking")
 

@@ -18,11 +18,10 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
-
-from places import BINARIES, Server
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from axon.store import MemoryStore, PostgresStore, Record, SQLiteStore, Store
+from places import BINARIES, Server
 
 RECORD = Record("response", bytes(range(250)) * 8)
 APPENDS = 1000

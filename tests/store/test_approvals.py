@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from places import Place
 
 from axon import InvalidOption
 from axon.store import (
@@ -20,6 +19,7 @@ from axon.store import (
     Verdict,
     decided,
 )
+from places import Place
 
 
 async def ask(store: Store, *requests: ApprovalRequest, key: str = "a") -> None:

@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from places import Place
 
 from axon import InvalidOption
 from axon.store import ApprovalExists, ApprovalRequest, Entry, Head, Record, Stale, Store
+from places import Place
 
 A, B, C, SUM = (Record("step", body) for body in (b"a", b"b", b"c", b"a+b"))
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from places import InMemory, Place
 
 from axon.store import (
     AlreadyDecided,
@@ -27,6 +26,7 @@ from axon.store import (
     Store,
     Verdict,
 )
+from places import InMemory, Place
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from places import BINARIES, Server, free_port
 
 from axon import InvalidOption
 from axon.store import PostgresStore, Record, Stale, StoreDamaged, StoreLocked, StoreUnavailable, _postgres
+from places import BINARIES, Server, free_port
 
 pytestmark = pytest.mark.real_clock
 

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from places import Place
 from writer import numbered
+
+from places import Place
 
 WRITER = Path(__file__).with_name("writer.py")
 

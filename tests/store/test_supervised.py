@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from places import Place
 
 from axon import ExitReason, GenServer, ServerDied, Supervisor, call, child, whereis
 from axon.store import Journal, MemoryStore, Record, Store
 from axon.testing import eventually
+from places import Place
 
 
 @dataclass

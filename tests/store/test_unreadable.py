@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from places import Durable
 
 from axon.store import Record, Store, Unreadable
+from places import Durable
 
 pytestmark = pytest.mark.real_clock
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolReturn, ToolReturnPart
 from pydantic_ai.usage import RunUsage
 
-from ..store import ApprovalStatus, Codec, Journal
+from ..store import ApprovalStatus, Codec, Journal, Unreadable
 from ._records import (
     Accepted,
     ApprovalAsked,
@@ -262,7 +262,12 @@ def replayed(journal: Journal) -> Kept:
     """What a journal that was read says. Raises `Unreadable`."""
     kept = Kept() if journal.snapshot is None else SNAPSHOTS.value(journal.snapshot)
     for entry in journal.entries:
-        kept.apply(decoded(entry))
+        step = decoded(entry)
+        try:
+            kept.apply(step)
+        except Exception as error:
+            reason = f"it does not follow from those before it: {error!r}"
+            raise Unreadable(entry.key, entry.version, reason) from error
     return kept
 
 
