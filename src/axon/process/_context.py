@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 running: ContextVar[Process | None] = cast("ContextVar[Process | None]", _running)
 """The process whose code runs."""
+home: ContextVar[object] = ContextVar("axon_home", default=None)
+"""The runtime of the event loop in which plain coroutines run, as far as it has been looked up: it is asked for at
+every request, and asyncio takes 100 ns to say which loop runs."""
 deadline_at: ContextVar[float | None] = ContextVar("axon_deadline", default=None)
 """Until when, in the loop's time, the requests made here matter."""
 calling: ContextVar[tuple[Process, ...]] = ContextVar("axon_callers", default=())

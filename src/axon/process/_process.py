@@ -39,6 +39,7 @@ class Process:
     __slots__ = (
         "__weakref__",
         "at_death",
+        "calm",
         "context",
         "exit_requested",
         "label",
@@ -67,6 +68,7 @@ class Process:
         self.context.run(running.set, self)
         self.task: asyncio.Task[None] | None = None
         self.trap_exit: bool = False
+        self.calm: bool = False  # nothing but messages is to be looked after
         self.links: dict[Process, None] | None = None
         self.monitors: dict[Monitor, None] | None = None
         self.monitoring: set[Subscription] | None = None
@@ -171,6 +173,7 @@ class Process:
             return
         again = self.exit_requested == killed
         self.exit_requested = reason
+        self.calm = False
         if not self.runs_user_code:
             self.die(reason)
         elif self.task is not None:
@@ -219,6 +222,7 @@ class Process:
         if self.reason is not None:
             return
         self.reason = reason
+        self.calm = False
         runtime = self.runtime
         if isinstance(self.name, str) and runtime.names.get(self.name) is self:
             del runtime.names[self.name]

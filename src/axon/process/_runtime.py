@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from asyncio.events import _get_running_loop  # the public one raises where there is none
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -42,6 +43,7 @@ class Runtime:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.thread: int = threading.get_ident()
         self.bus: Bus = bus(loop)
         self.names: dict[str, Process] = {}
         self.zombies: dict[Process, asyncio.Task[None]] = {}
@@ -63,19 +65,11 @@ class Runtime:
         self._context = Context()
         self.burst: int = BURST
         self.in_place: bool = True  # whether an idle server may answer in its caller's turn
-        self._in_place_left = IN_PLACE
+        self.in_place_left: int = IN_PLACE  # calls, until the loop goes round
 
     def next_serial(self) -> int:
         """A number that no other process of this loop has."""
         return next(self._serial)
-
-    def take_in_place_turn(self) -> bool:
-        """Whether one more call may be answered in place; if not, the caller lets the loop go round first."""
-        self._in_place_left -= 1
-        if self._in_place_left > 0:
-            return True
-        self._in_place_left = IN_PLACE
-        return False
 
     def start_task(self, body: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
         """A task that takes its first step in a later turn, whatever task factory the program has set: an eager one

@@ -21,10 +21,14 @@ Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | N
 
 
 class MailboxProcess(Process):
-    """A process that is served item by item; `busy` while it is queued or runs."""
+    """A process that is served item by item; `busy` while it is queued or runs.
+
+    `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
+    """
 
     __slots__ = (
         "busy",
+        "continuations",
         "idle_seconds",
         "idle_timer",
         "limit",
@@ -41,6 +45,7 @@ class MailboxProcess(Process):
         super().__init__(runtime, parent, label)
         self.obeys: Process | None = obeys  # whose exit signal it follows: who started it with a link
         self.busy: bool = True
+        self.continuations: list[object] | None = None
         self.suspended: bool = False
         self.stops: bool = False  # an orderly end is in the mailbox, or under way
         self.on_stop: Callable[[], None] | None = None  # what to break off when it comes
@@ -76,15 +81,7 @@ class MailboxProcess(Process):
         mailbox.append(item)
         if not self.busy:
             self.busy = True
-            if self.task is None:
-                self.runtime.wake(self)
-            else:
-                self.wake_task()
-
-    def wake_task(self) -> None:
-        """Let the parked task look around."""
-        if self.waker is not None and not self.waker.done():
-            self.waker.set_result(None)
+            self.runtime.wake(self)
 
     def take_back(self, unwanted: Callable[[object], bool]) -> None:
         def is_unwanted(item: Any) -> bool:
@@ -131,6 +128,7 @@ class MailboxProcess(Process):
     def arm_idle(self, seconds: float) -> None:
         """Deliver `IdleTimeout` if no message comes for so long."""
         self.cancel_idle()
+        self.calm = False
         self.idle_seconds = seconds
         self.idle_timer = self.runtime.timers.after(seconds, self._idle)
 

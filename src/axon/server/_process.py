@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
 from ._deferred import answer_later, isfuture
-from ._history import RECENT, Recent
-from ._mailbox import Item, MailboxProcess
+from ._history import RECENT
+from ._mailbox import Item
 from ._report import report_end, report_start
 from ._request import Request
+from ._serving import Pending, ServingProcess
 from ._slot import Slot
 from ._status import crash_of, dead_letter
 from ._stream import Channel
@@ -29,32 +30,19 @@ from ._verbs import Ignore
 if TYPE_CHECKING:
     from ._genserver import GenServer
 
-Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
-"""What is left of a callback: a coroutine to await, or nothing."""
-
 _NOTHING: dict[str, Any] = {}
 
-Phase: TypeAlias = Literal["init", "running", "terminating"]
 
-
-class ServerProcess(MailboxProcess):
+class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
     __slots__ = (
         "ack",
-        "continuations",
         "final",
-        "handle",
-        "handled",
-        "in_callback",
-        "item",
         "outcome",
         "parting",
-        "phase",
-        "recent",
         "reported",
         "slot",
-        "state",
         "stopping",
         "terminated_with",
         "work",
@@ -64,118 +52,21 @@ class ServerProcess(MailboxProcess):
     task: asyncio.Task[None] | None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot.label, obeys)
-        self.handle: GenServer[Any] = handle
+        super().__init__(slot.runtime, parent, slot.label, obeys, handle)
         self.slot: Slot = slot
         self.trap_exit: bool = handle.trap_exit
         self.reported: bool = False
-        self.state: Any = None
-        self.phase: Phase = "init"
-        self.in_callback: bool = False
-        self.item: Item | None = None
         self.ack: asyncio.Future[None] | None = None
         self.outcome: StartFailed | Ignored | None = None
         self.stopping: ExitReason | None = None
         self.parting: tuple[Request, object] | None = None
         self.final: ExitReason = normal
         self.terminated_with: ExitReason | None = None
-        self.continuations: list[object] | None = None
         self.work: set[asyncio.Future[Any]] | None = None
-        self.handled: int = 0
-        self.recent: list[Recent | None] | None = None
-
-    # -- the two ways of running
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        self.context.run(self._settle, self._invoke, self.handle.init)
-
-    def answer_in_place(self, item: Item) -> None:
-        """Handle a call in its caller's turn: for an idle server without a task, whose mailbox is empty.
-
-        Nothing tells it from a call through the mailbox but its speed (0.4 against 8 µs: two turns of the loop).
-        """
-        self.busy = True
-        self.context.run(self._settle, self._handle, item)
-
-    def _settle(self, step: Callable[..., Pending], *args: Any) -> None:
-        """Do one step outside the run queue, then see whether there is more to do."""
-        pending = step(*args)
-        if pending is not None:
-            self._attach_task(pending)
-        elif self.reason is None:
-            if self.mailbox or self.continuations:
-                self.runtime.wake(self)
-            else:
-                self.busy = False
-
-    def run(self) -> None:
-        """The run queue's turn: handle messages until none is left, a burst is over, or one needs a task."""
-        self.context.run(self._run_burst)
-
-    def _run_burst(self) -> None:
-        for _ in range(self.runtime.burst):
-            if self.reason is not None:
-                return None
-            pending = self._next()
-            if pending is not None:
-                return self._attach_task(pending)
-            if not self.busy:
-                return None
-        self.runtime.wake(self)
-
-    def _attach_task(self, pending: Coroutine[Any, Any, Any]) -> None:
-        if self.exit_requested is not None:  # what the callback did before it returned this ended its own process
-            pending.close()
-            return self.die(self.exit_requested)
-        self.task = self.runtime.start_task(self._drive(pending), self.context)
-        self.task.add_done_callback(lambda _: self._task_ended(pending))
-        if self.exit_requested is not None:  # a signal hit the plain part of the callback, before there was a task
-            self.task.cancel()
-
-    def _task_ended(self, first: Coroutine[Any, Any, Any]) -> None:
-        first.close()  # a task that is cancelled before its first step never enters its body (rule Z4)
-        self.die(self.exit_requested or asyncio.CancelledError())
-
-    async def _drive(self, pending: Pending) -> None:
-        burst = self.runtime.burst
-        while self.reason is None:
-            if pending is not None:
-                pending = await self._finish(pending)
-                continue
-            burst -= 1
-            if burst == 0:
-                burst = self.runtime.burst
-                await asyncio.sleep(0)
-            pending = self._next()
-            if not self.busy:
-                pending = await self._park()
-                burst = self.runtime.burst
-
-    async def _park(self) -> Pending:
-        self.waker = self.runtime.loop.create_future()
-        try:
-            await self.waker
-        except asyncio.CancelledError:
-            # No request of ours cancels a parked task: the event loop is closing, so end in order.
-            return self._stop(shutdown) if self.reason is None else None
-        finally:
-            self.waker = None
-        return None
-
-    async def _finish(self, pending: Coroutine[Any, Any, Any]) -> Pending:
-        request = None if self.item is None else self.item[3]
-        whole = self.phase == "terminating" or self.handle.__axon_finishes__
-        due = None if request is None or whole else request.due
-        try:
-            if due is None:
-                value = await pending
-            else:
-                async with asyncio.timeout_at(due):
-                    value = await pending
-        except BaseException as error:
-            return self._failed(error)
-        return self._completed(value)
+        self.settle(self._invoke, self.handle.init)
 
     # -- one callback
 
@@ -207,8 +98,6 @@ class ServerProcess(MailboxProcess):
                 return None
             request.enter()
         self.item = item
-        if self.recent is None:
-            self.recent = cast("list[Recent | None]", [None] * RECENT)
         self.recent[self.handled % RECENT] = item[:3]  # without the request, which would keep the answer alive
         self.handled += 1
         if handler is None:
@@ -238,6 +127,7 @@ class ServerProcess(MailboxProcess):
             request.answer(answer)
         if idle is not None and self.phase == "running":
             self.arm_idle(idle)  # a system message restarts the whole idle time (rule B42)
+        self._see_whether_calm()
         return None
 
     def _invoke(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Pending:
@@ -275,7 +165,20 @@ class ServerProcess(MailboxProcess):
             return self._stop(self.stopping)
         if self.idle_seconds is not None:
             self.arm_idle(self.idle_seconds)
+        self._see_whether_calm()
         return None
+
+    def _see_whether_calm(self) -> None:
+        self.calm = (
+            self.phase == "running"
+            and self.reason is None
+            and self.exit_requested is None
+            and self.idle_seconds is None
+            and not self.suspended
+            and not self.continuations
+            and not self.room
+            and type(self) is ServerProcess  # a traced one takes the long way
+        )
 
     def _answer(self, item: Item, request: Request, value: object) -> None:
         if item[0] is not None and item[0].kind == "stream" and not request.is_abandoned:

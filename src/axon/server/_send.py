@@ -9,10 +9,11 @@ from asyncio.events import (
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
-from ..process import Runtime, checked_seconds, deadline_at, running
+from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, home, running
 from ._followed import FollowedRequest
 from ._request import Request, call_request, refuse_zombie
 from ._status import dead_letter, text_of
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 SLOT = "_axon_slot"
-"""The key of a handle's `__dict__` that makes it an address."""
+"""The attribute of a handle that makes it an address."""
 
 
 def slot_of(handle: GenServer[Any]) -> Slot:
     """The slot of a started handle, from its own thread and event loop."""
-    slot: Slot | None = handle.__dict__.get(SLOT)
+    slot = handle._axon_slot
     if slot is None:
         raise NotStarted(
             f"{type(handle).__name__} was never started: use the handle that start(), start_child() or "
@@ -42,29 +43,56 @@ def slot_of(handle: GenServer[Any]) -> Slot:
         raise WrongLoop(
             f"{handle!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
         )
+    slot.runtime.thread = get_ident()
+    home.set(slot.runtime)
     return slot
 
 
-def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-    """Send a cast: it never raises for the receiver's sake."""
-    if keywords or not handler.least <= len(args) <= handler.most:
-        handler.check(args, keywords)
-    slot: Slot | None = handle.__dict__.get(SLOT)
-    if slot is None or _get_running_loop() is not slot.runtime.loop:
-        slot = slot_of(handle)
-    sender = running.get()
-    if sender is not None and sender.reason is not None:
-        sender.refuse_if_dead()
-    due = deadline_at.get()
-    process = slot.process
-    tracer = slot.runtime.bus.tracer
+def telling(handler: Handler) -> Callable[..., None]:
+    """The function that sends a cast of this handler; it never raises for the receiver's sake."""
+    least, most = handler.least, handler.most
+
+    def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
+        if keywords or not least <= len(args) <= most:
+            handler.check(args, keywords)
+        slot, sender = self._axon_slot, running.get()
+        if (
+            slot is None
+            or (home.get() if sender is None else sender.runtime) is not slot.runtime
+            or get_ident() != slot.runtime.thread
+        ):
+            slot = slot_of(self)
+        if sender is not None and sender.reason is not None:
+            sender.refuse_if_dead()
+        process, due = slot.process, deadline_at.get()
+        if process is None or process.limit is not None or due is not None or slot.runtime.bus.tracer is not None:
+            return _tell_with_care(self, slot, (handler, args, keywords), sender, due)
+        # As in `enqueue`, without its frame.
+        if process.mailbox is None:
+            process.mailbox = deque()
+        process.mailbox.append((handler, args, keywords, None))
+        if not process.busy:
+            process.busy = True
+            slot.runtime.wake(process)
+
+    return send
+
+
+def _tell_with_care(
+    handle: GenServer[Any],
+    slot: Slot,
+    message: tuple[Handler, tuple[Any, ...], dict[str, Any]],
+    sender: Process | None,
+    due: float | None,
+) -> None:
+    process, tracer = slot.process, slot.runtime.bus.tracer
     if tracer is None or process is None:
-        item = (handler, args, keywords, None if due is None else Request(False, due, ()))
+        item = (*message, None if due is None else Request(False, due, ()))
     else:
-        item = (handler, args, keywords, FollowedRequest(tracer, process, handler, sender))
+        item = (*message, FollowedRequest(tracer, process, message[0], sender))
     if process is None:
         dead_letter(handle, slot, item, "no process")
-    elif process.limit is not None and process.is_full():
+    elif process.is_full():
         dead_letter(handle, slot, item, "mailbox full")
     else:
         process.enqueue(item)
@@ -72,39 +100,63 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
 
 def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
+    least, most, is_stream = handler.least, handler.most, handler.kind == "stream"
 
     async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
-        if keywords or not handler.least <= len(args) <= handler.most:
+        if keywords or not least <= len(args) <= most:
             handler.check(args, keywords)
-        slot: Slot | None = self.__dict__.get(SLOT)
-        if slot is None or _get_running_loop() is not slot.runtime.loop:
+        slot, caller = self._axon_slot, running.get()
+        if (
+            slot is None
+            or (home.get() if caller is None else caller.runtime) is not slot.runtime
+            or get_ident() != slot.runtime.thread
+        ):
             slot = slot_of(self)
-        caller, runtime, process = running.get(), slot.runtime, slot.process
-        if caller is not None:
+        if caller is not None and caller.reason is not None:
             caller.refuse_if_dead()
-        if process is not None and not process.busy and runtime.in_place and not runtime.take_in_place_turn():
-            await asyncio.sleep(0)
-            process = slot.process
+        runtime, process = slot.runtime, slot.process
+        if process is not None and not process.busy and runtime.in_place:
+            runtime.in_place_left = left = runtime.in_place_left - 1
+            if left <= 0:
+                runtime.in_place_left = IN_PLACE
+                await asyncio.sleep(0)
+                process = slot.process
         if process is None:
             raise slot.absent()
-        tracer = runtime.bus.tracer
+        tracer, due = runtime.bus.tracer, deadline_at.get()
+        in_place = not process.busy and not process.suspended and runtime.in_place
+        if in_place and process.calm and caller is None and due is None and tracer is None and not is_stream:
+            answer = process.ask_in_place(handler, args, keywords)
+            if type(answer) is not Request:
+                return answer
+            return await _outcome(process, answer, handler.timeout)
         request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
         item = (handler, args, keywords, request)
-        if not process.busy and process.task is None and not process.suspended and runtime.in_place:
+        if not in_place:
+            if process.is_full():
+                raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
+            with WaitEdge(caller, process, handler.timeout, due):
+                process.enqueue(item)
+                return await _answer(process, request, handler.timeout)
+        if not handler.is_async:  # a plain handler waits for nobody, and makes no edge
             process.answer_in_place(item)
-            if not request.done:
-                with WaitEdge(caller, process, handler.timeout, request.due):
-                    return await _answer(process, request, handler.timeout)
-            if request.error is not None:
-                raise request.error
-            return request.value
-        if process.is_full():
-            raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
-        with WaitEdge(caller, process, handler.timeout, request.due):
-            process.enqueue(item)
-            return await _answer(process, request, handler.timeout)
+            if request.done:
+                return await _outcome(process, request, handler.timeout)
+        with WaitEdge(caller, process, handler.timeout, due):
+            if handler.is_async:
+                process.answer_in_place(item)
+            return await _outcome(process, request, handler.timeout)
 
     return send
+
+
+async def _outcome(process: ServerProcess, request: Request, patience: float | None) -> Any:
+    """What came of a call that was handled on the spot, or what will come of it."""
+    if not request.done:
+        return await _answer(process, request, patience)
+    if request.error is not None:
+        raise request.error
+    return request.value
 
 
 async def _answer(process: ServerProcess, request: Request, patience: float | None) -> Any:
@@ -161,6 +213,7 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
         waiter = slot.runtime.loop.create_future()
         process.room = deque() if process.room is None else process.room
         process.room.append(waiter)
+        process.calm = False
         with WaitEdge(running.get(), process, due=deadline_at.get()):
             try:
                 async with asyncio.timeout_at(deadline_at.get()):
@@ -192,7 +245,6 @@ async def deadline(seconds: float) -> AsyncGenerator[None, None]:
 
 def runtime_of(handle: GenServer[Any]) -> Runtime:
     """The runtime of a started handle, from any thread."""
-    slot: Slot | None = handle.__dict__.get(SLOT)
-    if slot is None:
+    if handle._axon_slot is None:
         raise NotStarted(f"{type(handle).__name__} was never started")
-    return slot.runtime
+    return handle._axon_slot.runtime

@@ -21,10 +21,7 @@ class SimulatedRuntime(Runtime):
     # The real runtime sets these once, and looks at them often.
     in_place: bool = cast("bool", property(lambda self: self._choices.below(2) == 0, lambda self, value: None))
     burst: int = cast("int", property(lambda self: 1 + self._choices.below(3), lambda self, value: None))
-
-    def take_in_place_turn(self) -> bool:
-        """Whether one more call may be answered before the loop goes round."""
-        return self._choices.below(4) > 0
+    in_place_left: int = cast("int", property(lambda self: self._choices.below(4), lambda self, value: None))
 
     def wake(self, runnable: Runnable) -> None:
         """Queue a process that has mail."""
