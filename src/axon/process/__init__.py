@@ -6,7 +6,7 @@ from ._context import callers as callers
 from ._context import calling as calling
 from ._context import current as current
 from ._context import deadline_at as deadline_at
-from ._context import home as home
+from ._context import here as here
 from ._context import running as running
 from ._letters import DeadLetters as DeadLetters
 from ._letters import Letter as Letter
@@ -65,5 +65,6 @@ from ._spawn import start_timer as start_timer
 from ._spawn import undelivered as undelivered
 from ._step import as_task as as_task
 from ._step import rest_of as rest_of
+from ._step import swap_current_task as swap_current_task
 from ._timers import Timer as Timer
 from ._timers import checked_seconds as checked_seconds

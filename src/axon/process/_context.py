@@ -14,12 +14,15 @@ from ..telemetry import running as _running
 
 if TYPE_CHECKING:
     from ._process import Process
+    from ._runtime import Runtime
 
 running: ContextVar[Process | None] = cast("ContextVar[Process | None]", _running)
 """The process whose code runs."""
-home: ContextVar[object] = ContextVar("axon_home", default=None)
-"""The runtime of the event loop in which plain coroutines run, as far as it has been looked up: it is asked for at
-every request, and asyncio takes 100 ns to say which loop runs."""
+here: ContextVar[Process | Runtime | None] = ContextVar("axon_here", default=None)
+"""Who sends from here: the running process or, for plain coroutines, the runtime; None until the first request.
+
+It is asked for at every request: asyncio takes 100 ns to say which loop runs, this 20.
+"""
 deadline_at: ContextVar[float | None] = ContextVar("axon_deadline", default=None)
 """Until when, in the loop's time, the requests made here matter."""
 calling: ContextVar[tuple[Process, ...]] = ContextVar("axon_callers", default=())

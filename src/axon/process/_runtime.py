@@ -9,7 +9,7 @@ from asyncio.events import _get_running_loop  # the public one raises where ther
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SLICE = 0.001
 """Seconds the run queue may hold the loop before it goes round (fairness, measured: p99 gaps of 1.1 ms)."""
-TURNS = 1024
+TURNS = 128
 """Turns after which the loop goes round in any case, since a virtual clock stands still meanwhile."""
 
 
@@ -41,8 +41,11 @@ class Runnable(Protocol):
 class Runtime:
     """One per event loop, made at first use. Reach it with `runtime()`."""
 
+    reason: ClassVar[None] = None  # as of a process: it never ends
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.runtime: Runtime = self  # as of a process
         self.thread: int = threading.get_ident()
         self.bus: Bus = bus(loop)
         self.names: dict[str, Process] = {}
@@ -63,6 +66,8 @@ class Runtime:
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()
+        self.has_deadlines: bool = False
+        """Whether `deadline` was ever used: until then nobody looks for one."""
         self.burst: int = BURST
         self.in_place: bool = True  # whether an idle server may answer in its caller's turn
         self.in_place_left: int = IN_PLACE  # calls, until the loop goes round

@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
-from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, home, running
+from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
 from ._request import Request, call_request, refuse_zombie
 from ._status import dead_letter, text_of
@@ -43,9 +43,16 @@ def slot_of(handle: GenServer[Any]) -> Slot:
         raise WrongLoop(
             f"{handle!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
         )
-    slot.runtime.thread = get_ident()
-    home.set(slot.runtime)
     return slot
+
+
+def sender_to(handle: GenServer[Any]) -> Process | Runtime:
+    """Who sends a request from here, looked up once in each context."""
+    home = slot_of(handle).runtime
+    home.thread = get_ident()
+    sender = running.get() or home
+    here.set(sender)
+    return sender
 
 
 def telling(handler: Handler) -> Callable[..., None]:
@@ -55,25 +62,21 @@ def telling(handler: Handler) -> Callable[..., None]:
     def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
         if keywords or not least <= len(args) <= most:
             handler.check(args, keywords)
-        slot, sender = self._axon_slot, running.get()
-        if (
-            slot is None
-            or (home.get() if sender is None else sender.runtime) is not slot.runtime
-            or get_ident() != slot.runtime.thread
-        ):
-            slot = slot_of(self)
-        if sender is not None and sender.reason is not None:
+        slot, sender = self._axon_slot, here.get()
+        if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
+            sender, slot = sender_to(self), self._axon_slot
+        if sender.reason is not None:
             sender.refuse_if_dead()
-        process, due = slot.process, deadline_at.get()
-        if process is None or process.limit is not None or due is not None or slot.runtime.bus.tracer is not None:
-            return _tell_with_care(self, slot, (handler, args, keywords), sender, due)
+        process, home = slot.process, slot.runtime
+        if process is None or process.limit is not None or home.has_deadlines or home.bus.tracer is not None:
+            return _tell_with_care(self, slot, (handler, args, keywords or None))
         # As in `enqueue`, without its frame.
         if process.mailbox is None:
             process.mailbox = deque()
-        process.mailbox.append((handler, args, keywords, None))
+        process.mailbox.append((handler, args, keywords or None, None))  # an empty dict would cost 100 ns
         if not process.busy:
             process.busy = True
-            slot.runtime.wake(process)
+            home.wake(process)
 
     return send
 
@@ -81,15 +84,13 @@ def telling(handler: Handler) -> Callable[..., None]:
 def _tell_with_care(
     handle: GenServer[Any],
     slot: Slot,
-    message: tuple[Handler, tuple[Any, ...], dict[str, Any]],
-    sender: Process | None,
-    due: float | None,
+    message: tuple[Handler, tuple[Any, ...], dict[str, Any] | None],
 ) -> None:
-    process, tracer = slot.process, slot.runtime.bus.tracer
+    process, tracer, due = slot.process, slot.runtime.bus.tracer, deadline_at.get()
     if tracer is None or process is None:
         item = (*message, None if due is None else Request(False, due, ()))
     else:
-        item = (*message, FollowedRequest(tracer, process, message[0], sender))
+        item = (*message, FollowedRequest(tracer, process, message[0], running.get()))
     if process is None:
         dead_letter(handle, slot, item, "no process")
     elif process.is_full():
@@ -105,33 +106,30 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
         if keywords or not least <= len(args) <= most:
             handler.check(args, keywords)
-        slot, caller = self._axon_slot, running.get()
-        if (
-            slot is None
-            or (home.get() if caller is None else caller.runtime) is not slot.runtime
-            or get_ident() != slot.runtime.thread
-        ):
-            slot = slot_of(self)
-        if caller is not None and caller.reason is not None:
-            caller.refuse_if_dead()
-        runtime, process = slot.runtime, slot.process
-        if process is not None and not process.busy and runtime.in_place:
-            runtime.in_place_left = left = runtime.in_place_left - 1
+        slot, sender = self._axon_slot, here.get()
+        if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
+            sender, slot = sender_to(self), self._axon_slot
+        if sender.reason is not None:
+            sender.refuse_if_dead()
+        home, process = slot.runtime, slot.process
+        if process is not None and not process.busy and home.in_place:
+            home.in_place_left = left = home.in_place_left - 1
             if left <= 0:
-                runtime.in_place_left = IN_PLACE
+                home.in_place_left = IN_PLACE
                 await asyncio.sleep(0)
                 process = slot.process
         if process is None:
             raise slot.absent()
-        tracer, due = runtime.bus.tracer, deadline_at.get()
-        in_place = not process.busy and not process.suspended and runtime.in_place
-        if in_place and process.calm and caller is None and due is None and tracer is None and not is_stream:
-            answer = process.ask_in_place(handler, args, keywords)
+        tracer, due = home.bus.tracer, deadline_at.get() if home.has_deadlines else None
+        in_place = not process.busy and not process.suspended and home.in_place
+        if in_place and process.calm and sender is home and due is None and tracer is None and not is_stream:
+            answer = process.ask_in_place(handler, args, keywords or None)
             if type(answer) is not Request:
                 return answer
             return await _outcome(process, answer, handler.timeout)
+        caller = running.get()
         request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
-        item = (handler, args, keywords, request)
+        item = (handler, args, keywords or None, request)
         if not in_place:
             if process.is_full():
                 raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
@@ -235,6 +233,7 @@ async def deadline(seconds: float) -> AsyncGenerator[None, None]:
     other awaits: for these use `asyncio.timeout`. https://sre.google/sre-book/addressing-cascading-failures/
     """
     limit = asyncio.get_running_loop().time() + checked_seconds(seconds, "seconds")
+    runtime().has_deadlines = True
     outer = deadline_at.get()
     token = deadline_at.set(limit if outer is None else min(outer, limit))
     try:

@@ -208,7 +208,7 @@ class BaseSupervisor(GenServer[Children]):
         child.status, child.slot.restart_at = "restarting", me.runtime.loop.time() + (delay or 0.0)
         child.due = again = _TryAgain(child, delay is not None)
         if delay is None:
-            me.deliver(again)
+            me.runtime.loop.call_soon(me.deliver, again)
         else:
             child.timer = me.runtime.timers.after(delay, lambda: me.deliver(again))
 
