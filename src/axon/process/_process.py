@@ -36,33 +36,35 @@ class Process:
     function of `axon`. How it consumes its mailbox is the business of a subclass.
     """
 
+    # A slot for what every process has or is asked at every message; the rest, which few ever need, is in a dict that
+    # is made with the first of it, so that an idle process is small.
     __slots__ = (
+        "__dict__",
         "__weakref__",
-        "at_death",
+        "_label",
         "calm",
         "context",
         "exit_requested",
-        "label",
         "links",
         "mailbox",
-        "monitoring",
-        "monitors",
-        "name",
         "parent",
         "reason",
         "runtime",
         "serial",
         "task",
-        "timers",
         "trap_exit",
     )
+    name: Name | None = None
+    monitors: dict[Monitor, None] | None = None
+    monitoring: set[Subscription] | None = None
+    timers: set[Timer] | None = None
+    at_death: dict[Callable[[], None], None] | None = None
 
-    def __init__(self, runtime: Runtime, parent: Process | None, label: str) -> None:
+    def __init__(self, runtime: Runtime, parent: Process | None, label: str | None) -> None:
         self.runtime: Runtime = runtime
         self.parent: Process | None = parent
         self.serial: int = runtime.next_serial()
-        self.label: str = label
-        self.name: Name | None = None
+        self._label: str | None = label
         self.mailbox: deque[object] | None = None
         self.context: Context = Context()
         self.context.run(running.set, self)
@@ -70,14 +72,20 @@ class Process:
         self.trap_exit: bool = False
         self.calm: bool = False  # nothing but messages is to be looked after
         self.links: dict[Process, None] | None = None
-        self.monitors: dict[Monitor, None] | None = None
-        self.monitoring: set[Subscription] | None = None
-        self.timers: set[Timer] | None = None
-        self.at_death: dict[Callable[[], None], None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
 
     # -- what it looks like
+
+    @property
+    def label(self) -> str:
+        """Its name among the children of its parent; without one, its class and its number."""
+        return f"{self.kind}#{self.serial}" if self._label is None else self._label
+
+    @property
+    def kind(self) -> str:
+        """What it is called if nobody names it."""
+        return "process"
 
     @property
     def path(self) -> str:
@@ -226,22 +234,26 @@ class Process:
         runtime = self.runtime
         if isinstance(self.name, str) and runtime.names.get(self.name) is self:
             del runtime.names[self.name]
-        releases, self.at_death = self.at_death, None
-        for release in releases or ():
-            release()
+        if self.at_death is not None:
+            releases, self.at_death = self.at_death, None
+            for release in releases:
+                release()
         copy_context().run(self._tell, reason)
         links, self.links = self.links, None
         for peer in links or ():
             runtime.signal(_break_link, self, peer, reason)
-        monitors, self.monitors = self.monitors, None
-        for monitor in monitors or ():
-            runtime.signal(monitor.fire, reason)
-        for subscription in self.monitoring or ():
-            subscription.drop()
-        self.monitoring = None
-        timers, self.timers = self.timers, None
-        for timer in timers or ():
-            runtime.timers.cancel(timer)
+        if self.monitors is not None:
+            monitors, self.monitors = self.monitors, None
+            for monitor in monitors:
+                runtime.signal(monitor.fire, reason)
+        if self.monitoring is not None:
+            for subscription in self.monitoring:
+                subscription.drop()
+            self.monitoring = None
+        if self.timers is not None:
+            timers, self.timers = self.timers, None
+            for timer in timers:
+                runtime.timers.cancel(timer)
         if isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 

@@ -76,6 +76,14 @@ class Runtime:
         """A number that no other process of this loop has."""
         return next(self._serial)
 
+    def take_in_place(self) -> bool:
+        """Whether one more request may be handled in its sender's turn before the loop goes round."""
+        self.in_place_left -= 1
+        if self.in_place_left > 0:
+            return True
+        self.in_place_left = IN_PLACE
+        return False
+
     def start_task(self, body: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
         """A task that takes its first step in a later turn, whatever task factory the program has set: an eager one
         would run it here, before anybody knows of it.

@@ -26,32 +26,20 @@ class MailboxProcess(Process):
     `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
     """
 
-    __slots__ = (
-        "busy",
-        "continuations",
-        "idle_seconds",
-        "idle_timer",
-        "limit",
-        "obeys",
-        "on_stop",
-        "room",
-        "stops",
-        "suspended",
-        "waker",
-    )
+    __slots__ = ("busy", "continuations", "idle_seconds", "idle_timer", "limit", "obeys", "suspended", "waker")
     mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
+    stops: bool = False  # an orderly end is in the mailbox, or under way
+    on_stop: Callable[[], None] | None = None  # what to break off when it comes
+    room: deque[asyncio.Future[None]] | None = None  # those who wait for it
 
-    def __init__(self, runtime: Runtime, parent: Process | None, label: str, obeys: Process | None) -> None:
+    def __init__(self, runtime: Runtime, parent: Process | None, label: str | None, obeys: Process | None) -> None:
         super().__init__(runtime, parent, label)
         self.obeys: Process | None = obeys  # whose exit signal it follows: who started it with a link
         self.busy: bool = True
-        self.continuations: list[object] | None = None
         self.suspended: bool = False
-        self.stops: bool = False  # an orderly end is in the mailbox, or under way
-        self.on_stop: Callable[[], None] | None = None  # what to break off when it comes
+        self.continuations: list[object] | None = None
         self.limit: int | None = None
         self.waker: asyncio.Future[None] | None = None
-        self.room: deque[asyncio.Future[None]] | None = None
         self.idle_seconds: float | None = None
         self.idle_timer: Timer | None = None
 

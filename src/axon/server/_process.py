@@ -36,33 +36,26 @@ _NOTHING: dict[str, Any] = {}
 class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
-    __slots__ = (
-        "ack",
-        "final",
-        "outcome",
-        "parting",
-        "reported",
-        "slot",
-        "stopping",
-        "terminated_with",
-        "work",
-    )
+    __slots__ = ("reported", "slot", "stopping")
     busy: bool  # said again, so that every checker infers the same for what this class assigns, too
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
+    ack: asyncio.Future[None] | None = None  # of the starter who waits
+    outcome: StartFailed | Ignored | None = None
+    parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
+    terminated_with: ExitReason | None = None
+    work: set[asyncio.Future[Any]] | None = None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot.label, obeys, handle)
+        super().__init__(slot.runtime, parent, slot._label, obeys, handle)
         self.slot: Slot = slot
         self.trap_exit: bool = handle.trap_exit
         self.reported: bool = False
-        self.ack: asyncio.Future[None] | None = None
-        self.outcome: StartFailed | Ignored | None = None
         self.stopping: ExitReason | None = None
-        self.parting: tuple[Request, object] | None = None
-        self.final: ExitReason = normal
-        self.terminated_with: ExitReason | None = None
-        self.work: set[asyncio.Future[Any]] | None = None
+
+    @property
+    def kind(self) -> str:
+        return type(self.handle).__name__
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
@@ -150,7 +143,7 @@ class ServerProcess(ServingProcess):
             return None
         item = self.item
         if self.phase == "terminating":
-            self._end(self.final)
+            self._end(normal if self.terminated_with is None else self.terminated_with)
             return None
         if self.phase == "init":
             self.state = value
@@ -233,11 +226,16 @@ class ServerProcess(ServingProcess):
 
     def _stop(self, reason: ExitReason) -> Pending:
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
-        self.phase, self.final, self.terminated_with = "terminating", reason, reason
+        self.phase, self.terminated_with = "terminating", reason
         self.cancel_idle()
         if self.item is not None and self.item[3] is not None:
             self.item[3].leave()  # its deadline is not that of terminate
         return self._invoke(self.handle.terminate, self.state, reason)
+
+    def stop_in_place(self, reason: ExitReason) -> None:
+        """An orderly end in the turn of who asks for it: of an idle, calm server."""
+        self.busy = self.stops = True
+        self.settle(self._stop, reason)
 
     def stop_soon(self, reason: ExitReason) -> None:
         """Queue an orderly end: it comes after the messages that are in the mailbox now."""
@@ -250,7 +248,7 @@ class ServerProcess(ServingProcess):
 
     def _end(self, reason: ExitReason) -> None:
         if self.parting is not None:
-            request, value = self.parting
+            (request, value), self.parting = self.parting, None
             request.answer(value)
         self.die(reason)
 
@@ -262,9 +260,7 @@ class ServerProcess(ServingProcess):
         if self.reason is not None:
             return
         if self.slot.process is self:
-            self.slot.process = None
-            if self.slot.home is None and self.parent is not None:
-                self.slot.label = self.path  # the handle's name for it stays
+            self.slot.left_by(self)
         if self.phase == "init":
             if self.outcome is None:
                 self.outcome = StartFailed(self.path, reason)
@@ -289,6 +285,7 @@ class ServerProcess(ServingProcess):
             self.item[3].fail(ServerDied(self.path, reason))
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self.path, reason))
+            self.parting = None
         for item in cast("deque[Item]", mailbox):
             handler, _, _, request = item
             if request is not None and request.is_call:
@@ -300,4 +297,4 @@ class ServerProcess(ServingProcess):
         while self.room:
             self.make_room()
         self.cancel_idle()
-        self.item = self.state = self.parting = None
+        self.item = self.state = None

@@ -45,7 +45,7 @@ class ServingProcess(MailboxProcess):
     task: Task
 
     def __init__(
-        self, runtime: Runtime, parent: Process | None, label: str, obeys: Process | None, handle: GenServer[Any]
+        self, runtime: Runtime, parent: Process | None, label: str | None, obeys: Process | None, handle: GenServer[Any]
     ) -> None:
         super().__init__(runtime, parent, label, obeys)
         self.handle: GenServer[Any] = handle

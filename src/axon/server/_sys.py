@@ -149,13 +149,20 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     process = find(target, runtime())
     if process is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
-    server = server_of(process)
+    server, home = server_of(process), process.runtime
+    if not server.busy and home.in_place and not home.take_in_place():
+        await asyncio.sleep(0)
     with WaitEdge(running.get(), server, limit, due):
-        server.stop_soon(reason)
-        try:
-            async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
-                down = await wait_down(server)
-        except TimeoutError:
-            raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None
-    if down.reason is not reason and down.reason != reason:
-        raise ServerDied(server.path, down.reason)
+        if server.calm and not server.busy and home.in_place:
+            server.stop_in_place(reason)
+        elif server.reason is None:
+            server.stop_soon(reason)
+        if server.reason is None:
+            try:
+                async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
+                    await wait_down(server)
+            except TimeoutError:
+                raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None
+    ended = server.reason
+    if ended is not reason and ended != reason:
+        raise ServerDied(server.path, ended)
