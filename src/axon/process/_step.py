@@ -33,7 +33,14 @@ else:
         return outer
 
 
-def as_task(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
+def as_task(
+    loop: asyncio.AbstractEventLoop,
+    task: asyncio.Task[Any],
+    function: Callable[P, R],
+    /,
+    *args: P.args,
+    **keywords: P.kwargs,
+) -> R:
     """Run `function(*args, **keywords)` as a part of a step of `task`, which waits meanwhile."""
     outer = swap_current_task(loop, task)
     try:

@@ -98,6 +98,8 @@ class TimerHeap:
 
 def checked_seconds(value: object, option: str) -> float:
     """`value` as seconds >= 0; `InvalidOption` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise InvalidOption(option, value, "a number of seconds >= 0")
+    if not value >= 0:
         raise InvalidOption(option, value, "a number of seconds >= 0")
     return float(value)

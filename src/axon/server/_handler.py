@@ -37,7 +37,19 @@ Kind = Literal["call", "cast", "stream"]
 class Handler:
     """One handler of a server class."""
 
-    __slots__ = ("_shapes", "_signature", "function", "is_async", "kind", "least", "most", "name", "raises", "send", "timeout")
+    __slots__ = (
+        "_shapes",
+        "_signature",
+        "function",
+        "is_async",
+        "kind",
+        "least",
+        "most",
+        "name",
+        "raises",
+        "send",
+        "timeout",
+    )
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
+from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._history import RECENT
 from ._mailbox import Item
@@ -59,7 +60,23 @@ class ServerProcess(ServingProcess):
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        self.settle(self._invoke, self.handle.init)
+        self.in_callback = True
+        try:
+            value = self.context.run(self.handle.init)
+        except BaseException as error:
+            return self.settle(self._failed, error)
+        if (
+            type(value) is CoroutineType
+            or self.exit_requested is not None
+            or self.stopping is not None
+            or self.idle_seconds is not None
+            or self.continuations
+            or self.mailbox
+            or self.runtime.bus.wants(ProcessStarted)
+        ):
+            return self.settle(self._left, value)
+        self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
+        self.state, self.phase, self.calm = value, "running", True
 
     # -- one callback
 

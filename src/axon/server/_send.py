@@ -39,7 +39,11 @@ def slot_of(handle: GenServer[Any]) -> Slot:
             f"{type(handle).__name__} was never started: use the handle that start(), start_child() or "
             "Supervisor.get() returned"
         )
-    if _get_running_loop() is not slot.runtime.loop:
+    home = slot.runtime
+    if get_ident() != home.thread or not home.loop.is_running():  # asyncio takes twice as long to say which one runs
+        if _get_running_loop() is home.loop:
+            home.thread = get_ident()
+            return slot
         raise WrongLoop(
             f"{handle!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
         )
@@ -49,7 +53,6 @@ def slot_of(handle: GenServer[Any]) -> Slot:
 def sender_to(handle: GenServer[Any]) -> Process | Runtime:
     """Who sends a request from here, looked up once in each context."""
     home = slot_of(handle).runtime
-    home.thread = get_ident()
     sender = running.get() or home
     here.set(sender)
     return sender

@@ -100,12 +100,7 @@ class ServingProcess(MailboxProcess):
                 value = self.context.run(self._plainly, None, handler, args, keywords)
         except BaseException as error:
             return self._settle_call(self._failed, error)
-        if (
-            self.calm
-            and self.handed is None
-            and type(value) is not CoroutineType
-            and not isinstance(value, Future)
-        ):
+        if self.calm and self.handed is None and type(value) is not CoroutineType and not isinstance(value, Future):
             self.in_callback, self.item = False, None
             if self.mailbox:
                 self.runtime.wake(self)

@@ -28,7 +28,7 @@ from ._genserver import GenServer
 from ._history import Statistics
 from ._process import ServerProcess
 from ._request import refuse_zombie
-from ._send import ask_system
+from ._send import ask_system, slot_of
 from ._status import Status, as_text, recent_of, status_of
 from ._waits import WaitEdge
 
@@ -39,8 +39,12 @@ def server_of(target: Target) -> ServerProcess:
     """The live server behind a target."""
     process = need(target, runtime())
     if not isinstance(process, ServerProcess):
-        raise InvalidOption("target", target, "a GenServer; this process has an inbox loop of its own")
+        raise _no_server(process)
     return process
+
+
+def _no_server(target: object) -> InvalidOption:
+    return InvalidOption("target", target, "a GenServer; this process has an inbox loop of its own")
 
 
 @overload
@@ -146,10 +150,12 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     refuse_zombie()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
     due = deadline_at.get()
-    process = find(target, runtime())
-    if process is None:
+    server = slot_of(target).process if isinstance(target, GenServer) else find(target, runtime())
+    if server is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
-    server, home = server_of(process), process.runtime
+    if not isinstance(server, ServerProcess):
+        raise _no_server(server)
+    home = server.runtime
     if not server.busy and home.in_place and not home.take_in_place():
         await asyncio.sleep(0)
     with WaitEdge(running.get(), server, limit, due):
