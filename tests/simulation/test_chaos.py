@@ -47,7 +47,9 @@ def test_a_failure_names_the_seed_to_run_again(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(AssertionError) as caught:
         fails_at_the_fourth()
-    assert "run it again: AXON_SEED=3 pytest -k fails_at_the_fourth" in caught.value.__notes__
+    schedule, again = caught.value.__notes__
+    assert "fails_at_the_fourth, 3)" in schedule
+    assert again == "run it again: AXON_SEED=3 pytest -k fails_at_the_fourth"
     monkeypatch.setenv("AXON_SEED", "3")
     fails_at_the_fourth()
     assert len(ran) == 5

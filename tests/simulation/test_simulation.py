@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -285,6 +286,11 @@ def test_scripted_parts_ask_whether_they_are_in_trouble() -> None:
     assert 20 < sum(simulate(main, 1, faults=Faults(trouble=0.5))) < 80
 
 
+async def test_a_simulation_within_a_coroutine_is_refused() -> None:
+    with pytest.raises(UsageError, match="plain `def`"):
+        simulate(two_senders, 1)
+
+
 async def test_outside_a_simulation_there_is_no_trouble() -> None:
     assert not trouble()
 
@@ -305,6 +311,40 @@ def test_hypothesis_draws_and_shrinks_the_choices() -> None:
 
     find(st.randoms(use_true_random=False), breaks, settings=settings(database=None))
     assert found[-1] == "abxcyz"
+
+
+def test_the_simplest_draws_are_no_faults() -> None:
+    """Hypothesis begins with them, and shrinks towards them: nothing is killed for ever."""
+
+    class Nothing(random.Random):
+        def random(self) -> float:
+            return 0.0
+
+        def getrandbits(self, k: int) -> int:
+            return 0
+
+    async def main() -> tuple[int, list[str], bool]:
+        return await busy_tree(), here().kills, trouble()
+
+    assert simulate(main, Nothing(), faults=Faults(kill=0.3, trouble=0.3)) == (0, [], False)
+
+
+def test_a_run_that_hypothesis_breaks_off_as_it_fails_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise asyncio tells of failures that nobody looked at, and the one that counts is hard to see."""
+
+    async def main() -> None:
+        assert await two_senders() != "axbycz"
+
+    def breaks(choices: random.Random) -> bool:
+        try:
+            simulate(main, choices)
+        except AssertionError:
+            return True
+        return False
+
+    find(st.randoms(use_true_random=False), breaks, settings=settings(database=None, max_examples=1_000))
+    gc.collect()
+    assert caplog.text == ""
 
 
 @given(st.randoms(use_true_random=False))

@@ -10,7 +10,7 @@ from pydantic_ai import Agent, ModelRetry
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ToolReturnPart
 
-from axon import InvalidOption
+from axon import InvalidOption, UsageError
 from axon.testing import simulate
 from axon.testing.models import CallTool, Fail, Say, ScriptedModel, ScriptEnded, Stall
 
@@ -125,3 +125,17 @@ def test_it_plays_in_a_simulation() -> None:
         return (await agent.run("?", model=model)).output, now()
 
     assert {simulate(main, seed) for seed in range(5)} == {("Nobody.", 60.0)}
+
+
+def test_a_plain_tool_has_a_thread_which_a_simulation_refuses() -> None:
+    plain = Agent()
+
+    @plain.tool_plain
+    def look_up_too() -> str:
+        return "here"
+
+    async def main() -> None:
+        await plain.run("?", model=ScriptedModel(CallTool("look_up_too"), Say("Here.")))
+
+    with pytest.raises(UsageError, match="no threads"):
+        simulate(main, 1)

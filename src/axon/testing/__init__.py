@@ -1,4 +1,7 @@
-"""Helpers for tests of actors: virtual time, and simulations that find races."""
+"""Helpers for tests of actors: virtual time, and simulations that find races.
+
+The guide is docs/testing.md; scripted models are in `axon.testing.models`, the fixture and marker in `.plugin`.
+"""
 
 from ._chaos import chaos as chaos
 from ._clock import VirtualClockLoop as VirtualClockLoop

@@ -45,6 +45,7 @@ def chaos(
     def decorate(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
         @functools.wraps(test)
         def run(*args: P.args, **keywords: P.kwargs) -> None:
+            @functools.wraps(test)  # a failure shows its name
             async def guarded() -> None:
                 async with AsyncExitStack() as stack:
                     for invariant in invariants:

@@ -39,8 +39,8 @@ class Choices:
         return self._draw(lambda: self._random.randrange(n), 0) if n > 1 else 0
 
     def happens(self, probability: float) -> bool:
-        """Yes, so often."""
-        return probability > 0 and self._draw(self._random.random, 1.0) < probability
+        """Yes, so often; 0, the draw that Hypothesis takes for the simplest, says no unless that is impossible."""
+        return probability > 0 and self._draw(self._random.random, 0.0) >= 1 - probability
 
     def seconds(self, most: float) -> float:
         """A time between 0 and `most`."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from ..process import Process, checked_seconds, runtime
 from ..server import Request
+from ._leaks import described
 
 Invariant: TypeAlias = Callable[[], AbstractAsyncContextManager[None]]
 """Makes a block to be put around a run; it raises when it is left, if the rule was broken."""
@@ -20,10 +21,9 @@ async def nothing_left() -> AsyncGenerator[None]:
     before = asyncio.all_tasks()
     yield
     await asyncio.sleep(0.001)
-    left = sorted(
-        task.get_name() for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done()
-    )
-    assert not left, f"tasks left running: {left}"
+    left = [task for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done()]
+    if left:
+        raise AssertionError("left running:" + "".join(f"\n  {line}" for line in described(left)))
     zombies = sorted(process.path for process in runtime().zombies)
     assert not zombies, f"zombies left: {zombies}"
     assert not runtime().names, f"names still taken: {sorted(runtime().names)}"

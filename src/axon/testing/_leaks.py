@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -79,10 +79,21 @@ def _left(home: Runtime, before: dict[object, str], first: int) -> list[str]:
 
 
 def _living(home: Runtime, first: int) -> list[Process]:
-    found = [thing for thing in gc.get_objects() if issubclass(type(thing), Process)]
     return [
-        process for process in found if process.serial > first and process.runtime is home and process.reason is None
+        process
+        for process in _all_processes()
+        if process.serial > first and process.runtime is home and process.reason is None
     ]
+
+
+def _all_processes() -> list[Process]:
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), Process)]
+
+
+def described(tasks: Iterable[asyncio.Task[Any]]) -> list[str]:
+    """Each task by its process, if it is one's, or else by its name, and where it waits."""
+    paths = {process.task: process.path for process in _all_processes()}
+    return sorted(f"{paths.get(task) or task.get_name()} at {_place(task)}" for task in tasks)
 
 
 _NOT_THEIRS = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))

@@ -116,12 +116,15 @@ class SimulationLoop(asyncio.BaseEventLoop):
 
     def _give_up(self, error: BaseException) -> NoReturn:
         """End the run from outside of it. If it was over in this very step, the callback that says so to asyncio is
-        taken out: it would stop the loop while the runner cleans up.
+        taken out: it would stop the loop while the runner cleans up. Its own failure is nobody's business then.
         """
         self.end_choices()
         for handle in [handle for handle in self._ready if strand_of(handle) is None]:
             if getattr(_callback_of(handle), "__name__", "") == "_run_until_complete_cb":
                 self._ready.remove(handle)
+                for ended in _arguments_of(handle):
+                    if not ended.cancelled():
+                        ended.exception()  # or asyncio logs that nobody looked
         self._most_steps = self.steps + CLEANUP_STEPS
         raise error
 
@@ -223,6 +226,7 @@ for _door in REFUSED.split():
 
 # asyncio's debugging shows a handle's task in the same way (`_format_handle` in base_events.py).
 _callback_of: Callable[[asyncio.Handle], object] = attrgetter("_callback")
+_arguments_of: Callable[[asyncio.Handle], tuple[asyncio.Future[Any]]] = attrgetter("_args")
 _context_of: Callable[[asyncio.Handle], Context] = attrgetter("_context")
 
 

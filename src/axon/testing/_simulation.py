@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from ..errors import InvalidOption
+from ..errors import InvalidOption, UsageError
 from ._choices import Choices
 from ._faults import Faults
 from ._loop import MOST_STEPS, SimulationLoop
@@ -26,7 +26,8 @@ def simulation(
     At every step one of the tasks and processes that could run is chosen, and how many messages a process handles in
     its turn, and whether a call is answered in place; plain callbacks keep their order, as asyncio promises. While
     it runs `random`, `uuid.uuid4` and the clocks of `time` follow the seed, too (`datetime.now` does not: it is
-    compiled in). A thread, a file or a socket is refused with `UsageError`, since no seed says when it answers.
+    compiled in). What asks the loop for a thread, a subprocess or a socket is refused with `UsageError`, since no seed
+    says when it answers.
 
     seed: an int, or a `random.Random`, such as one of Hypothesis (`st.randoms(use_true_random=False)`), which then
     shrinks the choices. faults: what goes wrong, default nothing. most_steps: after so many (default 1,000,000) the run
@@ -48,8 +49,9 @@ def simulate(
     most_steps: int = MOST_STEPS,
 ) -> R:
     """Run `main()` in a simulation of its own and return its result. What it raises carries a line that says how to
-    run this schedule again.
+    run this schedule again. Raises `UsageError` where an event loop runs already, as in an `async def` test.
     """
+    _refuse_to_nest()
     loop = simulation(seed, faults=faults, most_steps=most_steps)
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -83,6 +85,14 @@ def explore(
         simulate(main, seed, faults=faults, most_steps=most_steps)
         number += 1
     return number
+
+
+def _refuse_to_nest() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError("a simulation has an event loop of its own: call it from a plain `def`, not from a coroutine")
 
 
 def _shown(faults: Faults) -> str:

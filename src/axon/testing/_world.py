@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -28,16 +29,17 @@ class World:
     def entered(self) -> Generator[None]:
         """Let everybody see this world until the block ends."""
         outside, collects = random.getstate(), gc.isenabled()
-        originals = {(module, name): getattr(module, name) for module, name in self._replaced()}
+        replaced = self._replaced()
+        originals = {(home, name): getattr(home, name) for home, name in replaced}
         random.setstate(self._state)
         gc.disable()  # when it runs depends on all that the process did before, and it runs finalizers
-        for (module, name), fake in self._replaced().items():
-            setattr(module, name, fake)
+        for (home, name), fake in replaced.items():
+            setattr(home, name, fake)
         try:
             yield
         finally:
-            for (module, name), original in originals.items():
-                setattr(module, name, original)
+            for (home, name), original in originals.items():
+                setattr(home, name, original)
             if collects:
                 gc.enable()
             self._state = random.getstate()
@@ -50,6 +52,16 @@ class World:
         def nanoseconds() -> int:
             return round(self._now() * 1e9)
 
+        here, start = threading.get_ident(), threading.Thread.start
+
+        def refuse_to_start(thread: threading.Thread) -> None:
+            if threading.get_ident() != here:  # another thread of the program lives in the real world
+                return start(thread)
+            raise UsageError(
+                f"a simulation has no threads, and somebody wants to start {thread.name!r}: no seed says when it answers; "
+                "put a fake in its place, or use virtual_clock (a plain `def` tool of an agent has a thread, too)"
+            )
+
         return {
             (time, "time"): lambda: EPOCH + self._now(),
             (time, "time_ns"): lambda: round((EPOCH + self._now()) * 1e9),
@@ -58,6 +70,7 @@ class World:
             (time, "perf_counter"): seconds,
             (time, "perf_counter_ns"): nanoseconds,
             (time, "sleep"): _refuse_to_sleep,
+            (threading.Thread, "start"): refuse_to_start,
             (os, "urandom"): self._bytes.randbytes,  # what uuid.uuid4 is made of
         }
 

@@ -10,13 +10,20 @@ import pytest
 if TYPE_CHECKING:
     from ..process import Runtime
 
+    async_fixture = pytest.fixture
+else:
+    try:
+        from pytest_asyncio import fixture as async_fixture  # for its strict mode, which takes no others
+    except ModuleNotFoundError:
+        async_fixture = pytest.fixture
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, also under `--strict-markers`."""
     config.addinivalue_line("markers", "chaos: runs under many simulated schedules (axon.testing.chaos)")
 
 
-@pytest.fixture
+@async_fixture
 async def runtime() -> AsyncGenerator[Runtime]:
     """The runtime of the test's event loop; after the test nothing may be left in it (needs pytest-asyncio)."""
     from ..process import runtime as of_loop
