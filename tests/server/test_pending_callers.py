@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, now, settle, sleeping
+from servers import Async, Boom, Plain, Start, State, each_kind, now, settle, sleeping
 
 import axon
 from axon import ExitReason, GenServer, Reply, Stop, call, killed, normal, shutdown, stream
@@ -97,7 +97,7 @@ async def test_b18_when_an_exit_signal_ends_it(start: Start, reason: axon.ExitRe
     await check_all_told(askers, killed if reason == axon.kill else reason)
 
 
-@both_kinds
+@each_kind
 async def test_b18_those_in_the_mailbox_hear_it_when_stop_comes_before_them(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     first = asyncio.create_task(server.do(sleeping(0.1)))

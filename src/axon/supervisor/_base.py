@@ -202,13 +202,11 @@ class BaseSupervisor(GenServer[Children]):
             await self._restart_group(state, child)
 
     def _try_again(self, child: Child, me: ServerProcess, delay: float | None = None) -> None:
-        """Restart it by a message to oneself: after a delay, or, since it has just failed, as soon as others had
-        their turn.
-        """
+        """Restart it by a message to oneself: after a delay, or, since it has just failed, behind those that wait."""
         child.status, child.slot.restart_at = "restarting", me.runtime.loop.time() + (delay or 0.0)
         child.due = again = _TryAgain(child, delay is not None)
         if delay is None:
-            me.runtime.loop.call_soon(me.deliver, again)
+            me.deliver(again)
         else:
             child.timer = me.runtime.timers.after(delay, lambda: me.deliver(again))
 
@@ -239,6 +237,7 @@ class BaseSupervisor(GenServer[Children]):
         for member in members:
             failure = await state.start(member, me)
             if isinstance(failure, StartFailed):
+                await asyncio.sleep(0)  # a child that fails again and again leaves the others their turns
                 return self._try_again(member, me)
             if failure is not None:
                 self._gone(state, member, "chose not to start")
