@@ -69,7 +69,8 @@ class Runtime:
         self.has_deadlines: bool = False
         """Whether `deadline` was ever used: until then nobody looks for one."""
         self.burst: int = BURST
-        self.in_place: bool = True  # whether an idle server may answer in its caller's turn
+        self.in_place: bool = True
+        """Whether what need not wait is done on the spot: answers of idle servers, first steps of coroutines."""
         self.in_place_left: int = IN_PLACE  # calls, until the loop goes round
 
     def next_serial(self) -> int:

@@ -19,7 +19,7 @@ R = TypeVar("R")
 if sys.version_info >= (3, 12):
     from asyncio.tasks import _swap_current_task as swap_current_task
 else:
-    from asyncio.tasks import _current_tasks
+    _current_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[Any]] = vars(asyncio.tasks)["_current_tasks"]
 
     def swap_current_task(
         loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, /
@@ -49,15 +49,19 @@ def as_task(
         swap_current_task(loop, outer)
 
 
-@coroutine
-def rest_of(
-    started: Coroutine[Any, Any, Any], awaited: Any, cancelled: BaseException | None
-) -> Generator[Any, Any, Any]:
+async def rest_of(started: Coroutine[Any, Any, Any], awaited: Any, cancelled: BaseException | None) -> Any:
     """What is left of a coroutine that has taken its first step and waits for `awaited`.
 
-    cancelled: its task was cancelled before it could take over; as in `Task.cancel`, what it waits for hears of it first.
+    cancelled: its task was cancelled before it could take over; as in `Task.cancel`, what it waits for hears of it
+    first.
     """
-    error: BaseException | None = cancelled if awaited is None or not (cancelled and awaited.cancel()) else None
+    return await _rest_of(
+        started, awaited, None if cancelled and awaited is not None and awaited.cancel() else cancelled
+    )
+
+
+@coroutine
+def _rest_of(started: Coroutine[Any, Any, Any], awaited: Any, error: BaseException | None) -> Generator[Any, Any, Any]:
     while True:
         value = None
         if error is None:

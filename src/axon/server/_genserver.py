@@ -75,7 +75,7 @@ class GenServer(Generic[S]):
     https://www.erlang.org/doc/man/gen_server, https://hexdocs.pm/elixir/GenServer.html
     """
 
-    _axon_slot: ClassVar[Any] = None  # of a handle, its slot: an attribute of the instance
+    _axon_slot: ClassVar[Slot | None] = None  # of a handle, its slot: an attribute of the instance
     trap_exit: ClassVar[bool] = False
     __axon_unchecked__: ClassVar[bool] = False
     __axon_supervises__: ClassVar[bool] = False  # whether it is a child of type supervisor

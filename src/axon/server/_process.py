@@ -12,10 +12,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._history import RECENT
@@ -48,7 +48,7 @@ class ServerProcess(ServingProcess):
     work: set[asyncio.Future[Any]] | None = None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot._label, obeys, handle)
+        super().__init__(slot.runtime, parent, slot.given, obeys, handle)
         self.slot: Slot = slot
         self.trap_exit: bool = handle.trap_exit
         self.reported: bool = False
@@ -76,7 +76,7 @@ class ServerProcess(ServingProcess):
         ):
             return self.settle(self._left, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
-        self.state, self.phase, self.calm = value, "running", True
+        self.state, self.phase, self.calm = value, "running", self.runtime.in_place
 
     # -- one callback
 
@@ -188,6 +188,7 @@ class ServerProcess(ServingProcess):
             and not self.continuations
             and not self.room
             and type(self) is ServerProcess  # a traced one takes the long way
+            and self.runtime.in_place
         )
 
     def _answer(self, item: Item, request: Request, value: object) -> None:

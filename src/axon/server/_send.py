@@ -50,12 +50,12 @@ def slot_of(handle: GenServer[Any]) -> Slot:
     return slot
 
 
-def sender_to(handle: GenServer[Any]) -> Process | Runtime:
-    """Who sends a request from here, looked up once in each context."""
-    home = slot_of(handle).runtime
-    sender = running.get() or home
+def _first_look(handle: GenServer[Any]) -> tuple[Process | Runtime, Slot]:
+    """Who sends a request from here, looked up once in each context, and where to."""
+    slot = slot_of(handle)
+    sender = running.get() or slot.runtime
     here.set(sender)
-    return sender
+    return sender, slot
 
 
 def telling(handler: Handler) -> Callable[..., None]:
@@ -67,7 +67,7 @@ def telling(handler: Handler) -> Callable[..., None]:
             handler.check(args, keywords)
         slot, sender = self._axon_slot, here.get()
         if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
-            sender, slot = sender_to(self), self._axon_slot
+            sender, slot = _first_look(self)
         if sender.reason is not None:
             sender.refuse_if_dead()
         process, home = slot.process, slot.runtime
@@ -111,7 +111,7 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
             handler.check(args, keywords)
         slot, sender = self._axon_slot, here.get()
         if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
-            sender, slot = sender_to(self), self._axon_slot
+            sender, slot = _first_look(self)
         if sender.reason is not None:
             sender.refuse_if_dead()
         home, process = slot.runtime, slot.process

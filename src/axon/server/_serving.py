@@ -181,9 +181,9 @@ class ServingProcess(MailboxProcess):
             else:
                 left, pending = left - 1, self._next()
             if pending is not None and not self._advance(pending):
-                return
+                return None
             if not self.busy:
-                return
+                return None
             if left <= 0:
                 return self.runtime.wake(self)
 
@@ -215,9 +215,9 @@ class ServingProcess(MailboxProcess):
             if value is None and request is None and self.calm:
                 continue
             if type(value) is CoroutineType:
-                return left, value
+                return left, cast("Coroutine[Any, Any, Any]", value)
             if not self.calm or isinstance(value, Future):
-                return left, self._completed(value)
+                return left, self._completed(cast("object", value))
             if request is not None:
                 request.answer(value)
         self.in_callback, self.item = False, None
@@ -233,7 +233,8 @@ class ServingProcess(MailboxProcess):
         while pending is not None:
             if self.task is None:
                 return self._start_task(pending)
-            if self.waker is None or self._due() is not None:  # only a task can be told that its time is over
+            # Only a task can be told that its time is over.
+            if self.waker is None or self._due() is not None or not self.runtime.in_place:
                 return self._hand_over(pending, _UNBEGUN)
             try:
                 awaited = pending.send(None)

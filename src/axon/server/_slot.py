@@ -52,6 +52,11 @@ class Slot:
         self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
 
     @property
+    def given(self) -> str | None:
+        """The label that it was given."""
+        return self._label if isinstance(self._label, str) else None
+
+    @property
     def label(self) -> str:
         """The name of the place; of a server that nobody named, that of its process."""
         if self._label is None and self.process is not None:
