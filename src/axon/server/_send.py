@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
-from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
+from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
 from ._request import Request, call_request, refuse_zombie
 from ._status import dead_letter, text_of
@@ -112,43 +112,46 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
         slot, sender = self._axon_slot, here.get()
         if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
             sender, slot = _first_look(self)
+        home, process = slot.runtime, slot.process
+        # An idle server, and nothing to carry along: all that `_ask` does, without the questions.
+        if process is not None and process.calm and not process.busy and sender is home and not is_stream:
+            home.in_place_left = left = home.in_place_left - 1
+            if left > 0 and not home.has_deadlines and home.bus.tracer is None:
+                answer = process.ask_in_place(handler, args, keywords or None)
+                return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
         if sender.reason is not None:
             sender.refuse_if_dead()
-        home, process = slot.runtime, slot.process
-        if process is not None and not process.busy and home.in_place:
-            home.in_place_left = left = home.in_place_left - 1
-            if left <= 0:
-                home.in_place_left = IN_PLACE
-                await asyncio.sleep(0)
-                process = slot.process
-        if process is None:
-            raise slot.absent()
-        tracer, due = home.bus.tracer, deadline_at.get() if home.has_deadlines else None
-        in_place = not process.busy and not process.suspended and home.in_place
-        if in_place and process.calm and sender is home and due is None and tracer is None and not is_stream:
-            answer = process.ask_in_place(handler, args, keywords or None)
-            if type(answer) is not Request:
-                return answer
-            return await _outcome(process, answer, handler.timeout)
-        caller = running.get()
-        request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
-        item = (handler, args, keywords or None, request)
-        if not in_place:
-            if process.is_full():
-                raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
-            with WaitEdge(caller, process, handler.timeout, due):
-                process.enqueue(item)
-                return await _answer(process, request, handler.timeout)
-        if not handler.is_async:  # a plain handler waits for nobody, and makes no edge
-            process.answer_in_place(item)
-            if request.done:
-                return await _outcome(process, request, handler.timeout)
-        with WaitEdge(caller, process, handler.timeout, due):
-            if handler.is_async:
-                process.answer_in_place(item)
-            return await _outcome(process, request, handler.timeout)
+        return await _ask(self, slot, (handler, args, keywords or None))
 
     return send
+
+
+async def _ask(
+    handle: GenServer[Any], slot: Slot, message: tuple[Handler, tuple[Any, ...], dict[str, Any] | None]
+) -> Any:
+    home, caller, handler = slot.runtime, running.get(), message[0]
+    if home.in_place and not home.take_in_place() and slot.process is not None and not slot.process.busy:
+        await asyncio.sleep(0)
+    process = slot.process
+    if process is None:
+        raise slot.absent()
+    tracer, patience = home.bus.tracer, handler.timeout
+    request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
+    item = (*message, request)
+    if process.busy or process.suspended or not home.in_place:
+        if process.is_full():
+            raise MailboxFull(process.path, process.limit or 0, text_of(handle, slot, item))
+        with WaitEdge(caller, process, patience, request.due):
+            process.enqueue(item)
+            return await _answer(process, request, patience)
+    if not handler.is_async:  # a plain handler waits for nobody, and makes no edge
+        process.answer_in_place(item)
+        if request.done:
+            return await _outcome(process, request, patience)
+    with WaitEdge(caller, process, patience, request.due):
+        if handler.is_async:
+            process.answer_in_place(item)
+        return await _outcome(process, request, patience)
 
 
 async def _outcome(process: ServerProcess, request: Request, patience: float | None) -> Any:
