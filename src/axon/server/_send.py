@@ -91,7 +91,7 @@ def _tell_with_care(
 ) -> None:
     process, tracer, due = slot.process, slot.runtime.bus.tracer, deadline_at.get()
     if tracer is None or process is None:
-        item = (*message, None if due is None else Request(False, due, ()))
+        item = (*message, None if due is None else Request(False, due, None))
     else:
         item = (*message, FollowedRequest(tracer, process, message[0], running.get()))
     if process is None:

@@ -141,7 +141,7 @@ class ServingProcess(MailboxProcess):
     def _settle_call(self, step: Callable[[Any], Pending], value: Any) -> Request:
         """A call that is more than its answer gets a request after all."""
         handler, args, keywords, _ = cast("Item", self.item)
-        request = Request(True, None, ())
+        request = Request(True, None, None)
         self.item = (handler, args, keywords, request)
         if self.handed is None:
             self.settle(step, value)
