@@ -253,9 +253,11 @@ async def test_statistics_and_events_are_the_same(start: Start, kind: type[Plain
     async def life(in_place: bool) -> tuple[object, ...]:
         runtime().in_place = in_place
         events: list[tuple[str, object]] = []
-        detach = attach(
-            lambda event: events.append((type(event).__name__, event.reason)), ProcessExited, ProcessCrashed
-        )
+
+        def listen(event: ProcessExited | ProcessCrashed) -> None:
+            events.append((type(event).__name__, event.reason))
+
+        detach = attach(listen, ProcessExited, ProcessCrashed)
         server = await axon.start(kind())
         for n in range(12):
             await server.echo(n)
