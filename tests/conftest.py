@@ -13,10 +13,15 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
 from axon.testing import assert_no_leaks, virtual_clock
-from loops import SEED, a_loop
+from loops import SEEDS, a_loop
+
+if SEEDS:
+    os.environ.setdefault("AXON_EXAMPLES", "10")  # many seeds bring more than many examples under each
 
 # On a loaded machine an example may take long, which is no failure; pytest-timeout ends those that hang.
 settings.register_profile("axon", deadline=None, max_examples=int(os.environ.get("AXON_EXAMPLES", "100")))
+if SEEDS:  # which alone decides what happens, not what failed before
+    settings.register_profile("axon", settings.get_profile("axon"), database=None)
 settings.load_profile("axon")
 
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
@@ -30,7 +35,17 @@ def pytest_asyncio_loop_factories(
         return {"real": asyncio.new_event_loop}
     if item.get_closest_marker("fifo") is not None:
         return {"virtual": virtual_clock}
-    return {"virtual" if SEED is None else "simulated": a_loop}
+    return {"simulated" if SEEDS else "virtual": a_loop}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if len(SEEDS) > 1:
+        metafunc.parametrize("seed", SEEDS, ids="seed{}".format, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """There is one run of each test for each seed; `a_loop` finds it in the test's name."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from agent_parts import is_valid, now, plain, says, texts_of
@@ -13,6 +14,7 @@ from pydantic_ai.messages import ToolReturnPart
 
 import axon
 from axon.agent import AgentServer
+from axon.store import MemoryStore
 from axon.testing import virtual_clock
 
 
@@ -152,14 +154,23 @@ async def test_a_run_that_does_not_let_itself_be_cancelled_is_cancelled_all_the_
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
-@given(at=st.floats(0, 4.5), streamed=st.booleans(), how=st.sampled_from(["cancel", "caller leaves", "deadline"]))
-def test_however_and_whenever_a_run_ends_the_conversation_is_valid(at: float, streamed: bool, how: str) -> None:
+@settings(max_examples=int(os.environ.get("AXON_EXAMPLES", "300")), deadline=None)
+@given(
+    at=st.floats(0, 4.5),
+    streamed=st.booleans(),
+    durable=st.booleans(),
+    steered=st.booleans(),
+    how=st.sampled_from(["cancel", "cancel twice", "caller leaves", "deadline"]),
+)
+def test_however_and_whenever_a_run_ends_the_conversation_is_valid(
+    at: float, streamed: bool, durable: bool, steered: bool, how: str
+) -> None:
     """The run takes 4 seconds: the model, two tools side by side, and the model again."""
 
     async def scenario() -> None:
         model = says("{prompt}!", ["quick", "slow"], "four words of answer", "{prompt}!")
-        agent = await axon.start(AgentServer(busy(), model=model))
+        store = MemoryStore() if durable else None
+        agent = await axon.start(AgentServer(busy(), model=model, name="busy", store=store))
         await agent.run("before")
 
         async def work() -> None:
@@ -171,14 +182,19 @@ def test_however_and_whenever_a_run_ends_the_conversation_is_valid(at: float, st
                     await agent.run("work")
 
         working = asyncio.create_task(work())
-        await asyncio.sleep(at)
+        if steered:
+            await asyncio.sleep(min(at, 0.5))
+            await agent.steer("hurry")
+        await asyncio.sleep(at - now() + 1)
         if how == "cancel":
             await agent.cancel()
+        elif how == "cancel twice":
+            await asyncio.gather(agent.cancel(), agent.cancel())
         elif how == "caller leaves":
             working.cancel()
         await asyncio.wait([working])
         succeeded = not working.cancelled() and working.exception() is None
-        goes_on = how == "caller leaves" and not streamed
+        goes_on = how == "caller leaves"
         await asyncio.sleep(5 if goes_on else 0.01)
 
         assert (await agent.status()).state == "idle"
@@ -186,7 +202,7 @@ def test_however_and_whenever_a_run_ends_the_conversation_is_valid(at: float, st
         assert is_valid(messages)
         told = texts_of(messages)
         if succeeded or goes_on:
-            assert told == ["before", "before!", "work", "four words of answer"]
+            assert [text for text in told if text != "hurry"] == ["before", "before!", "work", "four words of answer"]
         else:
             assert told == ["before", "before!"]
 
@@ -194,6 +210,10 @@ def test_however_and_whenever_a_run_ends_the_conversation_is_valid(at: float, st
         assert is_valid(after.all_messages())
         assert texts_of(after.all_messages())[: len(told)] == told
         await axon.stop(agent)
+        if store is not None:
+            again = await axon.start(AgentServer(busy(), model=model, name="busy", store=store))
+            assert texts_of(await again.messages()) == texts_of(after.all_messages()), "and it is what is kept"
+            await axon.stop(again)
 
     with asyncio.Runner(loop_factory=virtual_clock) as runner:
         runner.run(scenario())

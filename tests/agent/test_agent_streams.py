@@ -15,8 +15,8 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.models.test import TestModel
 
 import axon
-from axon import ServerDied, Stream
-from axon.agent import AgentServer
+from axon import ServerDied
+from axon.agent import AgentServer, RunStream
 
 
 def looking(*, takes: float = 1.0) -> Agent[object, str]:
@@ -63,7 +63,7 @@ async def test_streams_and_runs_wait_for_their_turn_in_the_order_they_were_asked
 
 
 @pytest.mark.parametrize("turns_of_the_loop", range(10))
-async def test_a_reader_that_goes_away_while_its_stream_is_opened_leaves_no_run(turns_of_the_loop: int) -> None:
+async def test_a_reader_that_goes_away_while_its_stream_is_opened_leaves_a_run_or_none(turns_of_the_loop: int) -> None:
     writer = await axon.start(AgentServer(plain(), model=says("hi")))
     await axon.suspend(writer)
     reading = asyncio.create_task(_text(writer.run_stream("hello")))
@@ -75,9 +75,9 @@ async def test_a_reader_that_goes_away_while_its_stream_is_opened_leaves_no_run(
     await asyncio.wait([reading, resuming])
     del reading
     gc.collect()  # when the answer came at the very moment of the cancellation, the collector finds it
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(2)
     assert (await writer.status()).state == "idle"
-    assert await writer.messages() == []
+    assert texts_of(await writer.messages()) in ([], ["hello", "hi"])
     await axon.stop(writer)
 
 
@@ -131,27 +131,28 @@ async def test_the_conversation_is_updated_when_the_stream_has_ended() -> None:
     await axon.stop(writer)
 
 
-async def test_closing_the_stream_ends_the_run() -> None:
+async def test_closing_the_stream_does_not_end_the_run() -> None:
     writer = await axon.start(AgentServer(plain(), model=says("one two three four", "fresh")))
     async with writer.run_stream("count") as pieces:
         async for _ in pieces:
             break
     assert (await writer.run("again")).output == "fresh"
-    assert now() == 1.25
-    assert texts_of(await writer.messages()) == ["again", "fresh"]
+    assert now() == 2
+    assert texts_of(await writer.messages()) == ["count", "one two three four", "again", "fresh"]
     await axon.stop(writer)
 
 
-async def test_a_dropped_stream_ends_the_run() -> None:
+async def test_a_dropped_stream_does_not_end_the_run() -> None:
     writer = await axon.start(AgentServer(plain(), model=says("one two three four", "fresh")))
     pieces = writer.run_stream("count")
     await anext(pieces)
     del pieces
     assert (await writer.run("again")).output == "fresh"
+    assert texts_of(await writer.messages()) == ["count", "one two three four", "again", "fresh"]
     await axon.stop(writer)
 
 
-async def test_a_stream_that_waits_for_its_turn_can_be_closed() -> None:
+async def test_a_reader_that_leaves_while_its_turn_waits_leaves_it_in_its_place() -> None:
     writer = await axon.start(AgentServer(plain(), model=says("{prompt}!")))
     first = asyncio.create_task(writer.run("first"))
     await asyncio.sleep(0.1)
@@ -161,29 +162,11 @@ async def test_a_stream_that_waits_for_its_turn_can_be_closed() -> None:
 
     second.cancel()
     await asyncio.wait([second])
-    await asyncio.sleep(0)
-    assert (await writer.status()).queued == 0
+    assert (await writer.status()).queued == 1
 
     assert (await writer.run("third")).output == "third!"
-    assert texts_of(await writer.messages()) == ["first", "first!", "third", "third!"]
+    assert texts_of(await writer.messages()) == ["first", "first!", "second", "second!", "third", "third!"]
     assert (await first).output == "first!"
-    await axon.stop(writer)
-
-
-async def test_a_slow_reader_holds_the_model_back() -> None:
-    written = 0
-
-    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
-        nonlocal written
-        for written in range(1, 101):  # noqa: B007
-            yield "x"
-
-    writer = await axon.start(AgentServer(plain(), model=FunctionModel(stream_function=stream)))
-    pieces = writer.run_stream("many")
-    await anext(pieces)
-    await asyncio.sleep(1)
-    assert written < 25
-    assert len([piece async for piece in pieces]) == 99
     await axon.stop(writer)
 
 
@@ -223,7 +206,7 @@ async def test_a_run_can_be_cancelled_although_nobody_reads_its_stream() -> None
     writer = await axon.start(AgentServer(plain(), model=says(" ".join("word" for _ in range(100)), "done")))
     pieces = writer.run_stream("count")
     await anext(pieces)
-    await asyncio.sleep(10)
+    await asyncio.sleep(0.5)
     assert (await writer.status()).state == "thinking"
 
     assert await writer.cancel()
@@ -249,7 +232,7 @@ async def test_a_stream_ends_with_its_server() -> None:
 async def test_a_stream_that_was_never_read_asks_for_nothing() -> None:
     writer = await axon.start(AgentServer(plain(), model=says("hi")))
     stream = writer.run_stream("hello")
-    assert isinstance(stream, Stream)
+    assert isinstance(stream, RunStream)
     await asyncio.sleep(2)
     assert (await writer.usage()).requests == 0
     await axon.stop(writer)
@@ -259,6 +242,6 @@ async def _text(pieces: AsyncIterator[str]) -> str:
     return "".join([piece async for piece in pieces])
 
 
-async def _first(pieces: Stream[str]) -> str:
+async def _first(pieces: RunStream[str]) -> str:
     async with pieces:
         return await anext(pieces)

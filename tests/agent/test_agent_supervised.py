@@ -56,6 +56,20 @@ async def test_a_killed_agent_is_restarted_with_an_empty_conversation() -> None:
         assert (await writer.usage()).requests == 1
 
 
+@pytest.mark.parametrize("turns", range(1, 24))
+async def test_a_kill_leaves_nothing_in_whatever_turn_it_comes(turns: int) -> None:
+    before = asyncio.all_tasks()
+    async with Supervisor([AgentServer(plain(), model=says("{prompt}!"))]) as sup:
+        running = asyncio.create_task(sup.get(AgentServer).run("lost"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        axon.exit(sup.get(AgentServer), axon.kill)
+        with pytest.raises(ServerDied):
+            await running
+    await asyncio.sleep(1)
+    assert asyncio.all_tasks() == before
+
+
 async def test_a_kill_ends_the_run() -> None:
     async with Supervisor([AgentServer(careful(), model=says(["work"]))]) as sup:
         agent = sup.get(AgentServer)

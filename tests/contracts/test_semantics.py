@@ -1,4 +1,4 @@
-"""Every promise of docs/semantics.md names a test that holds it, and that test exists."""
+"""Every promise of docs/semantics.md and docs/agents.md names a test that holds it, and that test exists."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from rules import all_tests
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "semantics.md").read_text()
+TEXT = "\n".join((ROOT / "docs" / page).read_text() for page in ("semantics.md", "agents.md"))
 NAMED = re.compile(r"`(test_\w+)`")
 
 
 def promises() -> list[str]:
-    """Every item of a list in the page, with the lines that belong to it."""
+    """Every item of a list in the pages, with the lines that belong to it."""
     return re.findall(r"^- .+(?:\n  .+)*", TEXT, flags=re.MULTILINE)
 
 

@@ -86,6 +86,15 @@ EXPECTED = {
         "the database closes",
         "exit status 0",
     ],
+    "durable_agent": [
+        "the model is asked, after 0 messages",
+        "booked: ['blue']",
+        "the agent is killed",
+        "booked: ['blue']",
+        "the model is asked, after 2 messages",
+        "clerk: The blue room is yours.",
+        "asked again: The blue room is yours.",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -117,6 +117,7 @@ async def test_ancestors_are_those_who_spawned_the_nearest_first() -> None:
     assert seen["third"][0].path.startswith(f"{first.path}/generation#")
 
 
+@pytest.mark.fifo("two thousand that could run: to choose one of them at every step takes seconds")
 async def test_a_family_may_be_deep() -> None:
     """The path of the 2,000th descendant is a text, not a RecursionError."""
     paths: list[str] = []

@@ -219,7 +219,9 @@ async def timers() -> Operation:
     [
         pytest.param(calls, Costs(), id="48 calls of an idle server"),
         pytest.param(async_calls, Costs(), id="48 calls of one with coroutines that need not wait"),
-        pytest.param(calls_that_wait, Costs(callbacks=3 * TIMES, futures=2 * TIMES, timers=1), id="48 that wait a turn"),
+        pytest.param(
+            calls_that_wait, Costs(callbacks=3 * TIMES, futures=2 * TIMES, timers=1), id="48 that wait a turn"
+        ),
         pytest.param(casts, Costs(callbacks=2), id="48 casts to one server"),
         pytest.param(casts_to_many, Costs(callbacks=2), id="a cast to each of 48 servers"),
         pytest.param(lives, Costs(), id="24 starts and stops"),

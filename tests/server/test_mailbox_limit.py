@@ -8,9 +8,10 @@ import pytest
 from servers import Async, Plain, Start, State, each_kind, note, nothing, now, reason_of, seen, settle, sleeping
 
 import axon
-from axon import child
+from axon import cast, child
 from axon.process import runtime
 from axon.telemetry import DeadLetter, attach
+from axon.testing import explore
 
 
 async def filled(start: Start, kind: type[Plain], limit: int, seconds: float = 1) -> tuple[Plain, asyncio.Task[object]]:
@@ -131,6 +132,58 @@ async def test_those_who_offer_get_room_in_the_order_they_came(start: Start) -> 
     await asyncio.wait(offers)
     await busy
     assert await seen(server) == [0, "a", "b", "c"]
+
+
+def test_nobody_is_overtaken_in_that_line_under_any_schedule() -> None:
+    async def offer_in_turn() -> None:
+        server = await axon.start(Async(), mailbox=2)
+        server.tell(sleeping(1))
+        offers: list[asyncio.Task[None]] = []
+        for number in range(7):
+            offers.append(asyncio.create_task(axon.offer(server.tell, note(number))))
+            await asyncio.sleep(0.2)
+        await asyncio.wait(offers)
+        assert await seen(server) == list(range(7))
+        await axon.stop(server)
+
+    explore(offer_in_turn, range(50))
+
+
+async def test_a_plain_cast_may_be_faster_and_then_the_first_in_line_waits_on(start: Start) -> None:
+    class Filler(Async):
+        @cast
+        async def fill(self, state: State) -> None:
+            """In the very step that gives its room to the first in line."""
+            server.tell(note("cast"))
+            await asyncio.sleep(1)
+
+    server = await start(Filler(), mailbox=1)
+    server.tell(sleeping(1))
+    await settle()
+    server.fill()
+    offers: list[asyncio.Task[None]] = []
+    for name in "ab":
+        offers.append(asyncio.create_task(axon.offer(server.tell, note(name))))
+        await settle()
+    await asyncio.wait(offers)
+    assert await seen(server) == ["cast", "a", "b"]
+
+
+async def test_an_offer_that_is_refused_as_a_cycle_leaves_the_line(start: Start) -> None:
+    async def offer_myself(state: State) -> None:
+        await asyncio.sleep(1)
+        with pytest.raises(axon.CallCycle):
+            await axon.offer(server.tell, note("myself"))
+        await asyncio.sleep(1)
+
+    server = await start(Async(), mailbox=1)
+    busy = asyncio.create_task(server.do(offer_myself))
+    await settle()
+    server.tell(note(0))
+    await asyncio.sleep(1.5)
+    await asyncio.wait([asyncio.create_task(axon.offer(server.tell, note(1)))], timeout=10)
+    await busy
+    assert await seen(server) == [0, 1]
 
 
 @each_kind

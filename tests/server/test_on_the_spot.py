@@ -15,7 +15,7 @@ from servers import Async, Boom, Plain, Ready, Start, each_kind, note, raising, 
 import axon
 from axon import GenServer, call
 from axon.process import runtime
-from axon.telemetry import ProcessCrashed, ProcessExited, attach
+from axon.telemetry import Event, ProcessCrashed, ProcessExited, attach
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -73,7 +73,11 @@ async def test_a_handler_sees_the_context_of_its_process(start: Start, kind: typ
     """Not that of its caller, and what it sets stays with it."""
     server, token = await start(kind()), WHO.set("the caller")
     assert await server.do(lambda _: WHO.get()) == "nobody"
-    await server.do(lambda _: WHO.set("the server") and None)
+
+    def become(state: list[object]) -> None:
+        WHO.set("the server")
+
+    await server.do(become)
     assert (WHO.get(), await server.do(lambda _: WHO.get())) == ("the caller", "the server")
     assert await server.do(lambda _: axon.current()) is axon.process.find(server, runtime())
     WHO.reset(token)
@@ -254,7 +258,8 @@ async def test_statistics_and_events_are_the_same(start: Start, kind: type[Plain
         runtime().in_place = in_place
         events: list[tuple[str, object]] = []
 
-        def listen(event: ProcessExited | ProcessCrashed) -> None:
+        def listen(event: Event) -> None:
+            assert isinstance(event, ProcessExited | ProcessCrashed)
             events.append((type(event).__name__, event.reason))
 
         detach = attach(listen, ProcessExited, ProcessCrashed)

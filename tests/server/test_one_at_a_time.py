@@ -119,6 +119,7 @@ async def test_a_server_that_never_idles_does_not_hold_the_loop(start: Start, ki
     assert len(ticker.ticks) > 100
 
 
+@pytest.mark.fifo("fair turns are its subject; a schedule of a simulation may favour one for long")
 @each_kind
 async def test_a_flooded_server_lets_the_others_have_their_turn(start: Start, kind: type[Plain]) -> None:
     flooded, other = await start(kind()), await start(kind())
@@ -133,6 +134,7 @@ async def test_a_flooded_server_lets_the_others_have_their_turn(start: Start, ki
     assert order.index("other") <= 64
 
 
+@pytest.mark.fifo("fair turns are its subject; a schedule of a simulation may favour one for long")
 async def test_calls_answered_in_place_let_the_loop_go_round(start: Start) -> None:
     server, turns, asked = await start(Plain()), 0, True
 

@@ -352,6 +352,7 @@ async def test_a_reply_that_nobody_waits_for_is_not_kept(start: Start, kind: typ
 
 
 @pytest.mark.slow
+@pytest.mark.fifo("eight thousand that could run, and what they cost the processor")
 @both_desks
 async def test_many_open_questions_cost_no_more_each_in_whatever_order_they_are_answered(
     start: Start, kind: type[Desk]

@@ -449,6 +449,7 @@ async def test_a62_restarted_it_is_empty_and_the_handles_of_its_children_lead_no
         assert await (await users.start_child(part("a", log))).number() == 2
 
 
+@pytest.mark.real_clock
 async def test_from_a_thread_it_can_be_asked_too() -> None:
     async with DynamicSupervisor() as sup:
         await sup.start_child(part("a", Log()))

@@ -21,6 +21,7 @@ from parts import (
     settle,
     statuses,
     takes,
+    watching,
 )
 
 import axon
@@ -61,7 +62,7 @@ async def test_a_child_that_swallows_the_cancellation_is_declared_dead(stubborn:
     axon.telemetry.attach(declared.append, ZombieDeclared)
     async with Supervisor([part("a", log), part("b", log, Loose, finish=None, shutdown=2)]) as sup:
         b = axon.whereis(at(sup, "b"))
-        down = asyncio.create_task(axon.wait_down(at(sup, "b")))
+        down = await watching(at(sup, "b"))
         at(sup, "b").do(stubborn.hang)
         await settle()
         log.clear()

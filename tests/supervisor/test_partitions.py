@@ -143,6 +143,7 @@ def test_g10_every_key_has_a_partition(key: int | str | bytes, size: int) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.fifo("programs of their own, which hear of no seed")
 def test_g10_a_text_goes_there_in_every_run_of_the_program() -> None:
     """Python's own hash of a text is another one in each process."""
     program = (

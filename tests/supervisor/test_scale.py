@@ -13,7 +13,11 @@ import pytest
 import axon
 from axon import DynamicSupervisor, ExitReason, GenServer, Supervisor, call, cast, child
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(120),
+    pytest.mark.fifo("ten thousand that could run: to choose one of them at every step takes minutes"),
+]
 
 MANY = 10_000
 

@@ -11,8 +11,9 @@ from pydantic_ai.messages import AgentStreamEvent
 from pydantic_ai.models.test import TestModel
 
 import axon
-from axon import ChildSpec, Stream, Supervisor, child
-from axon.agent import AgentServer, AgentStatus
+from axon import ChildSpec, Supervisor, child
+from axon.agent import AgentServer, AgentStatus, RunStream
+from axon.store import Approval, MemoryStore
 
 
 @dataclass
@@ -35,6 +36,7 @@ assert_type(child(AgentServer(critic), id="critic"), ChildSpec[AgentServer[Libra
 AgentServer(critic, model=TestModel())
 AgentServer(critic, model="openai:gpt-5.2")
 AgentServer(critic, name="critic", request_timeout=None)
+AgentServer(critic, name="critic", store=MemoryStore(), on_error={ValueError: "retry"}, when_busy="steer")
 
 
 async def started() -> None:
@@ -46,12 +48,17 @@ async def started() -> None:
     assert_type(result.output, Verdict)
     assert_type(result.all_messages(), list[ModelMessage])
 
-    assert_type(agent.run_stream("Is it good?"), Stream[str])
+    assert_type(agent.run_stream("Is it good?"), RunStream[str])
     async for piece in agent.run_stream("Is it good?"):
         assert_type(piece, str)
     events = agent.run_stream_events("Is it good?")
-    assert_type(events, Stream[AgentStreamEvent | AgentRunResultEvent[Verdict]])
+    assert_type(events, RunStream[AgentStreamEvent | AgentRunResultEvent[Verdict]])
 
+    assert_type(await agent.run("Is it good?", message_id="1"), AgentRunResult[Verdict])
+    assert_type(agent.run_sync("Is it good?"), AgentRunResult[Verdict])
+    assert_type(await agent.steer("Be kind."), bool)
+    assert_type(await agent.approvals(), list[Approval])
+    assert_type(await agent.approve("1", by="ada"), Approval)
     assert_type(await agent.cancel(), bool)
     assert_type(await agent.status(), AgentStatus)
     assert_type(await agent.messages(), list[ModelMessage])
@@ -80,6 +87,8 @@ async def what_must_be_refused(agent: AgentServer[Library, Verdict]) -> None:
     AgentServer("writer")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     AgentServer(critic, deps="books")  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
     AgentServer(critic, TestModel())  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    AgentServer(critic, when_busy="wait")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AgentServer(critic, on_error={ValueError: "stop"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
     agent.run("x")  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
     await agent.run(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await agent.run("x", deps="books")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,11 +1,34 @@
 """Agents: a pydantic-ai agent, unmodified, as a supervised server that keeps its conversation from run to run.
 
-Importing this room loads pydantic-ai, which takes a second or two; `import axon` does not.
+With a store it also survives: docs/agents.md says what is promised. Importing this room loads pydantic-ai, which takes a
+second or two; `import axon` does not.
 """
 
 from ._agent import AgentServer as AgentServer
+from ._agent import WhenBusy as WhenBusy
+from ._approvals import answer as answer
+from ._approvals import approve as approve
+from ._approvals import deny as deny
+from ._errors import AgentBusy as AgentBusy
+from ._errors import AnswerNotKept as AnswerNotKept
+from ._errors import EventsLost as EventsLost
 from ._errors import ExitRefused as ExitRefused
+from ._errors import FirstTokenTimeout as FirstTokenTimeout
+from ._errors import InvalidHistory as InvalidHistory
+from ._errors import MessageIdReused as MessageIdReused
 from ._errors import RunInterrupted as RunInterrupted
+from ._errors import StreamStalled as StreamStalled
+from ._errors import ToolTimeout as ToolTimeout
+from ._errors import TurnFailed as TurnFailed
+from ._errors import TurnSetAside as TurnSetAside
+from ._errors import TurnTimeout as TurnTimeout
+from ._events import TurnResumed as TurnResumed
+from ._events import TurnWasSetAside as TurnWasSetAside
+from ._hooks import idempotency_key as idempotency_key
 from ._order import Prompt as Prompt
+from ._records import Boundary as Boundary
 from ._status import AgentStatus as AgentStatus
 from ._status import RunningTool as RunningTool
+from ._stream import RunStream as RunStream
+from ._verdict import ACTIONS as ACTIONS
+from ._verdict import Action as Action

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, get_args
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage
 from pydantic_ai.models import KnownModelName, Model
-from pydantic_ai.usage import RunUsage
 from typing_extensions import TypeVar
 
-from ..errors import CallCycle, InvalidOption
-from ..process import Exit, ExitReason, checked_seconds, current, normal
-from ..registry import register
-from ..server import GenServer, Reply, Stop, Stream, call, cast, checked_name, stream
-from ._order import Order, Prompt, checked_limits, checked_order
+from ..errors import InvalidOption
+from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
+from ..registry import register, whereis
+from ..server import Stop, call, checked_name, from_thread, stream
+from ..store import Store
+from ._answers import Outputs
+from ._attach import attached
+from ._control import AgentControl
+from ._feed import parsed_id
+from ._journal import Journal
+from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
+from ._replies import answer_to, events_of, text_pieces
 from ._state import AgentState
-from ._status import AgentStatus
-from ._text import text_of
+from ._stream import RunStream
 from ._turn import Turn
+from ._verdict import Action, checked_actions
 
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
 
+WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
+"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
+it ends that turn and is next; or its asker gets `AgentBusy`."""
+
 REQUEST_TIMEOUT = 120.0
 """Seconds a model request may take unless told otherwise."""
+TOKEN_TIMEOUT = 60.0
+"""Seconds a streamed answer may take to begin, and stand still, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +50,52 @@ class _Ended:
     turn: Turn[Any, Any]
 
 
-class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """What ends the server: a fault in a turn, or a store that does not keep what it is given."""
+
+    error: Exception
+
+
+class AgentServer(AgentControl, Generic[Deps, Output]):
     """An agent that lives under a supervisor and remembers its conversation.
 
         writer = Agent("openai:gpt-5.2", deps_type=Library, name="writer")      # any pydantic-ai agent, unmodified
+        spec = AgentServer(writer, deps=library, name="writer", store=SQLiteStore("agents.db"))
 
-        async with Supervisor([child(AgentServer(writer, deps=library), id="writer")]) as sup:
+        async with Supervisor([child(spec, id="writer")]) as sup:
             agent = sup.get(AgentServer[Library, str], "writer")
             result = await agent.run("Write about supervision trees")           # pydantic-ai's AgentRunResult[str]
 
-    One run at a time: a second one waits for the first (in the order asked). The conversation is what the runs that
-    succeeded said; a run that fails or is cancelled leaves it as it was, raises its error, unchanged, at whoever asked,
-    and the agent goes on. A restart begins with an empty conversation.
+    One run at a time: what becomes of a second one says `when_busy`. The conversation is what the runs that succeeded
+    said; a run that fails or is cancelled leaves it as it was, raises its error, unchanged, at whoever asked, and the
+    agent goes on. Without a store a restart begins with an empty conversation.
 
     name: the name it is registered under, default none. model: instead of the agent's own, which may have none; for
     tests, too, since `agent.override(...)` stays in the context where it is used and does not reach a server. deps:
     the dependencies of runs that bring none. usage_limits: of each run, unless it brings its own; default those of
-    pydantic-ai (50 requests). model_settings: on top of the agent's own. request_timeout: seconds a model request
-    may take, with all retries and the reading of its stream, where no model settings say otherwise; default 120, None
-    for no limit; then the run fails with `pydantic_ai.ModelRequestTimeout`.
+    pydantic-ai (50 requests). model_settings: on top of the agent's own.
+
+    store: makes the agent durable, under its `name`, which it then needs: every step of a turn is written down before
+    the next, and after a crash, a kill or a new deployment the turn goes on from the last of them; no finished model
+    request and no finished tool call is done twice. Default none. on_error: what is done about classes of errors,
+    before the table `axon.agent.ACTIONS`. attempts: how often a turn is tried from one checkpoint before it is set
+    aside, default 3. when_busy: default `queue`. approval_timeout: seconds until an approval expires, which is a denial;
+    default never. passivate_after: seconds after which an idle agent gives its messages back to the store, to fetch them
+    when it is asked again; default never.
+
+    request_timeout: seconds a model request may take, with all retries and the reading of its stream, where no model
+    settings say otherwise; default 120. first_token_timeout, stall_timeout: seconds a streamed answer may take to
+    begin, and stand still; default 60. tool_timeout: seconds a tool may take, default no limit. None is no limit. Each
+    ends in an error of its own. stream_buffer: events of a turn that are kept for its readers, default 1024.
 
     A run has no time limit of its own: `async with axon.deadline(60):` around the call gives it one, and when that
-    passes the run is ended. A caller that goes away does not end its run; `cancel` does.
+    passes the run is ended. A caller or reader that goes away does not end its run; `cancel` does.
 
     A run is a task tied to the server's incarnation, and the server itself never waits: `status` is answered at once,
     whatever a run does. When the server is stopped its runs are cancelled first, and have until the supervisor's
     `shutdown` time to clean up; when it is killed they are cancelled after it. Either way whoever waits for a run gets
-    `ServerDied`.
+    `ServerDied`, or, with a store, the answer of the next incarnation, if a restart follows.
 
     Raises `InvalidOption`, showing the option and its value. Not for a single question that may fail with its caller:
     that is `agent.run`. https://ai.pydantic.dev/agents/
@@ -77,6 +108,18 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
     usage_limits: UsageLimits | None = field(default=None, kw_only=True)
     model_settings: AgentModelSettings[Deps] | None = field(default=None, kw_only=True)
     request_timeout: float | None = field(default=REQUEST_TIMEOUT, kw_only=True)
+    store: Store | None = field(default=None, kw_only=True)
+    on_error: Mapping[type[BaseException], Action] = field(
+        default_factory=dict[type[BaseException], Action], kw_only=True
+    )
+    attempts: int = field(default=3, kw_only=True)
+    when_busy: WhenBusy = field(default="queue", kw_only=True)
+    approval_timeout: float | None = field(default=None, kw_only=True)
+    first_token_timeout: float | None = field(default=TOKEN_TIMEOUT, kw_only=True)
+    stall_timeout: float | None = field(default=TOKEN_TIMEOUT, kw_only=True)
+    tool_timeout: float | None = field(default=None, kw_only=True)
+    stream_buffer: int = field(default=1024, kw_only=True)
+    passivate_after: float | None = field(default=None, kw_only=True)
 
     trap_exit: ClassVar[bool] = True  # so that `terminate` ends the runs in order
 
@@ -92,8 +135,30 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
             raise InvalidOption(
                 "model_settings", settings, "pydantic_ai.ModelSettings, a function that returns them, or None"
             )
-        if self.request_timeout is not None and not checked_seconds(self.request_timeout, "request_timeout") > 0:
-            raise InvalidOption("request_timeout", self.request_timeout, "a number of seconds > 0, or None")
+        for option in (
+            "request_timeout",
+            "first_token_timeout",
+            "stall_timeout",
+            "tool_timeout",
+            "approval_timeout",
+            "passivate_after",
+        ):
+            seconds = getattr(self, option)
+            if seconds is not None and not checked_seconds(seconds, option) > 0:
+                raise InvalidOption(option, seconds, "a number of seconds > 0, or None")
+        for option in ("attempts", "stream_buffer"):
+            number = getattr(self, option)
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise InvalidOption(option, number, "a number >= 1")
+        if self.when_busy not in get_args(WhenBusy):
+            raise InvalidOption("when_busy", self.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
+        if self.passivate_after is not None and self.store is None:
+            raise InvalidOption("passivate_after", self.passivate_after, "None without a store to give the messages to")
+        checked_actions(self.on_error)
+        if self.store is not None and not isinstance(self.store, Store):
+            raise InvalidOption("store", self.store, "an axon.store.Store, such as SQLiteStore('agents.db'), or None")
+        if self.store is not None and self.name is None:
+            raise InvalidOption("name", self.name, "given when there is a store: it is what the agent is kept under")
 
     # -- what a program asks of it
 
@@ -105,18 +170,49 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
         message_history: Sequence[ModelMessage] | None = None,
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
+        message_id: str | None = None,
     ) -> AgentRunResult[Output]:
         """Run the agent on `prompt` in its conversation, and return the result when the run is done.
 
         prompt: None only goes on with what the conversation ends with. deps, usage_limits: for this run, default the
-        server's. message_history: go on from this conversation instead of the agent's own, which it becomes if the run
-        succeeds. deferred_tool_results: answers to the `DeferredToolRequests` the last run ended with.
+        server's; with a store `deps` must be something JSON can carry. message_history: go on from this conversation
+        instead of the agent's own, which it becomes if the run succeeds. deferred_tool_results: answers to the
+        `DeferredToolRequests` the last run ended with.
 
-        Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`,
-        `DeadlineExceeded` (the run is ended, too), `ServerDied`, `NoProcess`, `InvalidOption`, and `CallCycle` if a run
-        of this very agent is waiting for the answer, as when one of its tools asks it.
+        message_id: what names this message, default a new id. The same message asked for again joins its turn, if that is
+        under way or ended just now, and with a store gets the answer that was given, also after a restart and in another
+        process (of the last 1,000 turns).
+
+        Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`, `AgentBusy`,
+        `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,
+        `NoProcess`, `InvalidOption`, and `CallCycle` if a run of this very agent is waiting for the answer, as when one
+        of its tools asks it.
         """
-        return await self._run(checked_order(prompt, deps, message_history, deferred_tool_results, usage_limits))
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id)
+        if self.store is None:
+            return await self._run(order)
+        return await attached(self._process, lambda: self._run(order))
+
+    def run_sync(
+        self,
+        prompt: Prompt | None,
+        *,
+        deps: Deps | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        deferred_tool_results: DeferredToolResults | None = None,
+        usage_limits: UsageLimits | None = None,
+        message_id: str | None = None,
+    ) -> AgentRunResult[Output]:
+        """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
+        return from_thread.call(
+            self.run,
+            prompt,
+            deps=deps,
+            message_history=message_history,
+            deferred_tool_results=deferred_tool_results,
+            usage_limits=usage_limits,
+            message_id=message_id,
+        )
 
     def run_stream(
         self,
@@ -126,18 +222,24 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
         message_history: Sequence[ModelMessage] | None = None,
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
-    ) -> Stream[str]:
+        message_id: str | None = None,
+        after: str | None = None,
+    ) -> RunStream[str]:
         """The same run, its text as the model writes it: `async for piece in writer.run_stream("..."):`.
 
         The pieces are all the text of the run: also what the model says before it calls a tool, after which a blank
         line follows. A structured output is no text; for it, and for the result, use `run_stream_events`.
 
         The run begins, or takes its place in the queue, at the first item, and is part of the conversation when the
-        stream has ended. Closing the stream ends the run, as `cancel` does. A reader who stops reading stops the run, as
-        soon as it is some 16 items ahead, and the wait counts towards the model's request timeout. Raises what `run`
-        raises.
+        stream has ended. It does not wait for its readers, and closing the stream does not end it.
+
+        after: go on behind this event of an earlier stream of the same `message_id`; see `RunStream`. After a restart
+        of the agent what the model was saying is said again from the beginning of that answer, under new ids.
+
+        Raises what `run` raises, and `EventsLost`.
         """
-        return self._text(checked_order(prompt, deps, message_history, deferred_tool_results, usage_limits))
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id)
+        return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
 
     def run_stream_events(
         self,
@@ -147,88 +249,72 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
         message_history: Sequence[ModelMessage] | None = None,
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
-    ) -> Stream[AgentStreamEvent | AgentRunResultEvent[Output]]:
+        message_id: str | None = None,
+        after: str | None = None,
+    ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
-        return self._events(checked_order(prompt, deps, message_history, deferred_tool_results, usage_limits))
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id)
+        return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
 
-    @call
-    def cancel(self, state: AgentState) -> asyncio.Future[bool]:
-        """End the run under way; returns whether there was one, when it has ended.
+    def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
+        order = checked_order(prompt, deps, history, *rest)
+        if self.store is not None and deps is not None:
+            kept_deps(self.agent, deps)
+        return order
 
-        Whoever waits for that run gets `pydantic_ai.RunCancelled`, which carries the messages until then; the
-        conversation stays as it was before, and the next run that waits begins.
-        """
-        answer: Reply[bool] = Reply()
-        state.cancel(answer)
-        return answer
-
-    @call
-    def status(self, state: AgentState) -> AgentStatus:
-        """What the agent is doing now."""
-        return state.status()
-
-    @call
-    def messages(self, state: AgentState) -> list[ModelMessage]:
-        """The conversation so far, without the run under way. The messages are not copied: read them only."""
-        return list(state.messages)
-
-    @call
-    def usage(self, state: AgentState) -> RunUsage:
-        """What all runs since the last restart have used, the one under way and failed ones included."""
-        return state.usage()
-
-    @cast
-    def reset(self, state: AgentState) -> None:
-        """Forget the conversation: runs asked for before this still belong to it, later ones begin afresh."""
-        state.accept(None)
+    def _process(self) -> Process | None:
+        return whereis(self)
 
     # -- the runs
 
     @call(timeout=None)
     def _run(self, state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Output]]:
-        return self._accept(state, order, streamed=False).task
+        return state.passivation.when_active(lambda: answer_to(state, order))
 
     @stream(timeout=None)
-    def _text(self, state: AgentState, order: Order) -> AsyncGenerator[str, None]:
-        return text_of(self._accept(state, order, streamed=True).follow())
+    def _text(self, state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, str], None]:
+        return text_pieces(state, order, after)
 
     @stream(timeout=None)
     def _events(
-        self, state: AgentState, order: Order
-    ) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
-        return self._accept(state, order, streamed=True).follow()
-
-    def _accept(self, state: AgentState, order: Order, *, streamed: bool) -> Turn[Deps, Output]:
-        process = state.process
-
-        def ended(turn: Turn[Any, Any]) -> None:
-            # To this incarnation and no other; and as a message that no mailbox limit can refuse.
-            if process.reason is None:
-                process.deliver(_Ended(turn))  # whatever the limit of its mailbox
-
-        turn = Turn(self, process, order, ended, streamed=streamed)
-        try:
-            state.refuse_cycle(order)
-        except CallCycle as refused:
-            turn.refuse(refused)
-        else:
-            state.accept(turn)
-        return turn
+        self, state: AgentState, order: Order, after: str | None
+    ) -> AsyncGenerator[tuple[str, AgentStreamEvent | AgentRunResultEvent[Output]], None]:
+        return events_of(state, order, after)
 
     # -- callbacks
 
-    def init(self) -> AgentState:
-        """An empty conversation."""
+    def init(self) -> AgentState | Coroutine[Any, Any, AgentState]:
+        """The conversation: an empty one, or with a store what was kept; turns that were under way go on."""
         me = current()
         if self.name is not None:
             register(self.name, self)
-        return AgentState(me, since=me.runtime.loop.time())
+
+        def ended(turn: Turn[Any, Any]) -> None:
+            # To this incarnation and no other; and as a message that no mailbox limit can refuse.
+            if me.reason is None:
+                me.deliver(_Ended(turn))
+
+        def crash(error: Exception) -> None:
+            if me.reason is None:
+                me.deliver(_Fault(error))
+
+        journal = Journal(me, self.name or me.path, self.store, crash)
+        state = AgentState(self, me, journal, Outputs(self.agent.output_type), ended, crash)
+        state.next()
+        return state if self.store is None else self._restored(state)
+
+    async def _restored(self, state: AgentState) -> AgentState:
+        await state.journal.open()
+        state.restore()
+        return state
 
     def handle_info(self, state: AgentState, message: object) -> None:
         """The end of a turn; an exit signal ends the agent as it would without `trap_exit`, but in order."""
         match message:
             case _Ended(turn):
-                state.ended(turn)
+                state.over(turn)
+            case _Fault(error):
+                raise error
             case Exit(reason=reason):
                 if reason != normal:
                     raise Stop(reason)
@@ -238,3 +324,9 @@ class AgentServer(GenServer[AgentState], Generic[Deps, Output]):
     async def terminate(self, state: AgentState, reason: ExitReason) -> None:
         """End the runs, and let their tools clean up."""
         await state.wind_up(reason)
+
+
+def _checked_after(after: str | None) -> str | None:
+    if after is not None:
+        parsed_id(after)
+    return after

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import time
+import uuid
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from pydantic import ConfigDict, TypeAdapter
+from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserContent
 from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import UsageLimits
 
 from ..errors import InvalidOption
+from ..store import Unreadable
+from ._history import check_history
+from ._records import Accepted, Content
 
 if TYPE_CHECKING:
     from ._turn import Turn
@@ -36,7 +44,8 @@ class Order:
     message_history: Sequence[ModelMessage] | None
     deferred_tool_results: DeferredToolResults | None
     usage_limits: UsageLimits | None
-    within: tuple[Turn[Any, Any], ...]
+    message_id: str
+    within: tuple[Turn[Any, Any], ...] = ()
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -51,12 +60,13 @@ class Order:
         return text if text is None or len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
-def checked_order(
+def checked_order(  # noqa: PLR0917
     prompt: object,
     deps: object,
     message_history: object,
     deferred_tool_results: object,
     usage_limits: object,
+    message_id: object,
 ) -> Order:
     """The order, made on the caller's side; `InvalidOption` if an argument cannot be one."""
     if prompt is not None and not isinstance(prompt, str) and not _is_content(prompt):
@@ -65,13 +75,90 @@ def checked_order(
         raise InvalidOption("message_history", message_history, "a list of ModelRequest and ModelResponse, or None")
     if deferred_tool_results is not None and not isinstance(deferred_tool_results, DeferredToolResults):
         raise InvalidOption("deferred_tool_results", deferred_tool_results, "DeferredToolResults or None")
+    if message_id is not None and not (isinstance(message_id, str) and 0 < len(message_id) <= 200):
+        raise InvalidOption("message_id", message_id, "a text of 1 to 200 characters, or None")
+    history = cast("Sequence[ModelMessage] | None", message_history)
+    if history is not None:
+        check_history(history, prompted=prompt is not None)
     return Order(
         prompt=cast("Prompt | None", prompt),
         deps=deps,
-        message_history=cast("Sequence[ModelMessage] | None", message_history),
+        message_history=history,
         deferred_tool_results=deferred_tool_results,
         usage_limits=checked_limits(usage_limits),
+        message_id=message_id or uuid.uuid4().hex,
         within=inside.get(),
+    )
+
+
+# -- orders as they are kept
+
+_CONTENT: TypeAdapter[Content | None] = TypeAdapter(
+    Content | None, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+)
+
+
+def content_of(prompt: Prompt) -> Content:
+    """A prompt as it is kept."""
+    return prompt if isinstance(prompt, str) else list(prompt)
+
+
+def fingerprint_of(prompt: Prompt | None) -> str:
+    """What is the same for the same prompt, and for no other."""
+    return hashlib.sha256(_CONTENT.dump_json(None if prompt is None else content_of(prompt))).hexdigest()
+
+
+def kept_order(
+    order: Order,
+    agent: AbstractAgent[Any, Any],
+    fingerprint: str,
+    left: float | None,
+    *,
+    streamed: bool,
+    first: bool,
+    durable: bool,
+) -> Accepted:
+    """The record of an order; `left` are the seconds it has."""
+    history = order.message_history
+    return Accepted(
+        order.message_id,
+        None if order.prompt is None else content_of(order.prompt),
+        fingerprint,
+        None if history is None else list(history),
+        order.deferred_tool_results,
+        order.usage_limits,
+        None if order.deps is None or not durable else kept_deps(agent, order.deps),
+        None if left is None else time.time() + left,
+        streamed,
+        first,
+    )
+
+
+def kept_deps(agent: AbstractAgent[Any, Any], deps: object) -> Any:
+    """The dependencies of one run as JSON. Raises `InvalidOption`, which does not show them."""
+    try:
+        return TypeAdapter[Any](agent.deps_type).dump_python(deps, mode="json", warnings="error")
+    except Exception as error:
+        raise InvalidOption(
+            "deps",
+            type(deps),
+            "something JSON can carry when the agent has a store; connections and clients belong to the agent's own deps",
+        ) from error
+
+
+def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str) -> Order:
+    """The order that a record is of. Raises `Unreadable` if the dependencies do not fit the agent any more."""
+    try:
+        deps = None if kept.deps is None else TypeAdapter(agent.deps_type).validate_python(kept.deps)
+    except Exception as error:
+        raise Unreadable(key, 0, f"the deps of message {kept.turn!r} are no {agent.deps_type!r}: {error}") from error
+    return Order(
+        prompt=kept.prompt,
+        deps=deps,
+        message_history=kept.history,
+        deferred_tool_results=kept.deferred,
+        usage_limits=kept.limits,
+        message_id=kept.turn,
     )
 
 

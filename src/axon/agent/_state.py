@@ -1,37 +1,129 @@
-"""What an agent owns: its conversation, the turn under way, and those that wait for theirs."""
+"""What an agent owns: its journal, the turn under way, and those that wait for theirs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from pydantic_ai import AgentRunResult
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
 from ..errors import CallCycle
-from ..process import ExitReason, Process, callers
+from ..process import ExitReason, Process, callers, deadline_at, is_clean
 from ..server import Reply
-from ._order import Order
+from ..store import Approval
+from ._answers import Outputs
+from ._errors import AgentBusy, MessageIdReused
+from ._events import TurnResumed
+from ._feed import Feed
+from ._journal import NOW, Journal
+from ._kept import KeptTurn
+from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
+from ._passive import Passivation
+from ._records import Ended, Paused, Reset, Steered
 from ._status import AgentStatus, RunningTool
+from ._text import Event
 from ._turn import Turn
+
+if TYPE_CHECKING:
+    from ._agent import AgentServer
+
+RECENT = 2
+"""Turns that are over whose events are still kept, for readers that come back."""
+
+R = TypeVar("R")
+
+Admitted: TypeAlias = "tuple[asyncio.Future[AgentRunResult[Any]], Feed[Event] | None]"
+"""The answer to come, and the events, if they are kept."""
 
 
 @dataclass(eq=False, slots=True)
 class AgentState:
-    """The state of one incarnation; only its own handlers touch it.
+    """The state of one incarnation; only its own handlers touch it."""
 
-    `waiting` holds turns in the order in which they were asked for, and None where the conversation is to be cleared.
-    """
-
+    server: AgentServer[Any, Any]
     process: Process
-    messages: list[ModelMessage] = field(default_factory=list[ModelMessage])
-    spent: RunUsage = field(default_factory=RunUsage)
+    journal: Journal
+    outputs: Outputs
+    ended: Callable[[Turn[Any, Any]], None]
+    crash: Callable[[Exception], None]
+    turns: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     current: Turn[Any, Any] | None = None
-    waiting: deque[Turn[Any, Any] | None] = field(default_factory=deque[Turn[Any, Any] | None])
     cancelled: list[Reply[bool]] = field(default_factory=list[Reply[bool]])
+    recent: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     since: float = 0.0
+    passivation: Passivation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.passivation = Passivation(self.journal, self.server.passivate_after, self.crash)
+
+    # -- messages
+
+    def admit(self, order: Order, *, streamed: bool) -> Admitted:
+        """Take a message, or find what became of it. Raises `CallCycle`, `AgentBusy`, `MessageIdReused`, and for a turn
+        that is over what `Outputs.result` raises.
+        """
+        self.refuse_cycle(order)
+        id, fingerprint = order.message_id, fingerprint_of(order.prompt)
+        turn, recent = self._turn_of(id), self.recent.get(id)
+        if self.journal.store is None:
+            turn = turn or recent
+        if turn is not None:
+            _check(id, fingerprint, turn.kept.riders.get(id, turn.kept.accepted.fingerprint))
+            return turn.outcome, turn.feed
+        answer = self.journal.kept.answers.get(id)
+        if answer is not None:
+            _check(id, fingerprint, answer.fingerprint)
+            given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
+            given.set_result(self.outputs.result(id, answer, self.journal.kept.messages))
+            return given, None if recent is None else recent.feed
+        turn = self._meanwhile(order, fingerprint) if self.turns else None
+        if turn is None:
+            turn = self._accept(order, fingerprint, streamed=streamed)
+        return turn.outcome, turn.feed
+
+    def _turn_of(self, id: str) -> Turn[Any, Any] | None:
+        found = self.turns.get(id)
+        return found or next((turn for turn in self.turns.values() if id in turn.kept.riders), None)
+
+    def _meanwhile(self, order: Order, fingerprint: str) -> Turn[Any, Any] | None:
+        """What `when_busy` says of a message that comes while a turn runs; None if it is to have a turn of its own."""
+        when_busy = self.server.when_busy
+        if when_busy == "reject":
+            raise AgentBusy(self.process.path)
+        if when_busy == "steer" and self.current is not None and order.prompt is not None:
+            content = content_of(order.prompt)
+            if self.current.steer(order.message_id, content):
+                self.journal.jot(Steered(self.current.kept.id, order.message_id, content, fingerprint))
+                return self.current
+        return None
+
+    def _accept(self, order: Order, fingerprint: str, *, streamed: bool) -> Turn[Any, Any]:
+        due = deadline_at.get()
+        left = None if due is None else due - self.process.runtime.loop.time()
+        interrupts = self.server.when_busy == "interrupt" and self.current is not None
+        durable = self.journal.store is not None
+        record = kept_order(
+            order, self.server.agent, fingerprint, left, streamed=streamed, first=interrupts, durable=durable
+        )
+        accepted = self.journal.note(record)
+        kept = self.journal.kept.turn(order.message_id)
+        assert kept is not None, "a message that was accepted has a turn"
+        turn = self._begin(kept, order, accepted)
+        if interrupts and self.current is not None:
+            self.current.cancel()
+        self.next()
+        return turn
+
+    def _begin(self, kept: KeptTurn, order: Order, accepted: Awaitable[None]) -> Turn[Any, Any]:
+        turn = Turn(self.server, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash)
+        turn.activity.since = self.process.runtime.loop.time()
+        self.turns[kept.id] = turn
+        return turn
 
     def refuse_cycle(self, order: Order) -> None:
         """Raise `CallCycle` if the order comes from inside a turn of this agent that waits for its answer.
@@ -48,36 +140,72 @@ class AgentState:
             between = callers()[: callers().index(self.process) + 1]
             raise CallCycle([*(process.path for process in reversed(between)), self.process.path])
 
-    def accept(self, turn: Turn[Any, Any] | None) -> None:
-        """Put a turn, or the wish for a new conversation, at the end of the queue."""
-        self.waiting.append(turn)
-        if self.current is None:
-            self._next()
+    # -- turns
 
-    def ended(self, turn: Turn[Any, Any]) -> None:
-        """A turn is over: a good one is remembered, of any other only its cost."""
-        if turn is not self.current:
-            if turn in self.waiting:
-                self.waiting.remove(turn)
+    def restore(self) -> None:
+        """Go on with what the last incarnation left."""
+        for kept in self.journal.kept.queue:
+            if kept is None:
+                continue
+            if kept.history is not None:
+                resumed = TurnResumed(
+                    path=self.process.path, message_id=kept.id, responses=kept.responses, attempts=kept.attempts
+                )
+                self.process.runtime.bus.emit(resumed)
+            self._begin(kept, order_of(kept.accepted, self.server.agent, self.journal.key), NOW)
+        self.next()
+
+    def next(self) -> None:
+        """Start the next turn if none is under way."""
+        if self.current is not None:
             return
-        self.current = None
-        self.spent += turn.usage
-        result = turn.result
-        if result is not None:
-            self.messages = list(result.all_messages())
-        for reply in self.cancelled:
-            reply.set_result(True)
-        self.cancelled.clear()
-        self._next()
+        head = self.journal.kept.head
+        if head is None:
+            self.since = self.process.runtime.loop.time()
+            self.passivation.idle(self.recent.clear)
+        else:
+            self.passivation.busy()
+            self.current = self.turns[head.id]
+            self.current.start()
 
-    def _next(self) -> None:
-        self.since = self.process.runtime.loop.time()
-        while self.waiting and self.current is None:
-            turn = self.waiting.popleft()
-            if turn is None:
-                self.messages = []
-            elif turn.start(self.messages):
-                self.current = turn
+    def over(self, turn: Turn[Any, Any]) -> None:
+        """A turn is over."""
+        id = turn.kept.id
+        self.turns.pop(id, None)
+        self.recent[id] = turn
+        while len(self.recent) > RECENT:
+            del self.recent[next(iter(self.recent))]
+        if self.journal.kept.turn(id) is not None:  # its task was cancelled by a stranger
+            self.journal.jot(Ended(id, "failed", "its task was cancelled", turn.usage))
+        if turn is self.current:
+            self.current = None
+            for reply in self.cancelled:
+                reply.set_result(True)
+            self.cancelled.clear()
+            self.next()
+
+    async def wind_up(self, reason: ExitReason) -> None:
+        """End all turns, wait until their tools have cleaned up, and keep that they are to go on with the next start."""
+        turns = list(self.turns.values())
+        for turn in turns:
+            turn.abandon(reason)
+        if turns:
+            await asyncio.wait([turn.task for turn in turns])
+        if self.journal.store is not None and is_clean(reason):
+            head = self.journal.kept.head
+            if head is not None and head.attempts > 0:
+                self.journal.jot(Paused(head.id))
+            await self.journal.flushed()
+
+    # -- control
+
+    def messages(self) -> asyncio.Future[list[ModelMessage]]:
+        """The conversation so far."""
+        return _done(self.process, list(self.journal.kept.messages))
+
+    def reset(self) -> None:
+        """Begin a new conversation after the turns that are there."""
+        self.journal.jot(Reset(""))
 
     def cancel(self, answer: Reply[bool]) -> None:
         """End the turn under way, and answer when it has ended."""
@@ -87,33 +215,72 @@ class AgentState:
             self.cancelled.append(answer)
             self.current.cancel()
 
+    def steer(self, prompt: Prompt) -> asyncio.Future[bool]:
+        """Tell the turn under way something, and answer when that is kept."""
+        content, steer, turn = content_of(prompt), uuid.uuid4().hex, self.current
+        if turn is None or not turn.steer(steer, content):
+            return _done(self.process, False)
+        return self.work(_then(self.journal.note(Steered(turn.kept.id, steer, content)), True))
+
+    def decide(self, decision: Coroutine[Any, Any, Approval]) -> asyncio.Future[Approval]:
+        """Decide an approval, and let the turn that waits for it know."""
+
+        async def decided() -> Approval:
+            row = await decision
+            for turn in self.turns.values():
+                turn.nudge()
+            return row
+
+        return self.work(decided())
+
+    def work(self, work: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+        """Work whose result is an answer."""
+        return self.process.runtime.loop.create_task(work)
+
     def usage(self) -> RunUsage:
         """What all turns have used until now."""
-        return self.spent + (RunUsage() if self.current is None else self.current.usage)
+        turn = self.current
+        return self.journal.kept.spent + (RunUsage() if turn is None or turn.is_counted else turn.usage)
 
     def status(self) -> AgentStatus:
         """The picture of this moment."""
         now, turn = self.process.runtime.loop.time(), self.current
-        queued = sum(1 for waiting in self.waiting if waiting is not None)
+        queued = max(0, len(self.turns) - (turn is not None))
         if turn is None:
             return AgentStatus(state="idle", seconds=now - self.since, queued=queued, usage=self.usage())
+        doing = turn.activity
         tools = tuple(
             RunningTool(name=name, call_id=call_id, seconds=now - began)
-            for call_id, (name, began) in turn.tools.items()
+            for call_id, (name, began) in doing.tools.items()
         )
+        waits = bool(doing.approvals) and not tools
+        since = min(doing.approvals.values()) if waits else doing.since
         return AgentStatus(
-            state="tool" if tools else "thinking",
-            seconds=tools[0].seconds if tools else now - turn.began,
+            state="tool" if tools else "approval" if waits else doing.state,
+            seconds=tools[0].seconds if tools else now - since,
             tools=tools,
+            approvals=tuple(doing.approvals),
             prompt=turn.order.excerpt,
+            message_id=turn.kept.id,
+            deadline=None if turn.due is None else turn.due - now,
+            resumes_in=None if doing.until is None else doing.until - now,
+            error=doing.error,
             queued=queued,
             usage=self.usage(),
         )
 
-    async def wind_up(self, reason: ExitReason) -> None:
-        """End all turns, and wait until their tools have cleaned up."""
-        turns = [turn for turn in (self.current, *self.waiting) if turn is not None]
-        for turn in turns:
-            turn.abandon(reason)
-        if turns:
-            await asyncio.wait([turn.task for turn in turns])
+
+def _check(id: str, fingerprint: str, kept: str) -> None:
+    if fingerprint != kept:
+        raise MessageIdReused(id)
+
+
+def _done(process: Process, value: R) -> asyncio.Future[R]:
+    done: asyncio.Future[R] = process.runtime.loop.create_future()
+    done.set_result(value)
+    return done
+
+
+async def _then(first: Awaitable[None], value: bool) -> bool:
+    await first
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic_ai.usage import RunUsage
@@ -24,15 +24,47 @@ class RunningTool:
 class AgentStatus:
     """What `AgentServer.status` returns."""
 
-    state: Literal["idle", "thinking", "tool"]
-    """`idle` without a run, `tool` while at least one tool runs, otherwise `thinking`."""
+    state: Literal["idle", "queued", "thinking", "tool", "approval", "throttled"]
+    """`idle` without a run; `queued` while its beginning is being written down; `tool` while at least one tool runs;
+    `approval` while it waits for somebody's decision; `throttled` while it pauses before another try; otherwise
+    `thinking`.
+    """
     seconds: float
     """How long it has been in this state; for `tool` since the oldest of the tools began."""
     tools: tuple[RunningTool, ...] = ()
     """The tool calls under way, the oldest first: a tool that hangs is seen here."""
+    approvals: tuple[str, ...] = ()
+    """The ids of the approvals that the run waits for."""
     prompt: str | None = None
     """The beginning of the prompt of the run under way, at most 80 characters."""
+    message_id: str | None = None
+    """The id of its message."""
+    deadline: float | None = None
+    """Seconds until the run is ended, None without a limit."""
+    resumes_in: float | None = None
+    """Seconds until the next try, while it is `throttled`."""
+    error: str | None = None
+    """What the last try failed with, if this is not the first one since the last progress."""
     queued: int = 0
     """Runs that wait for this one."""
     usage: RunUsage
-    """What all runs of this incarnation have used so far, the one under way and failed ones included."""
+    """What all runs have used so far, the one under way and failed ones included: of this incarnation, or with a store
+    of all."""
+
+
+@dataclass(slots=True)
+class Activity:
+    """What a turn is doing, as its parts say while they do it."""
+
+    state: Literal["queued", "thinking", "throttled"] = "queued"
+    since: float = 0.0
+    until: float | None = None
+    error: str | None = None
+    tools: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    approvals: dict[str, float] = field(default_factory=dict[str, float])
+
+    def becomes(
+        self, state: Literal["queued", "thinking", "throttled"], now: float, until: float | None = None
+    ) -> None:
+        """From now on it does this."""
+        self.state, self.since, self.until = state, now, until

@@ -1,22 +1,31 @@
-"""One turn of an agent: it waits for its place, then drives pydantic-ai's loop, in a task of its own."""
+"""One turn of an agent: taken, tried, tried again from its last checkpoint, and over; in a task of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-from weakref import finalize
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from pydantic_ai import Agent, AgentRunResult, AgentRunResultEvent, CancellationToken
-from pydantic_ai.messages import AgentStreamEvent, ModelMessage
-from pydantic_ai.run import AgentRun
+from pydantic_ai import AgentRunResult, AgentRunResultEvent, CancellationToken
+from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.usage import RunUsage
 
 from ..errors import ServerDied
 from ..process import ExitReason, Process, deadline_at
-from ._errors import ExitRefused, RunInterrupted
+from ._answers import Outputs
+from ._approvals import Desk
+from ._attempt import Attempt, copied
+from ._errors import ExitRefused, RunInterrupted, TurnSetAside
+from ._events import TurnWasSetAside
+from ._feed import Feed
+from ._journal import Journal
+from ._kept import KeptTurn, patch
 from ._order import Order, inside
-from ._watch import Watch
+from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Started
+from ._status import Activity
+from ._text import Event
+from ._verdict import action_for, pause_after
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -26,48 +35,62 @@ Output = TypeVar("Output")
 
 
 class Turn(Generic[Deps, Output]):
-    """A run that was asked for, from its acceptance to its end.
+    """A message that was accepted, until its turn is over.
 
-    Made inside the server's handler, so that its task starts in a copy of the server's own context: with the
-    deadline and the callers of the request, and nothing else of the caller's. When the task is done, however that
-    came, `ended` is called once. With `streamed` its events are handed to whoever follows it, one at a time: the
-    run goes on when the last one was taken.
+    Made in its server's process, so that its task starts in a copy of the server's own context: with the deadline and
+    the callers of the request, and nothing else of the caller's. It begins once the message is kept (`accepted`) and it
+    was told to `start`. When the task is done, however that came, `ended` is called once; `crash` ends the server.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         server: AgentServer[Deps, Output],
-        process: Process,
+        journal: Journal,
+        kept: KeptTurn,
         order: Order,
+        outputs: Outputs,
+        accepted: Awaitable[None],
         ended: Callable[[Turn[Any, Any]], None],
-        *,
-        streamed: bool,
+        crash: Callable[[Exception], None],
     ) -> None:
-        loop = process.runtime.loop
-        self.server = server
-        self.process = process
-        self.order = order
-        self.began: float = 0.0
-        self.tools: dict[str, tuple[str, float]] = {}
+        self.kept: KeptTurn = kept
+        self.order: Order = order
+        self.process: Process = journal.process
+        self.activity: Activity = Activity()
+        self.feed: Feed[Event] = Feed(journal.epoch, server.stream_buffer)
+        self.due: float | None = deadline_at.get()
+        loop = self.process.runtime.loop
+        if self.due is None and kept.accepted.due is not None:
+            self.due = loop.time() + kept.accepted.due - time.time()
+        self._server = server
+        self._journal = journal
+        self._outputs = outputs
         self._ended = ended
+        self._crash = crash
         self._token = CancellationToken()
-        self._run: AgentRun[Deps, Output] | None = None
+        self._attempt: Attempt[Deps, Output] | None = None
+        self._used: RunUsage | None = None
+        self._desk = None if outputs.asks else Desk(journal, kept, self.activity, server.approval_timeout)
         self._server_ends: ExitReason | None = None
-        self._events: asyncio.Queue[AgentStreamEvent | None] | None = asyncio.Queue() if streamed else None
-        self._go: asyncio.Future[Sequence[ModelMessage]] = loop.create_future()
-        self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work())
+        self._set_aside = False
+        self._is_done = False
+        self._is_counted = False
+        self._woken: asyncio.Future[None] = loop.create_future()
+        self._go: asyncio.Future[None] = loop.create_future()
+        if kept.cancelled:
+            self._token.cancel()
+        self.process.on_death(self._server_died)
+        self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
+        """What its askers wait for."""
+        self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work(accepted))
         self.task.add_done_callback(self._done)
 
     # -- what the server does with it
 
-    def start(self, conversation: Sequence[ModelMessage]) -> bool:
-        """Its turn has come, in this conversation unless it brings its own; returns False if it had ended before."""
-        if self._go.done():
-            return False
-        given = self.order.message_history
-        self._rest()
-        self._go.set_result(conversation if given is None else given)
-        return True
+    def start(self) -> None:
+        """Its turn has come."""
+        if not self._go.done():
+            self._go.set_result(None)
 
     @property
     def over(self) -> bool:
@@ -75,111 +98,185 @@ class Turn(Generic[Deps, Output]):
         return self.task.done()
 
     @property
-    def result(self) -> AgentRunResult[Output] | None:
-        """What came of it, once it is over; None if it failed or was cancelled."""
-        failed = self.task.cancelled() or self.task.exception() is not None
-        return None if failed else self.task.result()
+    def is_counted(self) -> bool:
+        """Whether what it used is part of what the journal counts."""
+        return self._is_counted
 
     @property
     def usage(self) -> RunUsage:
         """What it has used so far."""
-        return RunUsage() if self._run is None else self._run.usage
+        if self._attempt is not None:
+            return self._attempt.usage
+        return self.kept.usage if self._used is None else self._used
 
     def cancel(self) -> None:
-        """End the run with `RunCancelled`, which carries what was done until then."""
+        """End the run with `RunCancelled`, which carries what was done until then. That it was asked for is kept."""
+        if not self.kept.cancelled:
+            self._journal.jot(CancelAsked(self.kept.id))
         self._token.cancel()
+        if not self._woken.done():
+            self._woken.set_result(None)
 
-    def abandon(self, server_ends: ExitReason | None = None) -> None:
-        """End it because nobody wants its answer any more, or because the server ends, with this reason.
-
-        If it is ending already its tools go on cleaning up undisturbed.
-        """
-        if server_ends is not None:
-            self._server_ends = server_ends
+    def abandon(self, server_ends: ExitReason) -> None:
+        """End the work because the server ends. If it is ending already its tools go on cleaning up undisturbed."""
+        self._server_ends = server_ends
         if not self.task.cancelling():
             self.task.cancel()
 
-    def refuse(self, error: Exception) -> None:
-        """End it with `error` before it begins."""
-        self._go.set_exception(error)
-        self._go.exception()  # looked at here, for the task may be cancelled before it does
+    def steer(self, steer: str, content: Content) -> bool:
+        """Pass a message that was kept on to the run; returns False if there is none any more."""
+        if self._is_done or self.over:
+            return False
+        return self._attempt is None or self._attempt.steer(steer, content)
 
-    def follow(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
-        """Its events and at last its result; it ends with whoever follows it."""
-        followed = self._follow()
-        # A generator that is dropped before its first step never enters its `finally`.
-        finalize(followed, self._dropped).atexit = False
-        return followed
+    def nudge(self) -> None:
+        """An approval was decided."""
+        if self._desk is not None:
+            self._desk.nudge()
 
-    def _dropped(self) -> None:
-        loop = self.process.runtime.loop
-        if not self.over and not loop.is_closed():
-            loop.call_soon_threadsafe(self.abandon)  # the collector may run in any thread
-
-    async def _follow(self) -> AsyncGenerator[AgentStreamEvent | AgentRunResultEvent[Output], None]:
-        assert self._events is not None, "a turn that is followed is streamed"
-        try:
-            while (event := await self._events.get()) is not None:
-                self._events.task_done()
-                yield event
-            yield AgentRunResultEvent(self.task.result())
-        finally:
-            self.abandon()
+    def _server_died(self) -> None:
+        if not self.task.cancelling():
+            self.task.cancel()
 
     # -- what it does
 
-    async def _work(self) -> AgentRunResult[Output]:
+    async def _work(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         inside.set((*self.order.within, self))
+        deadline_at.set(self.due)
         try:
-            async with asyncio.timeout_at(deadline_at.get()):  # the asker has its own, and has heard by then
-                return await self._drive(await self._go)
+            return await self._to_the_end(accepted)
         except asyncio.CancelledError as error:
             if self._server_ends is not None:
                 raise ServerDied(self.process.path, self._server_ends) from error
+            raise
+
+    async def _to_the_end(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
+        limit = asyncio.timeout_at(self.due)  # the asker has its own, and has heard by then
+        try:
+            async with limit:
+                await accepted
+                await self._go
+                return await self._tries()
+        except Exception as error:
+            await self._close(error, late=limit.expired())
+            raise
+
+    async def _tries(self) -> AgentRunResult[Output]:
+        while True:
+            if self.kept.attempts >= self._server.attempts:
+                self._gives_up(self.kept.error)
+                raise TurnSetAside(self.kept.id, self.kept.attempts, self.kept.error)
+            await self._journal.note(Started(self.kept.id))
+            try:
+                result = await self._try()
+            except Exception as error:
+                await self._decide(error)
+            else:
+                await self._commit(result)
+                return result
+
+    async def _try(self) -> AgentRunResult[Output]:
+        self.activity.becomes("thinking", self.process.runtime.loop.time())
+        self._attempt = Attempt(
+            self._server, self._journal, self.kept, self.order, self.activity, self.feed, self._desk
+        )
+        try:
+            return await self._attempt.run(self._token)
+        except asyncio.CancelledError as error:
             me = asyncio.current_task()
-            if me is not None and me.cancelling():
+            if self._server_ends is not None or (me is not None and me.cancelling()):
                 raise
             raise RunInterrupted(self.process.path) from error
         except SystemExit as error:  # in a task it would end the event loop (rule Z7)
             raise ExitRefused("the run", error) from error
 
-    async def _drive(self, history: Sequence[ModelMessage]) -> AgentRunResult[Output]:
-        server, order = self.server, self.order
-        watch = Watch(
-            tools=self.tools,
-            clock=self.process.runtime.loop.time,
-            on_idle=self._rest,
-            request_timeout=server.request_timeout,
-        )
-        async with server.agent.iter(
-            order.prompt,
-            deps=cast("Deps", server.deps if order.deps is None else order.deps),
-            message_history=history,
-            deferred_tool_results=order.deferred_tool_results,
-            model=server.model,
-            model_settings=server.model_settings,
-            usage_limits=order.usage_limits or server.usage_limits,
-            cancellation_token=self._token,
-            capabilities=[watch],
-            infer_name=False,
-        ) as run:
-            self._run = run
-            async for node in run:
-                if self._events is not None and (Agent.is_model_request_node(node) or Agent.is_call_tools_node(node)):
-                    async with node.stream(run.ctx) as events:
-                        async for event in events:
-                            self._events.put_nowait(event)
-                            await self._events.join()
-        assert run.result is not None, "a run that did not raise has a result"
-        return run.result
+    async def _decide(self, error: Exception) -> None:
+        """What becomes of a try that failed: returns for another one."""
+        durable = self._journal.store is not None
+        action = action_for(error, self._server.on_error, durable=durable)
+        self._used = copied(self.usage)
+        if action == "fail" or self.kept.cancelled:
+            raise error
+        text = _text(error)
+        await self._journal.note(AttemptFailed(self.kept.id, text))
+        if self.kept.attempts >= self._server.attempts:
+            self._gives_up(text)
+            raise error
+        self._attempt = None
+        if action == "crash":
+            self._crash(error)
+            await self.process.runtime.loop.create_future()  # the end of the process cancels it
+        await self._pause(error, text)
 
-    def _rest(self) -> None:
-        """No tool runs: from now on the model is thinking."""
-        self.began = self.process.runtime.loop.time()
+    def _gives_up(self, error: str) -> None:
+        self._set_aside = True
+        bus = self.process.runtime.bus
+        if bus.wants(TurnWasSetAside):
+            bus.emit(
+                TurnWasSetAside(
+                    path=self.process.path, message_id=self.kept.id, attempts=self.kept.attempts, error=error
+                )
+            )
+
+    async def _pause(self, error: Exception, text: str) -> None:
+        now = self.process.runtime.loop.time()
+        seconds = pause_after(error, self.kept.attempts)
+        self.activity.error = text
+        self.activity.becomes("throttled", now, now + seconds)
+        await asyncio.wait([self._woken], timeout=seconds)
+
+    async def _commit(self, result: AgentRunResult[Output]) -> None:
+        self._is_done = True
+        assert self.kept.history is not None, "the turn has started"
+        keep, messages = patch(self.kept.history, result.all_messages())
+        output = None if self._journal.store is None else self._outputs.text(result.output)
+        committed = self._journal.note(
+            Committed(self.kept.id, keep, messages, output, result._output_tool_name, copied(result.usage))
+        )
+        self._is_counted = True
+        await committed
+
+    async def _close(self, error: Exception, *, late: bool) -> None:
+        """Write down that it is over without an answer, and why."""
+        self._is_done = True
+        how: Literal["failed", "cancelled", "deadline", "set aside"] = "failed"
+        if self._set_aside:
+            how = "set aside"
+        elif late or isinstance(error, RunTimedOut):
+            how = "deadline"
+        elif isinstance(error, RunCancelled):
+            how = "cancelled"
+        if self._desk is not None:
+            await self._desk.cancel()
+        usage = self._used = copied(self.usage)
+        ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
+        self._is_counted = True
+        await ended
 
     def _done(self, task: asyncio.Task[AgentRunResult[Output]]) -> None:
-        if not task.cancelled():
-            task.exception()  # whoever asked may be gone: it is looked at here
+        self.process.forget_on_death(self._server_died)
+        error = self._error_of(task)
+        if error is None:
+            self.feed.publish(AgentRunResultEvent(task.result()))
+        self.feed.end(error)
+        if not self.outcome.done():
+            if error is None:
+                self.outcome.set_result(task.result())
+            elif isinstance(error, asyncio.CancelledError):
+                self.outcome.cancel()
+            else:
+                self.outcome.set_exception(error)
+                self.outcome.exception()  # whoever asked may be gone: it is looked at here
+        self._attempt = None  # its run holds a lot, and a turn that is over is kept for a while
         self._ended(self)
-        if self._events is not None:
-            self._events.put_nowait(None)
+
+    def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
+        if not task.cancelled():
+            return task.exception()
+        reason = self._server_ends or self.process.reason
+        # A task that is cancelled before its first step cannot say itself why it ends.
+        return asyncio.CancelledError() if reason is None else ServerDied(self.process.path, reason)
+
+
+def _text(error: Exception) -> str:
+    return error.error if isinstance(error, TurnSetAside) else f"{type(error).__name__}: {error}"

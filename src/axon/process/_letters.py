@@ -39,6 +39,10 @@ class Message:
         return f"{self.handler}({', '.join(shown)})"
 
 
+def _now() -> float:
+    return time.time()  # looked up each time: in a simulation it is another clock
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Letter:
     """A message that nobody took.
@@ -50,7 +54,7 @@ class Letter:
     path: str
     message: object = field(repr=False)
     why: Why
-    when: float = field(default_factory=time.time)
+    when: float = field(default_factory=_now)
     send_again: Callable[[], None] | None = field(default=None, repr=False)
     """Sends it to the same address; None for a call, whose caller has gone."""
 

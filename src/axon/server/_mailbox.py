@@ -85,7 +85,7 @@ class MailboxProcess(Process):
     def take(self) -> Item | None:
         """The next message to handle, or None; whoever waits to offer one has its room."""
         item = self._take()
-        if self.room and not self.is_full():
+        if self.room:
             self.make_room()
         return item
 
@@ -106,12 +106,15 @@ class MailboxProcess(Process):
         return type(message) is Exit and self.obeys is not None and message.sender is self.obeys
 
     def make_room(self) -> None:
-        """Let one of those go on who wait to offer a message."""
-        while self.room:
-            waiter = self.room.popleft()
+        """Let the first of those go on who wait to offer a message, if there is room; it leaves the line itself."""
+        if self.room and not self.room[0].done() and not self.is_full():
+            self.room[0].set_result(None)
+
+    def clear_line(self) -> None:
+        """It is dead: all who wait to offer a message go on, and see."""
+        for waiter in self.room or ():
             if not waiter.done():
                 waiter.set_result(None)
-                return
 
     def arm_idle(self, seconds: float) -> None:
         """Deliver `IdleTimeout` if no message comes for so long."""

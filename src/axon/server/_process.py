@@ -312,7 +312,6 @@ class ServerProcess(ServingProcess):
                 dead_letter(self.handle, self.slot, item, "died before handling it")
         for work in list(self.work or ()):
             work.cancel()
-        while self.room:
-            self.make_room()
+        self.clear_line()
         self.cancel_idle()
         self.item = self.state = None

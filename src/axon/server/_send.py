@@ -199,7 +199,8 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
 
 
 async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwargs) -> None:
-    """Cast when there is room: `await axon.offer(feed.push, item)` waits while the mailbox is at its limit.
+    """Cast when there is room: `await axon.offer(feed.push, item)` waits while the mailbox is at its limit, in a line
+    with all others who offer.
 
     Raises `NoProcess` if nobody is at the address, `DeadlineExceeded` if the deadline around it passes first. With an unbounded mailbox it is just the cast.
     """
@@ -212,22 +213,33 @@ async def offer(method: Callable[P, None], /, *args: P.args, **keywords: P.kwarg
         process = slot.process
         if process is None:
             raise slot.absent()
-        if not process.is_full():
+        if not process.room and not process.is_full():
             return method(*args, **keywords)
-        waiter = slot.runtime.loop.create_future()
-        process.room = deque() if process.room is None else process.room
-        process.room.append(waiter)
+        async with _room_in(process):
+            if process.reason is None:
+                return method(*args, **keywords)
+
+
+@asynccontextmanager
+async def _room_in(process: ServerProcess) -> AsyncGenerator[None, None]:
+    """The first place in the line of those who offer, with room in the mailbox, or its death; the block is quick."""
+    loop = process.runtime.loop
+    line = process.room = deque() if process.room is None else process.room
+    with WaitEdge(running.get(), process, due=deadline_at.get()):
+        line.append(waiter := loop.create_future())
         process.calm = False
-        with WaitEdge(running.get(), process, due=deadline_at.get()):
-            try:
-                async with asyncio.timeout_at(deadline_at.get()):
+        try:
+            async with asyncio.timeout_at(deadline_at.get()):
+                await waiter
+                while process.is_full():  # a plain cast or call was faster; the place in the line is kept
+                    line[0] = waiter = loop.create_future()
                     await waiter
-            except (asyncio.CancelledError, TimeoutError) as error:
-                if waiter.done() and not waiter.cancelled():
-                    process.make_room()  # the room was given to this one, who does not want it any more
-                if isinstance(error, TimeoutError):
-                    raise DeadlineExceeded(process.path) from None
-                raise
+            yield
+        except TimeoutError:
+            raise DeadlineExceeded(process.path) from None
+        finally:
+            line.remove(waiter)
+            process.make_room()
 
 
 @asynccontextmanager

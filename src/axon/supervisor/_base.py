@@ -235,7 +235,7 @@ class BaseSupervisor(GenServer[Children]):
         for member in members:
             member.slot.restart_at = me.runtime.loop.time()
         for member in members:
-            failure = await state.start(member, me)
+            failure = await state.start(member, me, again=True)
             if isinstance(failure, StartFailed):
                 await asyncio.sleep(0)  # a child that fails again and again leaves the others their turns
                 return self._try_again(member, me)

@@ -82,9 +82,16 @@ class Children:
     by_process: dict[ServerProcess, Child] = field(default_factory=dict[ServerProcess, Child])
     restarts: deque[float] = field(default_factory=deque[float])
 
-    async def start(self, child: Child, supervisor: ServerProcess) -> StartFailed | Ignored | None:
-        """Start a child in the supervisor's own turn; returns why it did not start, if it did not."""
+    async def start(
+        self, child: Child, supervisor: ServerProcess, *, again: bool = False
+    ) -> StartFailed | Ignored | None:
+        """Start a child in the supervisor's own turn; returns why it did not start, if it did not.
+
+        `again`: it will be tried until it starts, so whoever asks for it in between hears that a restart is due.
+        """
         self.cancel_timer(child)
+        if again:
+            child.slot.restart_at = supervisor.runtime.loop.time()
         spec = child.spec
         try:
             process = launch(
@@ -109,6 +116,7 @@ class Children:
         except Ignored as error:
             child.process = None
             return error
+        child.slot.restart_at = None
         child.status, child.failure = "running", None  # what it died of holds all that was at hand there
         self.by_process[process] = child
         return None

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextvars import Context
 from operator import attrgetter
 from typing import Any, NoReturn, TypeAlias, TypeVarTuple, cast
+from weakref import ref
 
 from ..errors import UsageError
 from ..process import Process, kill, running
@@ -68,7 +69,9 @@ class SimulationLoop(asyncio.BaseEventLoop):
         self._is_over = False
         self._world = World(random.Random(choices.below(2**32)), self.time)
         self._thread = threading.get_ident()
-        self._serials: dict[Strand, int] = {None: 0}
+        self._serials: dict[int, int] = {id(None): 0}
+        self._strands: dict[int, ref[asyncio.Task[Any] | Process]] = {}
+        self._last_serial: int = 0
         self._priorities: dict[int, float] | None = {} if choices.below(2) else None
         self._axon_runtime = SimulatedRuntime(self, choices)
 
@@ -88,6 +91,9 @@ class SimulationLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         """What is a whole turn of the loop in asyncio is one step of one strand here."""
+        timers = self._scheduled
+        while timers and timers[0].cancelled():  # as asyncio does, for they keep their context alive
+            heapq.heappop(timers)
         if not self._ready and not self._stopping:
             self._jump()
         if self._stopping:
@@ -105,8 +111,6 @@ class SimulationLoop(asyncio.BaseEventLoop):
     def _jump(self) -> None:
         """Nobody can run: it is as late as the next timer."""
         timers = self._scheduled
-        while timers and timers[0].cancelled():
-            heapq.heappop(timers)
         if not timers:
             self._give_up(SimulationStuck(self._who_waits()))
         self.now = max(self.now, timers[0].when())
@@ -146,7 +150,17 @@ class SimulationLoop(asyncio.BaseEventLoop):
         return handle
 
     def _serial_of(self, strand: Strand) -> int:
-        return self._serials.setdefault(strand, len(self._serials))
+        """The number of a strand, in the order of their first steps; it is not kept alive for it."""
+        key = id(strand)
+        serial = self._serials.get(key)
+        if serial is None:
+            assert strand is not None, "the strand of the callbacks has its number from the beginning"
+            serial = self._last_serial = self._serials[key] = self._last_serial + 1
+            self._strands[key] = ref(strand, lambda _: self._forget(key))
+        return serial
+
+    def _forget(self, key: int) -> None:
+        del self._serials[key], self._strands[key]
 
     def _choose(self, serials: list[int]) -> int:
         if self._priorities is None:
@@ -180,7 +194,8 @@ class SimulationLoop(asyncio.BaseEventLoop):
         return self.choices.happens(self._faults.trouble)
 
     def _who_waits(self) -> str:
-        waiting = [task for task in self._serials if isinstance(task, asyncio.Task) and not task.done()]
+        strands = [strand() for strand in self._strands.values()]
+        waiting = [task for task in strands if isinstance(task, asyncio.Task) and not task.done()]
         lines = [f"  {task.get_name()}: {task.get_coro()!r}" for task in waiting]
         return "\n".join(["everybody waits, and no timer is set:", *lines])
 

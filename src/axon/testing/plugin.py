@@ -10,12 +10,12 @@ import pytest
 if TYPE_CHECKING:
     from ..process import Runtime
 
-    async_fixture = pytest.fixture
+    _async_fixture = pytest.fixture
 else:
     try:
-        from pytest_asyncio import fixture as async_fixture  # for its strict mode, which takes no others
+        from pytest_asyncio import fixture as _async_fixture  # for its strict mode, which takes no others
     except ModuleNotFoundError:
-        async_fixture = pytest.fixture
+        _async_fixture = pytest.fixture
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "chaos: runs under many simulated schedules (axon.testing.chaos)")
 
 
-@async_fixture
+@_async_fixture
 async def runtime() -> AsyncGenerator[Runtime]:
     """The runtime of the test's event loop; after the test nothing may be left in it (needs pytest-asyncio)."""
     from ..process import runtime as of_loop

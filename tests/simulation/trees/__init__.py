@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from . import calls, examples, graphs, groups, leaving, links, mailboxes, names, nested, operators, restarts, streams
+from . import (
+    calls,
+    demo,
+    examples,
+    graphs,
+    groups,
+    leaving,
+    links,
+    mailboxes,
+    names,
+    nested,
+    operators,
+    restarts,
+    streams,
+)
 from .tree import Run as Run
 from .tree import Tree as Tree
 
@@ -18,6 +32,7 @@ ALL = (
     groups.TREE,
     operators.TREE,
     leaving.TREE,
+    demo.TREE,
     *nested.TREES,
 )
 TREES: dict[str, Tree] = {tree.name: tree for tree in ALL}

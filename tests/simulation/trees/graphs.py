@@ -72,7 +72,7 @@ class Node(GenServer[None]):
             await target.walk(way)
         except CallCycle as error:
             self.web.witness.rule(False, f"a task of its own was refused: {error}")
-        except CallError:
+        except (CallError, axon.ProcessDead):
             pass
 
 

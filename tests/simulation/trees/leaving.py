@@ -104,11 +104,10 @@ class Loose(Quick):
 KINDS: list[type[Quick]] = [Quick, Quick, Slow, Hanging, Breaking, Stubborn, Loose]
 
 
-async def live(scene: Scene, tree: Supervisor) -> None:
+async def live(scene: Scene, tree: Supervisor, asking: list[asyncio.Task[object]]) -> None:
     async with tree as app:
         ids = [path.split("/")[-1] for path in scene.paths]
         workers = [app.get(Quick, id) for id in ids]
-        asking: list[asyncio.Task[object]] = []
         for _ in range(random.randrange(5)):
             worker = random.choice(workers)
             match random.randrange(5):
@@ -125,7 +124,6 @@ async def live(scene: Scene, tree: Supervisor) -> None:
             await asyncio.sleep(random.choice([0, 0, 0.05]))
         if random.random() < 0.7:
             await asyncio.sleep(random.choice([0, 0.1, 1.0]))
-    await asyncio.gather(*asking, return_exceptions=True)
 
 
 async def program(witness: Witness) -> None:
@@ -140,7 +138,8 @@ async def program(witness: Witness) -> None:
         for n in range(number)
     ]
     tree = Supervisor(specs, strategy=strategy, max_restarts=random.choice([0, 100]), name="app")
-    living = asyncio.create_task(live(scene, tree))
+    asking: list[asyncio.Task[object]] = []
+    living = asyncio.create_task(live(scene, tree, asking))
     ways = random.randrange(4)
     for _ in range(ways):
         await asyncio.sleep(random.choice([0, 0, 0, 0.01, 0.1, 0.5]))
@@ -149,6 +148,7 @@ async def program(witness: Witness) -> None:
         await asyncio.wait([living], timeout=10)
         living.cancel()  # it hangs in its start
     [ended] = await asyncio.gather(living, return_exceptions=True)
+    await asyncio.gather(*asking, return_exceptions=True)
     expected = asyncio.CancelledError | SupervisorDied | axon.StartFailed | None
     witness.rule(isinstance(ended, expected), f"the block ended with {ended!r}")
     for path in scene.paths:

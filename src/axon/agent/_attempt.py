@@ -1,0 +1,209 @@
+"""One try at a turn: pydantic-ai's loop, driven from the last checkpoint to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from pydantic_ai import Agent, AgentRunResult, CancellationToken
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.run import AgentRun
+from pydantic_ai.usage import RunUsage
+
+from ._approvals import Desk
+from ._errors import FirstTokenTimeout, StreamStalled
+from ._feed import Feed
+from ._hooks import Hooks, Replay
+from ._journal import Journal
+from ._kept import KeptTurn, patch
+from ._order import Order
+from ._records import Content, Responded, Step
+from ._status import Activity
+from ._text import Event
+
+if TYPE_CHECKING:
+    from ._agent import AgentServer
+
+Deps = TypeVar("Deps")
+Output = TypeVar("Output")
+
+
+class Attempt(Generic[Deps, Output]):
+    """A run of the agent from where the turn is: from its prompt, or from the last response that was kept."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        server: AgentServer[Deps, Output],
+        journal: Journal,
+        kept: KeptTurn,
+        order: Order,
+        activity: Activity,
+        feed: Feed[Event],
+        desk: Desk | None,
+    ) -> None:
+        self.kept = kept
+        self.desk = desk
+        self.request_timeout: float | None = server.request_timeout
+        self.tool_timeout: float | None = server.tool_timeout
+        self.wrapping: asyncio.Task[Any] | None = None
+        self._server = server
+        self._journal = journal
+        self._order = order
+        self._activity = activity
+        self._feed = feed
+        self._clock = journal.process.runtime.loop.time
+        self._run: AgentRun[Deps, Output] | None = None
+        self._before = RunUsage()
+        self._enqueued: dict[str, str | None] = {}
+        self._replay: ModelResponse | None = kept.final
+        self._replaying = self._replay is not None
+
+    @property
+    def usage(self) -> RunUsage:
+        """What the turn has used until now."""
+        return self.kept.usage if self._run is None else self._run.usage
+
+    async def run(self, token: CancellationToken) -> AgentRunResult[Output]:
+        """Run to the end. Raises what the run raises."""
+        try:
+            return await self._drive(token)
+        finally:
+            if self.wrapping is not None:
+                self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
+
+    async def _drive(self, token: CancellationToken) -> AgentRunResult[Output]:
+        server, order, kept = self._server, self._order, self.kept
+        resumed = kept.responses > 0
+        async with server.agent.iter(
+            None if resumed else order.prompt,
+            deps=cast("Deps", server.deps if order.deps is None else order.deps),
+            message_history=self._history(),
+            deferred_tool_results=None if resumed else order.deferred_tool_results,
+            model=server.model,
+            model_settings=server.model_settings,
+            usage=copied(kept.before if self._replaying else kept.usage),
+            usage_limits=order.usage_limits or server.usage_limits,
+            cancellation_token=token,
+            capabilities=[(Replay if self._replaying else Hooks)(attempt=self)],
+            infer_name=False,
+        ) as run:
+            self._run = run
+            if not self._replaying:
+                self._enqueue_kept()
+            async for node in run:
+                if kept.accepted.streamed:
+                    if Agent.is_model_request_node(node):
+                        await self._stream_model(run, node)
+                    elif Agent.is_call_tools_node(node):
+                        async with node.stream(run.ctx) as events:
+                            async for event in events:
+                                await self._publish(event)
+        result = run.result
+        assert result is not None, "a run that did not raise has a result"
+        if resumed:
+            result._new_message_index = kept.start
+        return result
+
+    def _history(self) -> Sequence[ModelMessage]:
+        history = self.kept.history
+        assert history is not None, "the turn has started"
+        if self._replaying:
+            return history[:-1]
+        return history if self.kept.resend is None else [*history, self.kept.resend]
+
+    async def _stream_model(self, run: AgentRun[Deps, Output], node: Any) -> None:
+        server, began = self._server, False
+        self._before = copied(run.usage)
+        limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
+        try:
+            async with limit, node.stream(run.ctx) as events:
+                async for event in events:
+                    began = True
+                    stall = server.stall_timeout
+                    limit.reschedule(None if stall is None else self._clock() + stall)
+                    await self._publish(event)
+                limit.reschedule(None)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            if began:
+                raise StreamStalled(server.stall_timeout or 0.0) from error
+            raise FirstTokenTimeout(server.first_token_timeout or 0.0) from error
+
+    async def _publish(self, event: Event) -> None:
+        self._feed.publish(event)
+        if self._feed.is_pressed:
+            await asyncio.sleep(0)
+
+    # -- what its hooks tell it
+
+    def note(self, step: Step) -> Awaitable[None]:
+        """Write a step down; await it before the next one is taken."""
+        return self._journal.note(step)
+
+    def requesting(self, usage: RunUsage) -> None:
+        """The model is about to be asked; a streamed request is over by now."""
+        if not self.kept.accepted.streamed:
+            self._before = copied(usage)
+
+    async def responded(self, messages: Sequence[ModelMessage], usage: RunUsage, resend: ModelRequest | None) -> None:
+        """The model has answered."""
+        if self._replaying:
+            self._replaying = False
+            self._enqueue_kept()
+            return
+        assert self.kept.history is not None, "the turn has started"
+        keep, new = patch(self.kept.history, messages)
+        pending = (
+            {message.enqueue_id for message in self._run.pending_messages} if self._run is not None else set[str]()
+        )
+        delivered = [steer for steer, id in self._enqueued.items() if id is None or id not in pending]
+        await self.note(Responded(self.kept.id, keep, new, resend, self._before, copied(usage), delivered))
+        for steer in delivered:
+            del self._enqueued[steer]
+
+    def take_replay(self) -> ModelResponse | None:
+        """The response that was kept, once."""
+        kept, self._replay = self._replay, None
+        return kept
+
+    def key_of(self, call: str) -> str:
+        """The idempotency key of a tool call."""
+        return f"{self._journal.key}/{self.kept.id}/{self.kept.responses}/{call}"
+
+    def tool_begins(self, call: str, name: str) -> None:
+        """A tool runs from now on."""
+        self._activity.tools[call] = (name, self._clock())
+
+    def tool_ends(self, call: str) -> None:
+        """It does not run any more."""
+        self._activity.tools.pop(call, None)
+        if not self._activity.tools:
+            self._activity.becomes("thinking", self._clock())
+
+    # -- steering
+
+    def steer(self, steer: str, content: Content) -> bool:
+        """Pass a message on to the run, once; returns False if the run has ended."""
+        if self._run is None or self._replaying or steer in self._enqueued:
+            return True
+        parts = [content] if isinstance(content, str) else content
+        try:
+            self._enqueued[steer] = self._run.enqueue(*parts)
+        except UserError:
+            return False
+        return True
+
+    def _enqueue_kept(self) -> None:
+        for steer, content in self.kept.steers.items():
+            self.steer(steer, content)
+
+
+def copied(usage: RunUsage) -> RunUsage:
+    """The counters as they are now."""
+    now = copy.copy(usage)
+    now.details = dict(usage.details)
+    return now
