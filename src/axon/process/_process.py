@@ -190,7 +190,7 @@ class Process:
                 self._insist(KILL_GRACE)
 
     def _insist(self, left: float) -> None:
-        self.runtime.timers.after(CANCEL_AGAIN, lambda: self._cancel_again(left - CANCEL_AGAIN))
+        self.runtime.timers.after(CANCEL_AGAIN, self._cancel_again, left - CANCEL_AGAIN)
 
     def _cancel_again(self, left: float) -> None:
         if self.reason is not None or self.task is None:

@@ -50,7 +50,7 @@ class MailboxProcess(Process):
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
         self.enqueue((None, message, None, None))
-        if self.is_parents_exit(message):
+        if type(message) is Exit and self.is_parents_exit(message):
             self.stop_is_queued()
 
     def stop_is_queued(self) -> None:

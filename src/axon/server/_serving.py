@@ -171,21 +171,23 @@ class ServingProcess(MailboxProcess):
 
     def run(self) -> None:
         """Handle messages until none is left, a burst is over, or one has to wait."""
-        self.enter(self._run_burst)
-
-    def _run_burst(self) -> None:
-        left = self.runtime.burst
-        while self.reason is None:
-            if self.calm and self.mailbox:
-                left, pending = self._handle_calmly(left)
-            else:
-                left, pending = left - 1, self._next()
-            if pending is not None and not self._advance(pending):
-                return
-            if not self.busy:
-                return
-            if left <= 0:
-                return self.runtime.wake(self)
+        left, loop, task = self.runtime.burst, self.runtime.loop, self.task
+        outer = None if task is None else swap_current_task(loop, task)
+        try:
+            while self.reason is None:
+                if self.calm and self.mailbox:
+                    left, pending = self._handle_calmly(left)
+                else:
+                    left, pending = left - 1, self._next()
+                if pending is not None and not self._advance(pending):
+                    return
+                if not self.busy:
+                    return
+                if left <= 0:
+                    return self.runtime.wake(self)
+        finally:
+            if task is not None:
+                swap_current_task(loop, outer)
 
     def _handle_calmly(self, left: int) -> tuple[int, Pending]:
         """Handle messages one after the other as long as there is nothing but these to look after.
@@ -199,14 +201,20 @@ class ServingProcess(MailboxProcess):
         while left and mailbox:
             self.item = item = mailbox.popleft()
             handler, args, keywords, request = item
-            if handler is None or (request is not None and (request.carries or handler.kind == "stream")):
+            if handler is None:
+                special = keywords is not None or self.is_parents_exit(args)
+            else:
+                special = request is not None and (request.carries or handler.kind == "stream")
+            if special:
                 self.in_callback, self.item = False, None
                 return left - 1, self._handle(item)
             left -= 1
             recent[handled % RECENT] = item if request is None else item[:3]
             self.handled = handled = handled + 1
             try:
-                if keywords is None and len(args) == 1:
+                if handler is None:
+                    value = handle.handle_info(state, args)
+                elif keywords is None and len(args) == 1:
                     value = handler.function(handle, state, args[0])  # 20 ns, a spread tuple costs 100
                 else:
                     value = handler.function(handle, state, *args, **(keywords or _NOTHING))
