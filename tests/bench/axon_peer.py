@@ -96,7 +96,8 @@ class AxonPeer(Peer):
         return pool
 
     def broadcaster(self, group: Group[Plain | Async]) -> Callable[[Any], None]:
-        return partial(group.broadcast, self.server.tell)
+        tell: Any = self.server.tell
+        return partial(group.broadcast, tell)
 
     def send_after(self, delay: float, ref: Plain | Async, message: Any) -> None:
         axon.send_after(max(0.0, delay), ref, message)

@@ -295,7 +295,10 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    if isinstance(target, str):
+    process: Process | None
+    if isinstance(target, Process):
+        process = target
+    elif isinstance(target, str):
         process = runtime.names.get(target)
     else:
         try:

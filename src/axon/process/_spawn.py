@@ -261,7 +261,8 @@ def cancel_timer(timer: Timer) -> float | None:
     """
     timers = runtime().timers
     left = timers.left(_checked_timer(timer))
-    timers.cancel(timer)
+    if left is not None:
+        timers.cancel(timer)
     return left
 
 

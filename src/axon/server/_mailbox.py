@@ -63,10 +63,9 @@ class MailboxProcess(Process):
         """Put a message at the end of the mailbox, and see that it is served."""
         if self.reason is not None:
             return
-        mailbox = self.mailbox
-        if mailbox is None:
-            mailbox = self.mailbox = deque()
-        mailbox.append(item)
+        if self.mailbox is None:
+            self.mailbox = deque()
+        self.mailbox.append(item)
         if not self.busy:
             self.busy = True
             self.runtime.wake(self)
@@ -90,16 +89,18 @@ class MailboxProcess(Process):
         return item
 
     def _take(self) -> Item | None:
-        mailbox = cast("deque[Item] | None", self.mailbox)
+        mailbox: Any = self.mailbox
         if not mailbox:
             return None
         if self.suspended:
+            item: Item
             for index, item in enumerate(mailbox):
                 if item[0] is None and (item[2] is not None or self.is_parents_exit(item[1])):
                     del mailbox[index]
                     return item
             return None
-        return mailbox.popleft()
+        first: Item = mailbox.popleft()
+        return first
 
     def is_parents_exit(self, message: object) -> bool:
         """Whether this is the exit signal that the process has to follow."""
