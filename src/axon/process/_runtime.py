@@ -152,6 +152,9 @@ _ATTRIBUTE = "_axon_runtime"
 
 def runtime() -> Runtime:
     """The runtime of the running event loop, made at first use and kept on the loop itself."""
+    sender = here.get()
+    if sender is not None and get_ident() == sender.runtime.thread and sender.runtime.loop.is_running():
+        return sender.runtime  # asyncio takes twice as long to say which loop runs
     loop = _get_running_loop()
     if loop is None:
         raise WrongLoop("no event loop runs in this thread; from a thread use axon.from_thread.call or .cast")
@@ -167,7 +170,7 @@ def sending() -> Process | Runtime:
     sender = here.get()
     if (
         sender is None
-        or get_ident() != sender.runtime.thread  # asyncio takes twice as long to say which loop runs
+        or get_ident() != sender.runtime.thread
         or not sender.runtime.loop.is_running()
     ):
         sender = running.get() or runtime()

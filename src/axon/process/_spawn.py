@@ -259,8 +259,10 @@ def cancel_timer(timer: Timer) -> float | None:
     """Seconds that were left, or None if it had fired (its message may be in the mailbox), was cancelled, or its
     target has ended.
     """
+    if not isinstance(timer, Timer):
+        raise _no_timer(timer)
     timers = runtime().timers
-    left = timers.left(_checked_timer(timer))
+    left = timers.left(timer)
     if left is not None:
         timers.cancel(timer)
     return left
@@ -268,10 +270,10 @@ def cancel_timer(timer: Timer) -> float | None:
 
 def read_timer(timer: Timer) -> float | None:
     """Seconds until the timer fires, or None if it has fired, was cancelled, or its target has ended."""
-    return runtime().timers.left(_checked_timer(timer))
-
-
-def _checked_timer(timer: Timer) -> Timer:
     if not isinstance(timer, Timer):
-        raise InvalidOption("timer", timer, "what send_after or start_timer returned")
-    return timer
+        raise _no_timer(timer)
+    return runtime().timers.left(timer)
+
+
+def _no_timer(value: object) -> InvalidOption:
+    return InvalidOption("timer", value, "what send_after or start_timer returned")
