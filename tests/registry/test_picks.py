@@ -44,7 +44,7 @@ class Narrow(Worker):
     """A worker that takes less than the others."""
 
     @cast
-    def tell(self, state: list[object], word: object) -> None:  # type: ignore[override]  # pyright: ignore
+    def tell(self, state: list[object], word: object) -> None:  # type: ignore[override]
         state.append(word)
 
 
@@ -55,7 +55,7 @@ async def test_a_broadcast_whose_arguments_do_not_fit_one_member_reaches_none(st
     with pytest.raises(axon.WrongArguments, match="times"):
         pool.broadcast(Worker.tell, "work", times=2)
     with pytest.raises(axon.WrongArguments):
-        pool.broadcast(Worker.tell)  # type: ignore[call-arg]  # pyright: ignore
+        pool.broadcast(Worker.tell)  # type: ignore[call-arg]
     assert [await seen(worker) for worker in (one, two, narrow)] == [[], [], []]
     pool.broadcast(Worker.tell, "work")
     assert [await seen(worker) for worker in (one, two, narrow)] == [["work"]] * 3

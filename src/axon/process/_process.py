@@ -295,19 +295,13 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    process: Process | None
-    if isinstance(target, Process):
-        process = target
+    address: Callable[[], Process | None] | None = getattr(target, "__axon_process__", None)
+    if address is not None and not isinstance(target, type):
+        process = address()
     elif isinstance(target, str):
         process = runtime.names.get(target)
     else:
-        try:
-            address = target.__axon_process__
-        except AttributeError:
-            address = None
-        if address is None or isinstance(target, type):
-            raise InvalidOption("target", target, "a process, a handle or a registered name")
-        process = address()
+        raise InvalidOption("target", target, "a process, a handle or a registered name")
     if process is None or process.reason is not None:
         return None
     if process.runtime is not runtime:

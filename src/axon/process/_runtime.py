@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from threading import get_ident
-from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..errors import WrongLoop
@@ -70,8 +69,6 @@ class Runtime:
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()
-        # What the slice is measured with; a virtual clock stands still, every other one is asyncio's (40 ns, not 60).
-        self._clock: Callable[[], float] = monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
         self.has_deadlines: bool = False
         """Whether `deadline` was ever used: until then nobody looks for one."""
         self.burst: int = BURST
@@ -104,7 +101,7 @@ class Runtime:
             self.loop.call_soon(self._serve, context=self._context)
 
     def _serve(self) -> None:
-        ready, time = self._ready, self._clock
+        ready, time = self._ready, self.timers.time
         end = time() + SLICE
         try:
             for _ in range(TURNS):
@@ -168,11 +165,7 @@ def runtime() -> Runtime:
 def sending() -> Process | Runtime:
     """Who sends from here: the running process, who must be alive, or the runtime; looked up once in each context."""
     sender = here.get()
-    if (
-        sender is None
-        or get_ident() != sender.runtime.thread
-        or not sender.runtime.loop.is_running()
-    ):
+    if sender is None or get_ident() != sender.runtime.thread or not sender.runtime.loop.is_running():
         sender = running.get() or runtime()
         here.set(sender)
     if sender.reason is not None:

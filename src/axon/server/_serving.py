@@ -171,13 +171,13 @@ class ServingProcess(MailboxProcess):
 
     def run(self) -> None:
         """Handle messages until none is left, a burst is over, or one has to wait."""
-        task = self.task
+        left, task, pending = self.runtime.burst, self.task, None
         if task is not None:
-            return as_task(self.runtime.loop, task, self._run_burst, self.runtime.burst, None)
-        left, pending = self.runtime.burst, None
+            as_task(self.runtime.loop, task, self._run_burst, left, None)
+            return
         if self.calm and self.mailbox:
             left, pending = self._handle_calmly(left)
-            if not self.busy and pending is None:
+            if pending is None and not self.busy:
                 return
         self._run_burst(left, pending)
 
@@ -188,7 +188,8 @@ class ServingProcess(MailboxProcess):
             if not self.busy or self.reason is not None:
                 return
             if left <= 0:
-                return self.runtime.wake(self)
+                self.runtime.wake(self)
+                return
             if self.calm and self.mailbox:
                 left, pending = self._handle_calmly(left)
             else:
@@ -207,7 +208,7 @@ class ServingProcess(MailboxProcess):
             item: Item = mailbox.popleft()
             handler, args, keywords, request = item
             if handler is None:
-                special = keywords is not None or (type(args) is Exit and self.is_parents_exit(args))
+                special = keywords is not None or (type(item[1]) is Exit and self.is_parents_exit(args))
             else:
                 special = request is not None and (request.carries or handler.kind == "stream")
             if special:
@@ -228,9 +229,9 @@ class ServingProcess(MailboxProcess):
                 return left, self._failed(error)
             if value is not None or request is not None or not self.calm:
                 if type(value) is CoroutineType:
-                    return left, value
+                    return left, cast("Pending", value)
                 if not self.calm or isinstance(value, Future):
-                    return left, self._completed(value)
+                    return left, self._completed(cast("object", value))
                 if request is not None:
                     request.answer(value)
             if not mailbox:
