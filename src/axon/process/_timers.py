@@ -1,6 +1,7 @@
 """Messages to be sent later: one heap behind one timer of the loop.
 
-A `loop.call_later` each takes 2.6 µs to arm and to fire, an entry of this heap 1.5 (3.11; 10,000 due at once).
+Of 10,000 due at once a `loop.call_later` takes 2.6 µs to arm and to call an empty function, an entry of this heap
+2.3, in which its message is delivered and handled, too (3.11).
 """
 
 from __future__ import annotations

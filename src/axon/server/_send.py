@@ -90,7 +90,7 @@ def tell_all(
 ) -> None:
     """Send one cast to many servers, each by its own class's handler of this name; to all, or if it does not fit to none.
 
-    What is the same for all is looked at once: 0.1 µs for each, of 0.4 by a cast each.
+    What is the same for all is looked at once: 0.2 µs for each, of 0.6 by a cast each.
     """
     items: dict[type, _Cast | None] = {}
     for server in {type(process.handle): None for process in processes}:
