@@ -190,7 +190,7 @@ class Process:
                 self._insist(KILL_GRACE)
 
     def _insist(self, left: float) -> None:
-        self.runtime.timers.after(CANCEL_AGAIN, lambda: self._cancel_again(left - CANCEL_AGAIN))
+        self.runtime.timers.after(CANCEL_AGAIN, self._cancel_again, left - CANCEL_AGAIN)
 
     def _cancel_again(self, left: float) -> None:
         if self.reason is not None or self.task is None:
@@ -295,16 +295,13 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    if isinstance(target, str):
+    address: Callable[[], Process | None] | None = getattr(target, "__axon_process__", None)
+    if address is not None and not isinstance(target, type):
+        process = address()
+    elif isinstance(target, str):
         process = runtime.names.get(target)
     else:
-        try:
-            address = target.__axon_process__
-        except AttributeError:
-            address = None
-        if address is None or isinstance(target, type):
-            raise InvalidOption("target", target, "a process, a handle or a registered name")
-        process = address()
+        raise InvalidOption("target", target, "a process, a handle or a registered name")
     if process is None or process.reason is not None:
         return None
     if process.runtime is not runtime:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 from asyncio.events import _get_running_loop  # the public one raises where there is none
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
+from ._context import here, running
 from ._timers import TimerHeap
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ IN_PLACE = 64
 class Runnable(Protocol):
     """What the run queue serves: something with mail."""
 
+    context: Context
+
     def run(self) -> None:
-        """Serve what waits."""
+        """Serve what waits; called in `context`."""
 
 
 class Runtime:
@@ -46,7 +49,7 @@ class Runtime:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.runtime: Runtime = self  # as of a process
-        self.thread: int = threading.get_ident()
+        self.thread: int = get_ident()
         self.bus: Bus = bus(loop)
         self.names: dict[str, Process] = {}
         self.zombies: dict[Process, asyncio.Task[None]] = {}
@@ -99,11 +102,12 @@ class Runtime:
             self.loop.call_soon(self._serve, context=self._context)
 
     def _serve(self) -> None:
-        ready, time = self._ready, self.loop.time
+        ready, time = self._ready, self.timers.time
         end = time() + SLICE
         try:
             for _ in range(TURNS):
-                ready.popleft().run()
+                runnable = ready.popleft()
+                runnable.context.run(runnable.run)
                 if not ready or time() > end:
                     break
         finally:
@@ -146,6 +150,9 @@ _ATTRIBUTE = "_axon_runtime"
 
 def runtime() -> Runtime:
     """The runtime of the running event loop, made at first use and kept on the loop itself."""
+    sender = here.get()
+    if sender is not None and get_ident() == sender.runtime.thread and sender.runtime.loop.is_running():
+        return sender.runtime  # asyncio takes twice as long to say which loop runs
     loop = _get_running_loop()
     if loop is None:
         raise WrongLoop("no event loop runs in this thread; from a thread use axon.from_thread.call or .cast")
@@ -154,3 +161,14 @@ def runtime() -> Runtime:
         found = Runtime(loop)
         setattr(loop, _ATTRIBUTE, found)
     return found
+
+
+def sending() -> Process | Runtime:
+    """Who sends from here: the running process, who must be alive, or the runtime; looked up once in each context."""
+    sender = here.get()
+    if sender is None or get_ident() != sender.runtime.thread or not sender.runtime.loop.is_running():
+        sender = running.get() or runtime()
+        here.set(sender)
+    if sender.reason is not None:
+        sender.refuse_if_dead()
+    return sender

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Awaitable
+from threading import get_ident
 from types import UnionType
 from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, dataclass_transform
 
@@ -145,7 +146,10 @@ class GenServer(Generic[S]):
     # -- what an address is
 
     def __axon_process__(self) -> Process | None:
-        return slot_of(self).process
+        slot: Slot | None = self._axon_slot
+        if slot is None or get_ident() != slot.runtime.thread or not slot.runtime.loop.is_running():
+            slot = slot_of(self)
+        return slot.process
 
     def __axon_text__(self, message: object) -> str:
         return text_of(self, slot_of(self), (None, message, None, None))

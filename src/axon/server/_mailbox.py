@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..process import Exit, Process, Runtime
 from ._request import Request
@@ -50,7 +50,7 @@ class MailboxProcess(Process):
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
         self.enqueue((None, message, None, None))
-        if self.is_parents_exit(message):
+        if type(message) is Exit and self.is_parents_exit(message):
             self.stop_is_queued()
 
     def stop_is_queued(self) -> None:
@@ -63,10 +63,9 @@ class MailboxProcess(Process):
         """Put a message at the end of the mailbox, and see that it is served."""
         if self.reason is not None:
             return
-        mailbox = self.mailbox
-        if mailbox is None:
-            mailbox = self.mailbox = deque()
-        mailbox.append(item)
+        if self.mailbox is None:
+            self.mailbox = deque()
+        self.mailbox.append(item)
         if not self.busy:
             self.busy = True
             self.runtime.wake(self)
@@ -90,16 +89,18 @@ class MailboxProcess(Process):
         return item
 
     def _take(self) -> Item | None:
-        mailbox = cast("deque[Item] | None", self.mailbox)
+        mailbox: Any = self.mailbox
         if not mailbox:
             return None
         if self.suspended:
+            item: Item
             for index, item in enumerate(mailbox):
                 if item[0] is None and (item[2] is not None or self.is_parents_exit(item[1])):
                     del mailbox[index]
                     return item
             return None
-        return mailbox.popleft()
+        first: Item = mailbox.popleft()
+        return first
 
     def is_parents_exit(self, message: object) -> bool:
         """Whether this is the exit signal that the process has to follow."""

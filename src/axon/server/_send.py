@@ -7,10 +7,10 @@ from asyncio.events import (
     _get_running_loop,
 )  # the public one raises where there is no loop, and costs a frame
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from ._slot import Slot
 
 P = ParamSpec("P")
+_Cast: TypeAlias = "tuple[Handler, tuple[Any, ...], dict[str, Any] | None, Request | None]"
 SLOT = "_axon_slot"
 """The attribute of a handle that makes it an address."""
 
 
 def slot_of(handle: GenServer[Any]) -> Slot:
     """The slot of a started handle, from its own thread and event loop."""
-    slot = handle._axon_slot
+    slot: Slot | None = handle._axon_slot
     if slot is None:
         raise NotStarted(
             f"{type(handle).__name__} was never started: use the handle that start(), start_child() or "
@@ -72,7 +73,7 @@ def telling(handler: Handler) -> Callable[..., None]:
             sender.refuse_if_dead()
         process, home = slot.process, slot.runtime
         if process is None or process.limit is not None or home.has_deadlines or home.bus.tracer is not None:
-            return _tell_with_care(self, slot, (handler, args, keywords or None))
+            return _tell_with_care(self, slot, (handler, args, keywords or None, None))
         # As in `enqueue`, without its frame.
         if process.mailbox is None:
             process.mailbox = deque()
@@ -84,16 +85,45 @@ def telling(handler: Handler) -> Callable[..., None]:
     return send
 
 
+def tell_all(
+    home: Runtime, processes: Collection[ServerProcess], name: str, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> None:
+    """Send one cast to many servers, each by its own class's handler of this name; to all, or if it does not fit to none.
+
+    What is the same for all is looked at once: 0.2 µs for each, of 0.6 by a cast each.
+    """
+    items: dict[type, _Cast | None] = {}
+    for server in {type(process.handle): None for process in processes}:
+        handler: Handler | None = getattr(getattr(server, name), "__axon_handler__", None)
+        if handler is not None:
+            handler.check(args, keywords)
+        items[server] = None if handler is None or handler.kind != "cast" else (handler, args, keywords or None, None)
+    followed = home.has_deadlines or home.bus.tracer is not None
+    for process in processes:
+        item = items[type(process.handle)]
+        if item is None:  # a subclass made something else of it
+            getattr(process.handle, name)(*args, **keywords)
+        elif followed or process.limit is not None:
+            _tell_with_care(process.handle, process.slot, item)
+        else:
+            if process.mailbox is None:  # as in `telling`
+                process.mailbox = deque()
+            process.mailbox.append(item)
+            if not process.busy:
+                process.busy = True
+                home.wake(process)
+
+
 def _tell_with_care(
     handle: GenServer[Any],
     slot: Slot,
-    message: tuple[Handler, tuple[Any, ...], dict[str, Any] | None],
+    item: _Cast,
 ) -> None:
     process, tracer, due = slot.process, slot.runtime.bus.tracer, deadline_at.get()
-    if tracer is None or process is None:
-        item = (*message, None if due is None else Request(False, due, None))
-    else:
-        item = (*message, FollowedRequest(tracer, process, message[0], running.get()))
+    if tracer is not None and process is not None:
+        item = (*item[:3], FollowedRequest(tracer, process, item[0], running.get()))
+    elif due is not None:
+        item = (*item[:3], Request(False, due, None))
     if process is None:
         dead_letter(handle, slot, item, "no process")
     elif process.is_full():
@@ -168,13 +198,7 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
     runtime, due = process.runtime, request.due
     request.future = future = runtime.loop.create_future()
     left = patience if due is None else max(0.0, due - runtime.loop.time())
-
-    def expire() -> None:
-        if not future.done():
-            late = CallTimeout(process.path, left or 0.0) if due is None else DeadlineExceeded(process.path)
-            future.set_exception(late)
-
-    timer = None if left is None else runtime.timers.after(left, expire)
+    timer = None if left is None else runtime.timers.after(left, _expire, process, future, left, due)
     try:
         return await future
     except asyncio.CancelledError:
@@ -187,6 +211,11 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
             request.later()
         if timer is not None:
             runtime.timers.cancel(timer)
+
+
+def _expire(process: ServerProcess, future: asyncio.Future[Any], left: float, due: float | None) -> None:
+    if not future.done():
+        future.set_exception(CallTimeout(process.path, left) if due is None else DeadlineExceeded(process.path))
 
 
 async def ask_system(process: ServerProcess, function: Callable[[ServerProcess], object]) -> Any:
@@ -262,6 +291,7 @@ async def deadline(seconds: float) -> AsyncGenerator[None, None]:
 
 def runtime_of(handle: GenServer[Any]) -> Runtime:
     """The runtime of a started handle, from any thread."""
-    if handle._axon_slot is None:
+    slot: Slot | None = handle._axon_slot
+    if slot is None:
         raise NotStarted(f"{type(handle).__name__} was never started")
-    return handle._axon_slot.runtime
+    return slot.runtime

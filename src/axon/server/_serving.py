@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar, cast
 
-from ..process import ExitReason, Process, Runtime, as_task, rest_of, shutdown, swap_current_task
+from ..process import Exit, ExitReason, Process, Runtime, as_task, rest_of, shutdown, swap_current_task
 from ._history import RECENT
 from ._mailbox import Item, MailboxProcess
 from ._request import Request
@@ -171,21 +171,29 @@ class ServingProcess(MailboxProcess):
 
     def run(self) -> None:
         """Handle messages until none is left, a burst is over, or one has to wait."""
-        self.enter(self._run_burst)
+        left, task, pending = self.runtime.burst, self.task, None
+        if task is not None:
+            as_task(self.runtime.loop, task, self._run_burst, left, None)
+            return
+        if self.calm and self.mailbox:
+            left, pending = self._handle_calmly(left)
+            if pending is None and not self.busy:
+                return
+        self._run_burst(left, pending)
 
-    def _run_burst(self) -> None:
-        left = self.runtime.burst
-        while self.reason is None:
+    def _run_burst(self, left: int, pending: Pending) -> None:
+        while True:
+            if pending is not None and not self._advance(pending):
+                return
+            if not self.busy or self.reason is not None:
+                return
+            if left <= 0:
+                self.runtime.wake(self)
+                return
             if self.calm and self.mailbox:
                 left, pending = self._handle_calmly(left)
             else:
                 left, pending = left - 1, self._next()
-            if pending is not None and not self._advance(pending):
-                return None
-            if not self.busy:
-                return None
-            if left <= 0:
-                return self.runtime.wake(self)
 
     def _handle_calmly(self, left: int) -> tuple[int, Pending]:
         """Handle messages one after the other as long as there is nothing but these to look after.
@@ -193,37 +201,44 @@ class ServingProcess(MailboxProcess):
         The same as `_next`, `_handle` and `_completed`, without the questions whose answers are known; returns how
         many messages are left of the burst, and what is left of a callback.
         """
-        mailbox, recent, handle, state = cast("deque[Item]", self.mailbox), self.recent, self.handle, self.state
-        handled = self.handled
+        mailbox: Any = self.mailbox  # without a cast, which is a call
+        recent, handle, state, handled = self.recent, self.handle, self.state, self.handled
         self.in_callback = True
-        while left and mailbox:
-            self.item = item = mailbox.popleft()
+        while left:
+            item: Item = mailbox.popleft()
             handler, args, keywords, request = item
-            if handler is None or (request is not None and (request.carries or handler.kind == "stream")):
+            if handler is None:
+                special = keywords is not None or (type(item[1]) is Exit and self.is_parents_exit(args))
+            else:
+                special = request is not None and (request.carries or handler.kind == "stream")
+            if special:
                 self.in_callback, self.item = False, None
                 return left - 1, self._handle(item)
             left -= 1
+            self.item = item
             recent[handled % RECENT] = item if request is None else item[:3]
             self.handled = handled = handled + 1
             try:
-                if keywords is None and len(args) == 1:
+                if handler is None:
+                    value = handle.handle_info(state, args)
+                elif keywords is None and len(args) == 1:
                     value = handler.function(handle, state, args[0])  # 20 ns, a spread tuple costs 100
                 else:
                     value = handler.function(handle, state, *args, **(keywords or _NOTHING))
             except BaseException as error:
                 return left, self._failed(error)
-            if value is None and request is None and self.calm:
-                continue
-            if type(value) is CoroutineType:
-                return left, cast("Coroutine[Any, Any, Any]", value)
-            if not self.calm or isinstance(value, Future):
-                return left, self._completed(cast("object", value))
-            if request is not None:
-                request.answer(value)
+            if value is not None or request is not None or not self.calm:
+                if type(value) is CoroutineType:
+                    return left, cast("Pending", value)
+                if not self.calm or isinstance(value, Future):
+                    return left, self._completed(cast("object", value))
+                if request is not None:
+                    request.answer(value)
+            if not mailbox:
+                self.mailbox = None  # an idle server holds no deque: 624 bytes less
+                self.busy = False
+                break
         self.in_callback, self.item = False, None
-        if not mailbox:
-            self.mailbox = None  # an idle server holds no deque: 624 bytes less
-            self.busy = False
         return left, None
 
     # -- in turns of its own

@@ -25,4 +25,4 @@ class SimulatedRuntime(Runtime):
 
     def wake(self, runnable: Runnable) -> None:
         """Queue a process that has mail."""
-        self.loop.call_soon(runnable.run, context=self._context)
+        self.loop.call_soon(runnable.run, context=runnable.context)
