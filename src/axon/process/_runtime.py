@@ -101,7 +101,7 @@ class Runtime:
         ready, time = self._ready, self.loop.time
         end = time() + SLICE
         try:
-            for _ in range(TURNS):
+            for _ in range(TURNS if ready else 0):
                 ready.popleft().run()
                 if not ready or time() > end:
                     break
@@ -133,6 +133,19 @@ class Runtime:
             lost = letter()
             for collect in list(self.collectors.values()):
                 collect(lost)
+
+    def is_watched(self) -> bool:
+        """Whether anybody may be told of a process's end, or of the messages that it leaves."""
+        return self.bus.is_heard() or bool(self.collectors)
+
+    def serve_now(self, runnable: Runnable) -> None:
+        """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:
+        a server that has crashed in its caller's turn is restarted in this one.
+        """
+        ready = self._ready
+        if len(ready) == 1 and ready[0] is runnable:
+            ready.clear()
+            runnable.run()
 
     def interrupted(self, error: KeyboardInterrupt) -> None:
         """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""

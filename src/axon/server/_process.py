@@ -12,12 +12,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
+from ._genserver import GenServer
 from ._history import RECENT
 from ._mailbox import Item
 from ._report import report_end, report_start
@@ -27,9 +28,7 @@ from ._slot import Slot
 from ._status import crash_of, dead_letter
 from ._stream import Channel
 from ._verbs import Ignore
-
-if TYPE_CHECKING:
-    from ._genserver import GenServer
+from ._waits import WaitEdge
 
 _NOTHING: dict[str, Any] = {}
 
@@ -65,9 +64,11 @@ class ServerProcess(ServingProcess):
             value = self.context.run(self.handle.init)
         except BaseException as error:
             return self.settle(self._failed, error)
+        if type(value) is CoroutineType:
+            with WaitEdge(running.get(), self):  # before its first step, which may be a call of its starter
+                return self.settle(self._left, value)
         if (
-            type(value) is CoroutineType
-            or self.exit_requested is not None
+            self.exit_requested is not None
             or self.stopping is not None
             or self.idle_seconds is not None
             or self.continuations
@@ -247,6 +248,8 @@ class ServerProcess(ServingProcess):
         self.cancel_idle()
         if self.item is not None and self.item[3] is not None:
             self.item[3].leave()  # its deadline is not that of terminate
+        if type(self.handle).terminate is GenServer.terminate and self.exit_requested is None:
+            return self._end(reason)
         return self._invoke(self.handle.terminate, self.state, reason)
 
     def stop_in_place(self, reason: ExitReason) -> None:
@@ -299,14 +302,14 @@ class ServerProcess(ServingProcess):
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
         reason = self.reason or normal
         if self.item is not None and self.item[3] is not None:
-            self.item[3].fail(ServerDied(self.path, reason))
+            self.item[3].fail(ServerDied(self, reason))
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
-            self.parting[0].fail(ServerDied(self.path, reason))
+            self.parting[0].fail(ServerDied(self, reason))
             self.parting = None
         for item in cast("deque[Item]", mailbox):
             handler, _, _, request = item
             if request is not None and request.is_call:
-                request.fail(ServerDied(self.path, reason))
+                request.fail(ServerDied(self, reason))
             elif handler is not None:
                 dead_letter(self.handle, self.slot, item, "died before handling it")
         for work in list(self.work or ()):

@@ -39,7 +39,7 @@ _UNBEGUN = object()
 class ServingProcess(MailboxProcess):
     """A process with callbacks; what these do, and what follows them, is the business of its subclass."""
 
-    __slots__ = ("handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
+    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
     busy: bool  # said again, so that every checker infers the same for what is assigned here
     mailbox: deque[object] | None
     task: Task
@@ -57,6 +57,7 @@ class ServingProcess(MailboxProcess):
         self.recent: list[Any] = [None] * RECENT
         self.handed: tuple[Coroutine[Any, Any, Any], object] | None = None
         """What the task is to go on with, and what that waits for."""
+        self.begun: bool = False  # whether the task has taken a step itself
 
     # -- what its subclass does
 
@@ -162,10 +163,18 @@ class ServingProcess(MailboxProcess):
                 self.runtime.wake(self)
             else:
                 self.busy = False
+        elif self.reason is not None and self.parent is not None and self.runtime.in_place:
+            self.runtime.serve_now(self.parent)
 
     def _settled(self, step: Callable[..., Pending], args: tuple[Any, ...]) -> bool:
         pending = step(*args)
-        return pending is None or self._advance(pending)
+        if pending is None:
+            return True
+        if self.task is not None:
+            return self._advance(pending)
+        if self._refused(pending):
+            return False
+        return as_task(self.runtime.loop, self._start_task(), self._advance, pending)
 
     # -- in the run queue's turn
 
@@ -231,9 +240,12 @@ class ServingProcess(MailboxProcess):
     def _advance(self, pending: Pending) -> bool:
         """Take the first step of what is left of a callback; whether the process goes on here, and not in its task."""
         while pending is not None:
-            if self.task is None:
-                return self._start_task(pending)
-            if self.waker is None or self._due() is not None:  # only a task can be told that its time is over
+            if self.task is None:  # in the run queue, which does not bear its name yet
+                if self._refused(pending):
+                    return False
+                self._start_task()
+                return self._hand_over(pending, _UNBEGUN)
+            if (self.waker is None and self.begun) or self._due() is not None:  # only a task can be told of its time
                 return self._hand_over(pending, _UNBEGUN)
             try:
                 awaited = pending.send(None)
@@ -256,23 +268,40 @@ class ServingProcess(MailboxProcess):
         if self.waker is not None and not self.waker.done():
             self.waker.set_result(None)
 
-    def _start_task(self, pending: Coroutine[Any, Any, Any]) -> bool:
-        if self.exit_requested is not None:  # what the callback did before it returned this ended its own process
-            pending.close()
-            self.die(self.exit_requested)
+    def _refused(self, pending: Coroutine[Any, Any, Any]) -> bool:
+        """Whether what the callback did before it returned this coroutine ended its own process."""
+        if self.exit_requested is None:
             return False
-        self.task = self.runtime.start_task(self._drive(pending), self.context)
-        self.task.add_done_callback(lambda _: self._task_ended(pending))
-        if self.exit_requested is not None:  # a signal hit the plain part of the callback, before there was a task
-            self.task.cancel()
-        return False
+        pending.close()
+        self.die(self.exit_requested)
+        return True
 
-    def _task_ended(self, first: Coroutine[Any, Any, Any]) -> None:
-        first.close()  # a task that is cancelled before its first step never enters its body (rule Z4)
-        self.die(self.exit_requested or asyncio.CancelledError())
+    def _start_task(self) -> asyncio.Task[None]:
+        """A task to run under the name of; its own first step comes in a later turn (3 µs less for who starts it)."""
+        self.task = task = self.runtime.start_task(self._drive(), self.context)
+        task.add_done_callback(self._task_ended)
+        return task
 
-    async def _drive(self, pending: Pending) -> None:
+    def cancel_task(self) -> None:
+        if self.begun or self.task is None:
+            super().cancel_task()  # otherwise it sees for itself, when it begins, that it is to end
+
+    def _task_ended(self, _: object) -> None:
+        if self.handed is not None and self.reason is None:
+            # A task that is cancelled before its first step never enters its body (rule Z4): another one ends what
+            # had been begun under its name.
+            self.begun = False
+            self.exit_requested = self.exit_requested or asyncio.CancelledError()
+            self._start_task()
+        else:
+            self.die(self.exit_requested or asyncio.CancelledError())
+
+    async def _drive(self) -> None:
+        self.begun = True
         burst = self.runtime.burst
+        pending = self._begin_task() if self.reason is None else None
+        if pending is None and self.reason is None:
+            pending = await self._park()
         while pending is not None or self.reason is None:
             if pending is not None:
                 pending = await self._finish(pending)
@@ -286,6 +315,15 @@ class ServingProcess(MailboxProcess):
                 pending = await self._park()
                 burst = self.runtime.burst
 
+    def _begin_task(self) -> Pending:
+        """What was handed over before the task took its first step."""
+        if self.exit_requested is None:
+            return self._take_over(None)
+        if self.handed is not None and self.handed[1] is _UNBEGUN:
+            return self._take_over(asyncio.CancelledError())
+        super().cancel_task()  # it takes effect where the coroutine waits, as if it had come now
+        return self._take_over(None)
+
     async def _park(self) -> Pending:
         """Wait for a coroutine to go on with; meanwhile the run queue serves the mailbox."""
         self.waker = self.runtime.loop.create_future()
@@ -295,6 +333,9 @@ class ServingProcess(MailboxProcess):
         except asyncio.CancelledError as error:
             cancelled = error
         self.waker = None
+        return self._take_over(cancelled)
+
+    def _take_over(self, cancelled: asyncio.CancelledError | None) -> Pending:
         handed, self.handed = self.handed, None
         if handed is not None:
             pending, awaited = handed

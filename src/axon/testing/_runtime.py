@@ -16,6 +16,7 @@ class SimulatedRuntime(Runtime):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, choices: Choices) -> None:
         self._choices = choices
+        self._turns: dict[Runnable, asyncio.Handle] = {}
         super().__init__(loop)
 
     # The real runtime sets these once, and looks at them often.
@@ -25,4 +26,15 @@ class SimulatedRuntime(Runtime):
 
     def wake(self, runnable: Runnable) -> None:
         """Queue a process that has mail."""
-        self.loop.call_soon(runnable.run, context=self._context)
+        self._turns[runnable] = self.loop.call_soon(self._run, runnable, context=self._context)
+
+    def _run(self, runnable: Runnable) -> None:
+        del self._turns[runnable]
+        runnable.run()
+
+    def serve_now(self, runnable: Runnable) -> None:
+        """Let it have its turn before all others."""
+        turn = self._turns.pop(runnable, None)
+        if turn is not None:
+            turn.cancel()
+            runnable.run()
