@@ -243,7 +243,8 @@ class Process:
             releases, self.at_death = self.at_death, None
             for release in releases:
                 release()
-        if runtime.is_watched():  # 0.3 µs otherwise: who passes the news on does so in nobody's name, the dead send nothing
+        # Who passes the news on does so in nobody's name, since the dead send nothing; 0.3 µs less where nobody listens.
+        if runtime.is_watched(quiet=not self.mailbox and is_clean(reason)):
             copy_context().run(self._tell_watchers, reason)
         else:
             self._tell(reason)

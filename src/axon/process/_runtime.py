@@ -134,9 +134,12 @@ class Runtime:
             for collect in list(self.collectors.values()):
                 collect(lost)
 
-    def is_watched(self) -> bool:
-        """Whether anybody may be told of a process's end, or of the messages that it leaves."""
-        return self.bus.is_heard() or bool(self.collectors)
+    def is_watched(self, quiet: bool) -> bool:
+        """Whether anybody may be told of a process's end, or of the messages that it leaves.
+
+        quiet: it leaves none and did not crash, so that there is nothing to log.
+        """
+        return self.bus.is_heard(quiet) or bool(self.collectors)
 
     def serve_now(self, runnable: Runnable) -> None:
         """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:

@@ -65,7 +65,7 @@ class ServerProcess(ServingProcess):
         except BaseException as error:
             return self.settle(self._failed, error)
         if type(value) is CoroutineType:
-            with WaitEdge(running.get(), self):  # before its first step, which may be a call of its starter
+            with WaitEdge(running.get(), self, refuse=False):  # its first step may be a call of its starter
                 return self.settle(self._left, value)
         if (
             self.exit_requested is not None

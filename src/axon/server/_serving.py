@@ -156,9 +156,9 @@ class ServingProcess(MailboxProcess):
         self.busy = True
         self.settle(self._handle, item)
 
-    def settle(self, step: Callable[..., Pending], *args: Any) -> None:
+    def settle(self, step: Callable[[Any], Pending], value: Any) -> None:
         """Do one step outside the run queue, then see whether there is more to do."""
-        if self.enter(self._settled, step, args) and self.reason is None:
+        if self.context.run(self._settled, step, value) and self.reason is None:
             if self.mailbox or self.continuations:
                 self.runtime.wake(self)
             else:
@@ -166,15 +166,19 @@ class ServingProcess(MailboxProcess):
         elif self.reason is not None and self.parent is not None and self.runtime.in_place:
             self.runtime.serve_now(self.parent)
 
-    def _settled(self, step: Callable[..., Pending], args: tuple[Any, ...]) -> bool:
-        pending = step(*args)
-        if pending is None:
-            return True
-        if self.task is not None:
-            return self._advance(pending)
-        if self._refused(pending):
-            return False
-        return as_task(self.runtime.loop, self._start_task(), self._advance, pending)
+    def _settled(self, step: Callable[[Any], Pending], value: Any) -> bool:
+        loop, task = self.runtime.loop, self.task
+        if task is None:
+            pending = step(value)
+            if pending is None:
+                return True
+            return not self._refused(pending) and as_task(loop, self._start_task(), self._advance, pending)
+        outer = swap_current_task(loop, task)  # as `as_task`, without its frames
+        try:
+            pending = step(value)
+            return pending is None or self._advance(pending)
+        finally:
+            swap_current_task(loop, outer)
 
     # -- in the run queue's turn
 
