@@ -164,7 +164,7 @@ class Process:
             return
         if linked and self.links is not None and sender is not None:
             self.links.pop(sender, None)
-        if reason == kill and not linked:
+        if not linked and reason == kill:
             self.request_exit(killed)
         elif self.trap_exit:
             self.deliver(Exit(sender, reason))

@@ -185,10 +185,11 @@ G = TypeVar("G", bound=GenServer[Any])
 def bound(spec: G, slot: Slot | None) -> G:
     """The same spec at an address."""
     handle = object.__new__(type(spec))
+    put = object.__setattr__
     for name, value in spec.__dict__.items():
-        object.__setattr__(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
+        put(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
     if slot is not None:
-        object.__setattr__(handle, SLOT, slot)
+        put(handle, SLOT, slot)
     return handle
 
 

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, running
@@ -47,9 +47,20 @@ class ServerProcess(ServingProcess):
     work: set[asyncio.Future[Any]] | None = None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot._label, obeys, handle)
+        super().__init__(slot.runtime, parent, slot._label)
+        self.trap_exit = handle.trap_exit
+        # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
+        self.busy = True
+        self.suspended = False
+        self.continuations = self.limit = self.waker = self.idle_seconds = self.idle_timer = None
+        self.obeys = obeys
+        self.handle = handle
+        self.state = self.item = self.handed = None
+        self.phase = "init"
+        self.in_callback = self.begun = False
+        self.handled = 0
+        self.recent = [None] * RECENT
         self.slot: Slot = slot
-        self.trap_exit: bool = handle.trap_exit
         self.reported: bool = False
         self.stopping: ExitReason | None = None
 
@@ -246,10 +257,11 @@ class ServerProcess(ServingProcess):
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
         self.phase, self.terminated_with = "terminating", reason
         self.cancel_idle()
-        if self.item is not None and self.item[3] is not None:
+        if self.item is not None and self.item[3] is not None and self.item[3].carries:
             self.item[3].leave()  # its deadline is not that of terminate
         if type(self.handle).terminate is GenServer.terminate and self.exit_requested is None:
-            return self._end(reason)
+            self._end(reason)  # 0.3 µs less
+            return None
         return self._invoke(self.handle.terminate, self.state, reason)
 
     def stop_in_place(self, reason: ExitReason) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from ..errors import Ignored, InvalidOption, NotInProcess, NotStarted, StartFailed
 from ..process import (
@@ -31,7 +31,7 @@ G = TypeVar("G", bound=GenServer[Any])
 def checked_spec(spec: object, option: str) -> GenServer[Any]:
     """`spec` if it is one that can be started."""
     if isinstance(spec, GenServer) and spec._axon_slot is None and type(spec).__axon_checked__:
-        return cast("GenServer[Any]", spec)
+        return spec
     if is_server_class(spec):
         raise InvalidOption(option, spec, f"an instance: {spec.__name__}(...)")
     if not is_server(spec):

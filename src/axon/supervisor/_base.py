@@ -202,7 +202,8 @@ class BaseSupervisor(GenServer[Children]):
             self._give_up(child, me)
         tell_crash_loop(child, me)
         if delay:
-            return self._try_again(child, me, delay)
+            self._try_again(child, me, delay)
+            return None
         return self._restart_group(state, child, me)
 
     def _try_again(self, child: Child, me: ServerProcess, delay: float | None = None) -> None:
@@ -254,7 +255,9 @@ class BaseSupervisor(GenServer[Children]):
             if not self._restarted(state, member, await state.start(member, me), me):
                 return
 
-    def _restarted(self, state: Children, child: Child, failure: StartFailed | Ignored | None, me: ServerProcess) -> bool:
+    def _restarted(
+        self, state: Children, child: Child, failure: StartFailed | Ignored | None, me: ServerProcess
+    ) -> bool:
         """See how it went; returns whether the next one is to start."""
         if isinstance(failure, StartFailed):
             self._try_again(child, me)

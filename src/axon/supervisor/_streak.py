@@ -46,7 +46,8 @@ class Streak:
         if child.streak is not self or not child.is_active or self.stable_at == inf:
             return  # it has ended, and its supervisor has not come round to it yet, or is restarting it
         if self.stable_at > self.looks_at:
-            return self.look_later(child, runtime)
+            self.look_later(child, runtime)
+            return
         child.streak = None
         if self.told and runtime.bus.wants(CrashLoopEnded):
             lasted = runtime.loop.time() - self.since
