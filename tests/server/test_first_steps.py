@@ -6,7 +6,7 @@ Nothing tells it from a step of that task: what it opens there is closed there, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ class Opener(GenServer[AsyncExitStack]):
         await state.aclose()
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[None]:
+    async def client(self) -> AsyncGenerator[None, None]:
         self.log.append(asyncio.current_task())
         yield
         self.log.append(asyncio.current_task())

@@ -31,6 +31,7 @@ from ._verbs import Ignore
 from ._waits import WaitEdge
 
 _NOTHING: dict[str, Any] = {}
+_NO_TERMINATE: object = vars(GenServer)["terminate"]
 
 
 class ServerProcess(ServingProcess):
@@ -259,7 +260,7 @@ class ServerProcess(ServingProcess):
         self.cancel_idle()
         if self.item is not None and self.item[3] is not None and self.item[3].carries:
             self.item[3].leave()  # its deadline is not that of terminate
-        if type(self.handle).terminate is GenServer.terminate and self.exit_requested is None:
+        if type(self.handle).terminate is _NO_TERMINATE and self.exit_requested is None:
             self._end(reason)  # 0.3 µs less
             return None
         return self._invoke(self.handle.terminate, self.state, reason)
