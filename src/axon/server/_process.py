@@ -48,7 +48,7 @@ class ServerProcess(ServingProcess):
     work: set[asyncio.Future[Any]] | None = None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot._label)
+        super().__init__(slot.runtime, parent, slot.label if isinstance(slot._label, tuple) else slot._label)
         self.trap_exit = handle.trap_exit
         # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
         self.busy = True
