@@ -251,7 +251,9 @@ class ServingProcess(MailboxProcess):
                     return False
                 self.task = self._make_task()
                 return self._hand_over(pending, _UNBEGUN)
-            if (self.waker is None and self.begun) or self._due() is not None:  # only a task can be told of its time
+            if (
+                (self.waker is None and self.begun) or self._due() is not None or self._is_unforeseen()
+            ):  # only a task can be told of its time
                 return self._hand_over(pending, _UNBEGUN)
             try:
                 awaited = pending.send(None)
@@ -262,6 +264,17 @@ class ServingProcess(MailboxProcess):
             else:
                 return self._hand_over(pending, awaited)
         return True
+
+    def _is_unforeseen(self) -> bool:
+        """Whether a plain handler left it for a process that does not wait yet, as far as others can see (rule B15)."""
+        item = self.item
+        return (
+            item is not None
+            and item[0] is not None
+            and item[3] is not None
+            and bool(item[3].callers)
+            and not item[0].is_async
+        )
 
     def _hand_over(self, pending: Coroutine[Any, Any, Any], awaited: object) -> bool:
         """The task goes on with a coroutine, from its beginning or where it waits."""
