@@ -171,7 +171,7 @@ async def test_c23_what_a_plain_handler_returns_to_be_awaited_is_not_begun_when_
     assert (begun, now()) == ([], 0)
 
 
-@pytest.mark.fifo("it is killed in the very turn between its request and its first step")
+@pytest.mark.fifo("it is killed in the very turn between its request and the first step of its task")
 @pytest.mark.parametrize("kind", [Plain, Async])
 async def test_z4_a_handler_that_is_killed_before_its_first_step_leaves_its_caller_no_less_informed(
     start: Start, kind: type[Plain]
@@ -179,6 +179,7 @@ async def test_z4_a_handler_that_is_killed_before_its_first_step_leaves_its_call
     begun: list[str] = []
 
     async def work(state: State) -> None:
+        await asyncio.sleep(0)
         begun.append("work")
 
     server = await start(kind())

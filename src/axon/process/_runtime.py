@@ -105,7 +105,7 @@ class Runtime:
         ready, time = self._ready, self.timers.time
         end = time() + SLICE
         try:
-            for _ in range(TURNS):
+            for _ in range(TURNS if ready else 0):
                 runnable = ready.popleft()
                 runnable.context.run(runnable.run)
                 if not ready or time() > end:
@@ -138,6 +138,22 @@ class Runtime:
             lost = letter()
             for collect in list(self.collectors.values()):
                 collect(lost)
+
+    def is_watched(self, quiet: bool) -> bool:
+        """Whether anybody may be told of a process's end, or of the messages that it leaves.
+
+        quiet: it leaves none and did not crash, so that there is nothing to log.
+        """
+        return self.bus.is_heard(quiet) or bool(self.collectors)
+
+    def serve_now(self, runnable: Runnable) -> None:
+        """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:
+        a server that has crashed in its caller's turn is restarted in this one.
+        """
+        ready = self._ready
+        if len(ready) == 1 and ready[0] is runnable:
+            ready.clear()
+            runnable.context.run(runnable.run)
 
     def interrupted(self, error: KeyboardInterrupt) -> None:
         """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""

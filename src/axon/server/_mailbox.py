@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..process import Exit, Process, Runtime
+from ..process import Exit, Process
 from ._request import Request
 from ._verbs import IdleTimeout
 
@@ -28,20 +28,17 @@ class MailboxProcess(Process):
 
     __slots__ = ("busy", "continuations", "idle_seconds", "idle_timer", "limit", "obeys", "suspended", "waker")
     mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
+    busy: bool
+    suspended: bool
+    continuations: list[object] | None
+    limit: int | None
+    obeys: Process | None  # whose exit signal it follows: who started it with a link
+    waker: asyncio.Future[None] | None
+    idle_seconds: float | None
+    idle_timer: Timer | None
     stops: bool = False  # an orderly end is in the mailbox, or under way
     on_stop: Callable[[], None] | None = None  # what to break off when it comes
     room: deque[asyncio.Future[None]] | None = None  # those who wait for it
-
-    def __init__(self, runtime: Runtime, parent: Process | None, label: str | None, obeys: Process | None) -> None:
-        super().__init__(runtime, parent, label)
-        self.obeys: Process | None = obeys  # whose exit signal it follows: who started it with a link
-        self.busy: bool = True
-        self.suspended: bool = False
-        self.continuations: list[object] | None = None
-        self.limit: int | None = None
-        self.waker: asyncio.Future[None] | None = None
-        self.idle_seconds: float | None = None
-        self.idle_timer: Timer | None = None
 
     def run(self) -> None:
         """The run queue's turn, for a process without a task."""

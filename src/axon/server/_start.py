@@ -30,6 +30,8 @@ G = TypeVar("G", bound=GenServer[Any])
 
 def checked_spec(spec: object, option: str) -> GenServer[Any]:
     """`spec` if it is one that can be started."""
+    if is_server(spec) and spec._axon_slot is None and type(spec).__axon_checked__:
+        return spec
     if is_server_class(spec):
         raise InvalidOption(option, spec, f"an instance: {spec.__name__}(...)")
     if not is_server(spec):

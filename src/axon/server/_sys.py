@@ -158,17 +158,25 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     home = server.runtime
     if not server.busy and home.in_place and not home.take_in_place():
         await asyncio.sleep(0)
-    with WaitEdge(running.get(), server, limit, due):
-        if server.calm and not server.busy and home.in_place:
-            server.stop_in_place(reason)
-        elif server.reason is None:
-            server.stop_soon(reason)
-        if server.reason is None:
-            try:
-                async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
-                    await wait_down(server)
-            except TimeoutError:
-                raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None
+    sender, in_place = running.get(), server.calm and not server.busy and home.in_place
+    if in_place and sender is None:  # a plain coroutine makes no edge
+        server.stop_in_place(reason)
+    if server.reason is None:
+        with WaitEdge(sender, server, limit, due):
+            if not in_place:
+                server.stop_soon(reason)
+            elif sender is not None:
+                server.stop_in_place(reason)
+            if server.reason is None:
+                await _wait_for(server, limit, due)
     ended = server.reason
     if ended is not reason and ended != reason:
         raise ServerDied(server.path, ended)
+
+
+async def _wait_for(server: ServerProcess, limit: float | None, due: float | None) -> None:
+    try:
+        async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
+            await wait_down(server)
+    except TimeoutError:
+        raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ..process import Runnable, Runtime
 from ._choices import Choices
+
+if TYPE_CHECKING:
+    from ._loop import SimulationLoop
 
 
 class SimulatedRuntime(Runtime):
@@ -16,6 +19,7 @@ class SimulatedRuntime(Runtime):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, choices: Choices) -> None:
         self._choices = choices
+        self._turns: dict[Runnable, asyncio.Handle] = {}
         super().__init__(loop)
 
     # The real runtime sets these once, and looks at them often.
@@ -25,4 +29,11 @@ class SimulatedRuntime(Runtime):
 
     def wake(self, runnable: Runnable) -> None:
         """Queue a process that has mail."""
-        self.loop.call_soon(runnable.run, context=runnable.context)
+        self._turns[runnable] = self.loop.call_soon(runnable.run, context=runnable.context)
+
+    def serve_now(self, runnable: Runnable) -> None:
+        """Let it have its turn before all others."""
+        turn, ready = self._turns.pop(runnable, None), cast("SimulationLoop", self.loop)._ready
+        if turn is not None and turn in ready:
+            ready.remove(turn)
+            runnable.context.run(runnable.run)
