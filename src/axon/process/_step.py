@@ -17,20 +17,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 if sys.version_info >= (3, 12):
-    from asyncio.tasks import _swap_current_task as swap_current_task
+    from asyncio.tasks import _swap_current_task as _swap
 else:
     _current_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[Any]] = vars(asyncio.tasks)["_current_tasks"]
 
-    def swap_current_task(
-        loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, /
-    ) -> asyncio.Task[Any] | None:
-        """Let `task` be the running one, and return the one that was."""
+    def _swap(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, /) -> asyncio.Task[Any] | None:
         outer = _current_tasks.get(loop)
         if task is None:
             _current_tasks.pop(loop, None)
         else:
             _current_tasks[loop] = task
         return outer
+
+
+swap_current_task: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any] | None], asyncio.Task[Any] | None] = _swap
+"""Let a task of the loop be the running one, and return the one that was."""
 
 
 def as_task(

@@ -18,12 +18,13 @@ from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
+from ._driven import Pending
 from ._genserver import GenServer
 from ._history import RECENT
 from ._mailbox import Item
 from ._report import report_end, report_start
 from ._request import Request
-from ._serving import Pending, ServingProcess
+from ._serving import ServingProcess
 from ._slot import Slot
 from ._status import crash_of, dead_letter
 from ._stream import Channel

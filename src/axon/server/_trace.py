@@ -14,11 +14,11 @@ from ..errors import InvalidOption
 from ..process import ExitReason, Stop, Target, short
 from ..telemetry import AnswerSent, LifeChanged, MessageHandled, MessageTaken
 from ._deferred import isfuture
+from ._driven import Pending
 from ._handler import Kind
 from ._mailbox import Item
 from ._process import ServerProcess
 from ._request import Request
-from ._serving import Pending
 from ._status import Life, status_of, text_of
 from ._sys import server_of
 
