@@ -20,8 +20,14 @@ from axon.testing import simulation, virtual_clock
 IN_PLACE = os.environ.get("AXON_IN_PLACE")
 if IN_PLACE is not None:
     _chance = random.Random(IN_PLACE)
+
+    def _is_in_place(_: Runtime) -> bool:
+        return IN_PLACE != "off" and _chance.random() < 0.5
+
+    def _keep(_: Runtime, value: bool) -> None: ...
+
     # On the class, so that it reaches every loop, however it was made.
-    Runtime.in_place = cast("bool", property(lambda _: IN_PLACE != "off" and _chance.random() < 0.5, lambda *_: None))
+    Runtime.in_place = cast("bool", property(_is_in_place, _keep))
 
 
 def seeds(text: str) -> list[int]:

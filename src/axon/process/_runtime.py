@@ -45,6 +45,7 @@ class Runtime:
     """One per event loop, made at first use. Reach it with `runtime()`."""
 
     reason: ClassVar[None] = None  # as of a process: it never ends
+    in_place: bool
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -72,7 +73,7 @@ class Runtime:
         self.has_deadlines: bool = False
         """Whether `deadline` was ever used: until then nobody looks for one."""
         self.burst: int = BURST
-        self.in_place: bool = True
+        self.in_place = True
         """Whether what need not wait is done on the spot: answers of idle servers, first steps of coroutines."""
         self.in_place_left: int = IN_PLACE  # calls, until the loop goes round
 

@@ -15,10 +15,10 @@ from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, running
+from ..process import ExitReason, Process, Stop, Timer, disconnect, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
-from ._driven import Pending
+from ._driven import Pending, Phase
 from ._genserver import GenServer
 from ._history import RECENT
 from ._mailbox import Item
@@ -39,9 +39,30 @@ class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
     __slots__ = ("reported", "slot", "stopping")
-    busy: bool  # said again, so that every checker infers the same for what this class assigns, too
+    # Said again, so that every checker infers the same for what is assigned here.
+    busy: bool
+    calm: bool
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
+    trap_exit: bool
+    suspended: bool
+    stops: bool
+    continuations: list[object] | None
+    limit: int | None
+    waker: asyncio.Future[None] | None
+    idle_seconds: float | None
+    idle_timer: Timer | None
+    obeys: Process | None
+    handle: GenServer[Any]
+    state: Any
+    item: Item | None
+    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    phase: Phase
+    in_callback: bool
+    begun: bool
+    handled: int
+    recent: list[Any]
+
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
     parting: tuple[Request, object] | None = None  # the answer that follows `terminate`

@@ -27,9 +27,13 @@ class ServingProcess(DrivenProcess):
     """A process that is served by its callers and by the run queue."""
 
     __slots__ = ()
-    busy: bool  # said again, so that every checker infers the same for what is assigned here
+    # Said again, here and below, so that every checker infers the same for what is assigned.
+    busy: bool
     mailbox: deque[object] | None
     task: Task
+    in_callback: bool
+    item: Item | None
+    handled: int
 
     # -- in the caller's turn
 
