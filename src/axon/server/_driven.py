@@ -133,7 +133,10 @@ class DrivenProcess(MailboxProcess):
             super().cancel_task()  # otherwise it sees for itself, when it begins, that it is to end
 
     def _task_ended(self, _: object) -> None:
-        if self.handed is not None and self.reason is None:
+        if self.handed is not None and self.handed[1] is UNBEGUN:
+            self.handed[0].close()
+            self.die(self.exit_requested or asyncio.CancelledError())
+        elif self.handed is not None and self.reason is None:
             # A task that is cancelled before its first step never enters its body (rule Z4): another one ends what
             # had been begun under its name.
             self.begun = False
