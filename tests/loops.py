@@ -1,5 +1,7 @@
 """The event loop of the tests: virtual time, and with `AXON_SIMULATE=SEED` a random schedule decided by that seed.
 
+`AXON_IN_PLACE=off` has nothing done on the spot that can be done by messages and tasks, `AXON_IN_PLACE=SEED` leaves it
+to chance each time: what users see is the same.
 `AXON_SIMULATE=7-16` runs each test under each of these seeds.
 """
 
@@ -7,10 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import zlib
+from typing import cast
 
+from axon.process import Runtime
 from axon.testing import simulation, virtual_clock
+
+IN_PLACE = os.environ.get("AXON_IN_PLACE")
+if IN_PLACE is not None:
+    _chance = random.Random(IN_PLACE)
+
+    def _is_in_place(_: Runtime) -> bool:
+        return IN_PLACE != "off" and _chance.random() < 0.5
+
+    def _keep(_: Runtime, value: bool) -> None: ...
+
+    # On the class, so that it reaches every loop, however it was made.
+    Runtime.in_place = cast("bool", property(_is_in_place, _keep))
 
 
 def seeds(text: str) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import axon
@@ -66,6 +66,7 @@ async def test_with_the_marker() -> None:
     await two_customers()
 
 
+@settings(deadline=None)  # a schedule takes as long as it takes
 @given(st.randoms(use_true_random=False))
 def test_with_hypothesis(choices: random.Random) -> None:
     simulate(two_customers, choices)

@@ -2,7 +2,7 @@ import asyncio
 import random
 
 from fakes import FakeLedger
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop import Stock, shop
 
@@ -60,6 +60,7 @@ async def test_no_item_is_reserved_twice_whatever_dies() -> None:
     await three_customers_and_two_items()
 
 
+@settings(deadline=None)  # a schedule takes as long as it takes
 @given(st.randoms(use_true_random=False))
 def test_hypothesis_may_draw_the_schedule(choices: random.Random) -> None:
     simulate(three_customers_and_two_items, choices, faults=Faults(kill=0.05, victims="shop/*"))

@@ -7,10 +7,11 @@ this file in its `BENCH_ADAPTERS`: `axon=tests/bench/axon_peer.py:AxonPeer`.
 # No `from __future__ import annotations`: the harness loads this file without registering it as a module, and a
 # dataclass looks for its textual hints there.
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import axon
-from axon import GenServer, Supervisor, call, cast, child
+from axon import GenServer, Group, Supervisor, call, cast, child
 
 if TYPE_CHECKING:
 
@@ -22,10 +23,11 @@ else:
 
 
 class Plain(GenServer[Any]):
-    make: Any = None
+    behaviour: Any = None
+    make: Any = None  # makes one for each incarnation of a supervised server
 
     def init(self) -> Any:
-        return self.make()
+        return self.behaviour if self.make is None else self.make()
 
     @call
     def ask(self, state: Any, message: Any) -> Any:
@@ -40,10 +42,11 @@ class Plain(GenServer[Any]):
 
 
 class Async(GenServer[Any]):
+    behaviour: Any = None
     make: Any = None
 
     async def init(self) -> Any:
-        return self.make()
+        return self.behaviour if self.make is None else self.make()
 
     @call
     async def ask(self, state: Any, message: Any) -> Any:
@@ -70,7 +73,7 @@ class AxonPeer(Peer):
             await axon.stop(supervisor)
 
     async def spawn(self, behaviour: Any) -> Plain | Async:
-        return await axon.start(self.server(lambda: behaviour))
+        return await axon.start(self.server(behaviour))
 
     def caster(self, ref: Plain | Async) -> Callable[[Any], None]:
         return ref.tell
@@ -82,10 +85,19 @@ class AxonPeer(Peer):
         await axon.stop(ref)
 
     async def supervise(self, factory: Callable[[], Any]) -> Plain | Async:
-        tree = Supervisor([child(self.server(factory), id="it")], max_restarts=1_000_000_000, max_seconds=0.001)
+        tree = Supervisor([child(self.server(make=factory), id="it")], max_restarts=1_000_000_000, max_seconds=0.001)
         supervisor = await axon.start(tree)
         self.supervisors.append(supervisor)
         return supervisor.get(self.server, "it")
+
+    async def group(self, behaviours: list[Any]) -> Group[Plain | Async]:
+        pool: Group[Plain | Async] = axon.group(self.server, "group")
+        pool.join(*[await self.spawn(behaviour) for behaviour in behaviours])
+        return pool
+
+    def broadcaster(self, group: Group[Plain | Async]) -> Callable[[Any], None]:
+        tell: Any = self.server.tell
+        return partial(group.broadcast, tell)
 
     def send_after(self, delay: float, ref: Plain | Async, message: Any) -> None:
         axon.send_after(max(0.0, delay), ref, message)

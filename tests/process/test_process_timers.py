@@ -197,3 +197,87 @@ def test_timers_agree_with_a_sorted_list(plan: list[tuple[float, float | None]])
     came = {n: at for n, at in seen if n not in tied}
     assert came == sure
     assert [at for _, at in seen] == sorted(at for _, at in seen)
+
+
+async def test_timers_that_are_due_as_good_as_together_share_one_of_the_loops() -> None:
+    """Each arming costs more than the timer; nobody is early for that, and nobody late by more than 10 µs."""
+    loop = asyncio.get_running_loop()
+    seen: list[tuple[object, float]] = []
+    process = spawn(stamps, seen, loop.time())
+    await asyncio.sleep(0)
+    heap = runtime().timers
+    axon.send_after(1.0, process, "last")
+    armed = heap._armed
+    for n in range(5):
+        axon.send_after(1.0 - (n + 1) * 1e-6, process, n)
+    assert heap._armed is armed
+    axon.send_after(0.5, process, "much sooner")
+    assert heap._armed is not armed
+    await asyncio.sleep(2)
+    assert [message for message, _ in seen] == ["much sooner", 4, 3, 2, 1, 0, "last"]
+    assert all(1.0 - 1e-5 <= at <= 1.0 for _, at in seen[1:])
+    axon.exit(process, kill)
+    await quiet()
+
+
+async def test_a_timer_of_zero_that_a_timer_arms_waits_for_the_next_turn() -> None:
+    """Else two that arm each other would never let the loop go on."""
+    seen: list[str] = []
+
+    def again() -> None:
+        seen.append("fired")
+        if len(seen) < 3:
+            runtime().timers.after(0, again)
+
+    runtime().timers.after(0, again)
+    counts: list[int] = []
+    while len(seen) < 3:
+        await asyncio.sleep(0)
+        counts.append(len(seen))
+    assert {1, 2} <= set(counts)
+
+
+async def test_a_timer_that_raises_takes_no_other_with_it() -> None:
+    """The loop hears of the error, and those due at the same time fire all the same."""
+    loop, told = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    timers, seen = runtime().timers, list[int]()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    timers.after(1, seen.append, 1)
+    timers.after(1, fail)
+    for n in range(2, 40):
+        timers.after(1, seen.append, n)
+    await asyncio.sleep(2)
+    assert (seen, [type(error) for error in told]) == (list(range(1, 40)), [ZeroDivisionError])
+
+
+async def test_what_a_timer_cancels_does_not_fire_any_more_though_it_is_due_too() -> None:
+    timers, seen = runtime().timers, list[str]()
+
+    def cancel_all() -> None:
+        for timer in others:
+            timers.cancel(timer)
+
+    timers.after(1, cancel_all)
+    others = [timers.after(1, seen.append, "never") for _ in range(200)]
+    others += [timers.after(3, seen.append, "never") for _ in range(200)]
+    timers.after(2, seen.append, "later")
+    await asyncio.sleep(5)
+    assert seen == ["later"]
+    assert (timers._heap, timers._cancelled) == ([], 0)
+
+
+async def test_many_due_at_once_leave_those_that_are_not() -> None:
+    timers, seen = runtime().timers, list[int]()
+    order = [(7 * n) % 1000 for n in range(1000)]
+    for n in order:
+        timers.after(1 if n < 500 else n, seen.append, n)
+    await asyncio.sleep(1)
+    await asyncio.sleep(0)
+    assert seen == [n for n in order if n < 500]
+    assert len(timers.pending()) == 500
+    await asyncio.sleep(1000)
+    assert seen[500:] == list(range(500, 1000))

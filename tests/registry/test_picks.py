@@ -9,7 +9,7 @@ import pytest
 from workers import Loud, Other, Start, Worker, end, process_of, seen, settle, spawn_inbox
 
 import axon
-from axon import NoMembers, Process, Supervisor, child, group
+from axon import NoMembers, Process, Supervisor, cast, child, group
 
 KEYS = [f"user-{n}" for n in range(1000)]
 
@@ -38,6 +38,61 @@ async def test_a_member_of_a_subclass_does_its_own(start: Start) -> None:
     group(Worker, "pool").join(loud)
     group(Worker, "pool").broadcast(Worker.tell, "work")
     assert (await seen(plain), await seen(loud)) == (["work"], ["WORK"])
+
+
+class Narrow(Worker):
+    """A worker that takes less than the others."""
+
+    @cast
+    def tell(self, state: list[object], word: object) -> None:  # type: ignore[override]
+        state.append(word)
+
+
+async def test_a_broadcast_whose_arguments_do_not_fit_one_member_reaches_none(start: Start) -> None:
+    one, two, narrow = *(await some(start, 2)), await start(Narrow())
+    pool = group(Worker, "pool")
+    pool.join(narrow)
+    with pytest.raises(axon.WrongArguments, match="times"):
+        pool.broadcast(Worker.tell, "work", times=2)
+    with pytest.raises(axon.WrongArguments):
+        pool.broadcast(Worker.tell)  # type: ignore[call-arg]
+    assert [await seen(worker) for worker in (one, two, narrow)] == [[], [], []]
+    pool.broadcast(Worker.tell, "work")
+    assert [await seen(worker) for worker in (one, two, narrow)] == [["work"]] * 3
+
+
+async def test_a_broadcast_to_a_full_mailbox_is_a_dead_letter_and_the_others_get_it() -> None:
+    full, free = await axon.start(Worker(), mailbox=1), await axon.start(Worker())
+    pool = group(Worker, "pool")
+    pool.join(full, free)
+    await axon.suspend(full)
+    with axon.dead_letters() as lost:
+        for word in ("one", "two"):
+            pool.broadcast(Worker.tell, word)
+        await axon.resume(full)
+        assert (await seen(full), await seen(free)) == (["one"], ["one", "two"])
+        assert [letter.why for letter in lost] == ["mailbox full"]
+    await end(full)
+    await end(free)
+
+
+async def test_a_broadcast_takes_the_deadline_along(start: Start) -> None:
+    """Who has not begun with it when that passes drops it."""
+    held, free = await some(start, 2)
+    await axon.suspend(held)
+    async with axon.deadline(1):
+        group(Worker, "pool").broadcast(Worker.tell, "work")
+    await asyncio.sleep(2)
+    await axon.resume(held)
+    assert (await seen(held), await seen(free)) == ([], ["work"])
+
+
+async def test_a_broadcast_keeps_the_order_of_its_sender(start: Start) -> None:
+    (worker,) = await some(start, 1)
+    worker.tell(1)
+    group(Worker, "pool").broadcast(Worker.tell, 2)
+    worker.tell(3)
+    assert await seen(worker) == [1, 2, 3]
 
 
 async def test_a_broadcast_to_processes_of_any_kind_is_a_send() -> None:

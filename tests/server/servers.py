@@ -1,6 +1,7 @@
-"""What the tests of servers share: one server in two kinds, whose callbacks do what they are told.
+"""What the tests of servers share: one server in three kinds, whose callbacks do what they are told.
 
-In `Plain` every callback is a plain function, in `Async` a coroutine function that suspends. The rules are the same.
+In `Plain` every callback is a plain function, in `Async` a coroutine function that suspends, in `Ready` one that need
+not. The rules are the same.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias, TypeVar
 
 import pytest
 
@@ -97,39 +98,47 @@ class Plain(GenServer[State]):
 class Async(Plain):
     """The same, with callbacks that suspend."""
 
+    suspends: ClassVar[bool] = True
+
     async def init(self) -> Any:
         state: State = []
-        await _run(self.begin, state)
+        await self._run(self.begin, state)
         return state
 
     @call(timeout=None)
     async def do(self, state: State, action: Action = nothing) -> object:
-        return await _run(action, state)
+        return await self._run(action, state)
 
     @call
     async def echo(self, state: State, value: object) -> object:
-        await asyncio.sleep(0)
+        await self._run(nothing, state)
         return value
 
     @cast
     async def tell(self, state: State, action: Action) -> None:
-        await _run(action, state)
+        await self._run(action, state)
 
     async def handle_info(self, state: State, message: object) -> Any:
-        await _run(message if callable(message) else note(message), state)
+        await self._run(message if callable(message) else note(message), state)
 
     async def handle_continue(self, state: State, continuation: object) -> Any:
-        await _run(continuation if callable(continuation) else note(continuation), state)
+        await self._run(continuation if callable(continuation) else note(continuation), state)
 
     async def terminate(self, state: State, reason: ExitReason) -> Any:
         self.ends.append(reason)
-        await _run(self.finish, state)
+        await self._run(self.finish, state)
+
+    async def _run(self, action: Callable[[State], object], state: State) -> object:
+        if self.suspends:
+            await asyncio.sleep(0)
+        value = action(state)
+        return await value if inspect.iscoroutine(value) else value
 
 
-async def _run(action: Callable[[State], object], state: State) -> object:
-    await asyncio.sleep(0)
-    value = action(state)
-    return await value if inspect.iscoroutine(value) else value
+class Ready(Async):
+    """The same, with coroutines that need not suspend, unless what they are told to do does."""
+
+    suspends: ClassVar[bool] = False
 
 
 class TrappingPlain(Plain):
@@ -140,8 +149,12 @@ class TrappingAsync(Async):
     trap_exit = True
 
 
-both_kinds = pytest.mark.parametrize("kind", [Plain, Async])
-both_trapping_kinds = pytest.mark.parametrize("kind", [TrappingPlain, TrappingAsync])
+class TrappingReady(Ready):
+    trap_exit = True
+
+
+each_kind = pytest.mark.parametrize("kind", [Plain, Async, Ready])
+each_trapping_kind = pytest.mark.parametrize("kind", [TrappingPlain, TrappingAsync, TrappingReady])
 
 
 def now() -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, note, now, raising, seen, settle, sleeping
+from servers import Async, Plain, Start, State, each_kind, note, now, raising, seen, settle, sleeping
 
 import axon
 from axon import GenServer, Stop, call
@@ -43,7 +43,7 @@ async def test_a_call_takes_the_handlers_arguments_and_gives_its_answer(start: S
     assert await calculator.add(1, 2, 3, 4, times=2) == 220
 
 
-@both_kinds
+@each_kind
 async def test_arguments_and_answers_are_passed_and_not_copied(start: Start, kind: type[Plain]) -> None:
     server, value = await start(kind()), object()
     assert await server.echo(value) is value
@@ -93,7 +93,7 @@ async def test_b13_without_a_timeout_a_caller_waits_for_ever(start: Start) -> No
     assert await server.forever(1_000_000) == 1_000_000
 
 
-@both_kinds
+@each_kind
 async def test_b14_nobody_at_the_address(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await axon.stop(server)
@@ -122,7 +122,7 @@ async def test_b16_after_a_timeout_the_request_is_still_executed_and_the_server_
     assert await server.slowly(1) == 1
 
 
-@both_kinds
+@each_kind
 async def test_b17_a_late_answer_is_dropped(start: Start, kind: type[Plain]) -> None:
     server, asker = await start(Calculator()), await start(kind())
 
@@ -137,7 +137,7 @@ async def test_b17_a_late_answer_is_dropped(start: Start, kind: type[Plain]) -> 
     assert await seen(asker) == [], "nor does it come as a message"
 
 
-@both_kinds
+@each_kind
 async def test_b19_an_answer_stands_when_the_server_dies_right_after_it(start: Start, kind: type[Plain]) -> None:
     def answer(state: State) -> str:
         axon.continue_with(raising(Stop(axon.shutdown)))
@@ -199,7 +199,7 @@ async def test_a_timeout_inside_a_handler_is_the_handlers_own(start: Start) -> N
     assert await server.do(limited) == "late"
 
 
-@both_kinds
+@each_kind
 async def test_a_handler_knows_on_whose_behalf_it_runs(start: Start, kind: type[Plain]) -> None:
     def callers(state: State) -> list[str]:
         return [process.path for process in axon.callers()]

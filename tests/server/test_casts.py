@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, note, raising, seen, settle, sleeping
+from servers import Async, Boom, Plain, Start, State, each_kind, note, raising, seen, settle, sleeping
 
 import axon
 from axon.process import runtime
@@ -20,7 +20,7 @@ async def letters() -> list[DeadLetter]:
     return found
 
 
-@both_kinds
+@each_kind
 async def test_b28_a_cast_returns_nothing_at_once(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     server.tell(note("told"))
@@ -54,7 +54,7 @@ async def test_b29_a_plain_message_to_the_dead_is_dropped_and_one_to_an_unknown_
         axon.send("nobody", "hello?")
 
 
-@both_kinds
+@each_kind
 async def test_at_a_crash_queued_casts_go_to_the_dead_letters(
     start: Start, kind: type[Plain], letters: list[DeadLetter]
 ) -> None:
@@ -74,7 +74,7 @@ async def test_at_a_crash_queued_casts_go_to_the_dead_letters(
     assert isinstance(queued.exception(), axon.ServerDied), "a call is no dead letter: its caller knows"
 
 
-@both_kinds
+@each_kind
 async def test_b32_what_comes_back_from_a_cast_or_an_info_is_ignored(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     server.tell(lambda _: "a value")
@@ -83,7 +83,7 @@ async def test_b32_what_comes_back_from_a_cast_or_an_info_is_ignored(start: Star
     assert await server.echo(1) == 1
 
 
-@both_kinds
+@each_kind
 async def test_b31_a_failing_cast_ends_the_server(start: Start, kind: type[Plain]) -> None:
     boom, spec = Boom(), kind()
     server = await start(spec)

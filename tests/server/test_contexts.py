@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, note, now, seen, settle, start_child
+from servers import Async, Plain, Start, State, each_kind, note, now, seen, settle, start_child
 
 import axon
 from axon import ExitReason, GenServer, call, stream
@@ -32,7 +32,7 @@ def be(name: str) -> Any:
 # -- context variables
 
 
-@both_kinds
+@each_kind
 async def test_a_handler_never_sees_its_senders_variables(start: Start, kind: type[Plain]) -> None:
     who.set("starter")
     server = await start(kind(begin=note_who))
@@ -46,7 +46,7 @@ async def test_a_handler_never_sees_its_senders_variables(start: Start, kind: ty
     assert await seen(server) == ["nobody"] * 6
 
 
-@both_kinds
+@each_kind
 async def test_a_server_keeps_its_own_from_one_callback_to_the_next(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(begin=be("the server"), finish=note_who))
     state = await axon.get_state(server)
@@ -58,7 +58,7 @@ async def test_a_server_keeps_its_own_from_one_callback_to_the_next(start: Start
     assert who.get() == "nobody", "and they do not leak into its callers"
 
 
-@both_kinds
+@each_kind
 async def test_tasks_of_a_handler_inherit_them(start: Start, kind: type[Plain]) -> None:
     async def tell_who() -> str:
         await asyncio.sleep(0)
@@ -86,7 +86,7 @@ async def test_streams_run_in_the_servers_context_too(start: Start) -> None:
     assert [item async for item in teller.tell()] == ["the server", "the server", "teller"]
 
 
-@both_kinds
+@each_kind
 async def test_current_is_the_server_in_all_its_callbacks(start: Start, kind: type[Plain]) -> None:
     def note_current(state: State) -> None:
         state.append(axon.current())
@@ -103,7 +103,7 @@ async def test_current_is_the_server_in_all_its_callbacks(start: Start, kind: ty
         axon.current()
 
 
-@both_kinds
+@each_kind
 async def test_ancestors_are_those_who_started_it(start: Start, kind: type[Plain]) -> None:
     def paths(state: State) -> list[str]:
         return [process.path for process in axon.ancestors()]

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, note, now, raising, reason_of, seen, settle, sleeping
+from servers import Async, Boom, Plain, Start, State, each_kind, note, now, raising, reason_of, seen, settle, sleeping
 
 import axon
 from axon import GenServer, InvalidHandler, call
 
 
-@both_kinds
+@each_kind
 async def test_b2_continue_runs_before_any_message(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(begin=lambda _: axon.continue_with("continued")))
     server.tell(note("early"))
@@ -33,7 +33,7 @@ async def test_b2_also_before_those_queued_during_init(start: Start) -> None:
     assert await seen(server) == ["continued", "queued during init", "after init"]
 
 
-@both_kinds
+@each_kind
 async def test_b2_a_continue_may_ask_for_another_which_runs_first_too(start: Start, kind: type[Plain]) -> None:
     def first(state: State) -> None:
         state.append("first")
@@ -51,7 +51,7 @@ async def test_b2_start_returns_right_after_init(start: Start) -> None:
     assert now() == 10
 
 
-@both_kinds
+@each_kind
 async def test_a_handler_may_continue_after_its_answer(start: Start, kind: type[Plain]) -> None:
     def ask(state: State) -> str:
         server.tell(note("next"))
@@ -63,7 +63,7 @@ async def test_a_handler_may_continue_after_its_answer(start: Start, kind: type[
     assert await seen(server) == ["continued", "next"]
 
 
-@both_kinds
+@each_kind
 async def test_several_continuations_of_one_callback_run_in_order(start: Start, kind: type[Plain]) -> None:
     def begin(state: State) -> None:
         axon.continue_with(1)
@@ -72,7 +72,7 @@ async def test_several_continuations_of_one_callback_run_in_order(start: Start, 
     assert await seen(await start(kind(begin=begin))) == [1, 2]
 
 
-@both_kinds
+@each_kind
 async def test_b33_a_failing_continue_ends_the_server(start: Start, kind: type[Plain]) -> None:
     boom = Boom()
     spec = kind()
@@ -110,7 +110,7 @@ VERBS: dict[str, Callable[[], None]] = {
 }
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 @pytest.mark.parametrize("busy", [False, True])
 async def test_a_task_that_a_callback_started_cannot_say_the_verbs_of_a_callback(

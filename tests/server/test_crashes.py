@@ -12,7 +12,7 @@ from servers import (
     Start,
     State,
     TrappingPlain,
-    both_kinds,
+    each_kind,
     frames_of,
     now,
     raising,
@@ -38,7 +38,7 @@ ODD_ERRORS = [
 ]
 
 
-@both_kinds
+@each_kind
 async def test_b31_a_failing_handler_ends_the_server_and_its_caller_hears_why(start: Start, kind: type[Plain]) -> None:
     boom, spec = Boom("no memory"), kind()
     server = await start(spec)
@@ -50,7 +50,7 @@ async def test_b31_a_failing_handler_ends_the_server_and_its_caller_hears_why(st
     assert axon.whereis(server) is None
 
 
-@both_kinds
+@each_kind
 async def test_the_cause_keeps_the_traceback_of_the_handler(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     with pytest.raises(axon.ServerDied) as caught:
@@ -61,7 +61,7 @@ async def test_the_cause_keeps_the_traceback_of_the_handler(start: Start, kind: 
     assert frames[-1] == "fail"
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("error", ODD_ERRORS, ids=lambda error: type(error).__name__)
 async def test_whatever_a_handler_raises_is_a_crash_with_that_reason(
     start: Start, kind: type[Plain], error: BaseException
@@ -70,13 +70,13 @@ async def test_whatever_a_handler_raises_is_a_crash_with_that_reason(
     server = await start(spec)
     with pytest.raises(axon.ServerDied) as caught:
         await server.do(raising(error))
-    expected = RuntimeError if isinstance(error, StopIteration) and kind is Async else type(error)
+    expected = RuntimeError if isinstance(error, StopIteration) and kind is not Plain else type(error)
     assert type(caught.value.reason) is expected
     assert spec.ends == [caught.value.reason]
     assert not axon.is_clean(caught.value.reason)
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("way", ["cast", "info", "continue"])
 async def test_b31_so_does_any_other_failing_callback(start: Start, kind: type[Plain], way: str) -> None:
     boom, spec = Boom(), kind()
@@ -116,7 +116,7 @@ async def test_so_is_one_that_a_handler_brought_upon_its_own_task(start: Start) 
     assert isinstance(caught.value.reason, asyncio.CancelledError)
 
 
-@both_kinds
+@each_kind
 async def test_a_crash_is_one_event_with_the_messages_handled_last(start: Start, kind: type[Plain]) -> None:
     crashes: list[ProcessCrashed] = []
     attach(crashes.append, ProcessCrashed)
@@ -133,7 +133,7 @@ async def test_a_crash_is_one_event_with_the_messages_handled_last(start: Start,
     assert crash.decision == "none: it has no supervisor and stays down"
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("reason", [axon.normal, axon.shutdown, axon.shutdown("x")], ids=repr)
 async def test_b39_an_orderly_end_is_no_crash(start: Start, kind: type[Plain], reason: axon.Reason) -> None:
     events: list[Event] = []
@@ -143,7 +143,7 @@ async def test_b39_an_orderly_end_is_no_crash(start: Start, kind: type[Plain], r
     assert events == [ProcessExited(path="tidy", reason=reason, terminated=True, terminate_reason=reason)]
 
 
-@both_kinds
+@each_kind
 async def test_a_crash_leaves_siblings_and_callers_alive(start: Start, kind: type[Plain]) -> None:
     doomed, sibling, asker = await start(kind()), await start(kind()), await start(kind())
 
@@ -156,7 +156,7 @@ async def test_a_crash_leaves_siblings_and_callers_alive(start: Start, kind: typ
     assert await sibling.echo(1) == 1
 
 
-@both_kinds
+@each_kind
 async def test_an_error_of_another_server_that_a_handler_does_not_catch_ends_it_too(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -169,7 +169,7 @@ async def test_an_error_of_another_server_that_a_handler_does_not_catch_ends_it_
     assert isinstance(caught.value.__cause__.__cause__, Boom)
 
 
-@both_kinds
+@each_kind
 async def test_links_of_a_crashed_server_hear_its_reason(start: Start, kind: type[Plain]) -> None:
     peer, server, boom = await start(TrappingPlain()), await start(kind()), Boom()
     process = axon.whereis(server)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, now, settle, sleeping
+from servers import Async, Plain, Start, State, each_kind, now, settle, sleeping
 
 import axon
 from axon import GenServer, call, cast
@@ -97,7 +97,7 @@ async def look_at(server: Plain) -> None:
 
 
 @pytest.mark.parametrize("ask", [axon.stop, axon.suspend, look_at, replace_nothing])
-@both_kinds
+@each_kind
 async def test_b15_other_requests_to_oneself_are_refused_too(
     start: Start, kind: type[Plain], ask: Callable[[Plain], Any]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, note, nothing, now, raising, seen, settle, sleeping
+from servers import Async, Boom, Plain, Start, State, each_kind, note, nothing, now, raising, seen, settle, sleeping
 
 import axon
 from axon import GenServer, call
@@ -173,7 +173,7 @@ async def test_it_does_not_stay_behind_in_the_server(start: Start) -> None:
     assert await worker.due() is None
 
 
-@both_kinds
+@each_kind
 async def test_a_cast_carries_it_too(start: Start, kind: type[Plain]) -> None:
     def note_deadline(state: State) -> None:
         state.append(deadline_at.get())
@@ -189,7 +189,7 @@ async def test_a_cast_carries_it_too(start: Start, kind: type[Plain]) -> None:
 # -- what it ends
 
 
-@both_kinds
+@each_kind
 async def test_work_that_has_not_started_when_it_passes_is_dropped(start: Start, kind: type[Plain]) -> None:
     letters: list[DeadLetter] = []
     attach(letters.append, DeadLetter)
@@ -206,7 +206,7 @@ async def test_work_that_has_not_started_when_it_passes_is_dropped(start: Start,
     assert axon.statistics(server).handled == 1
 
 
-@both_kinds
+@each_kind
 async def test_a_request_after_it_has_passed_is_not_executed(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     async with axon.deadline(1):
@@ -250,7 +250,7 @@ async def test_and_when_the_handler_asks_for_a_stop_meanwhile_it_stops(start: St
     assert spec.ends == [axon.shutdown]
 
 
-@both_kinds
+@each_kind
 async def test_another_error_in_time_is_a_crash_as_ever(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     async with axon.deadline(2):

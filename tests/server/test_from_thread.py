@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, note, raising, seen, sleeping
+from servers import Async, Boom, Plain, Start, State, each_kind, note, raising, seen, sleeping
 
 import axon
 from axon import Supervisor, from_thread
@@ -16,13 +16,13 @@ from axon import Supervisor, from_thread
 pytestmark = pytest.mark.real_clock
 
 
-@both_kinds
+@each_kind
 async def test_a_thread_may_call_and_gets_the_answer(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     assert await asyncio.to_thread(from_thread.call, server.echo, 42) == 42
 
 
-@both_kinds
+@each_kind
 async def test_and_what_an_awaited_call_would_raise(start: Start, kind: type[Plain]) -> None:
     server, boom = await start(kind()), Boom()
     with pytest.raises(axon.ServerDied) as caught:
@@ -32,7 +32,7 @@ async def test_and_what_an_awaited_call_would_raise(start: Start, kind: type[Pla
         await asyncio.to_thread(from_thread.call, server.echo, 1)
 
 
-@both_kinds
+@each_kind
 async def test_messages_of_one_thread_stay_in_order(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
 

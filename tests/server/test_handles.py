@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from servers import Async, Plain, Start, both_kinds, note, seen, settle, start_child
+from servers import Async, Plain, Start, each_kind, note, seen, settle, start_child
 
 import axon
 from axon import GenServer, Supervisor, call, cast, handler, stream
@@ -53,7 +53,7 @@ class Vault(GenServer[list[str]]):
 # -- equality
 
 
-@both_kinds
+@each_kind
 async def test_handles_of_one_address_are_equal(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(), name="main")
     assert server == axon.lookup(Plain, "main")
@@ -62,7 +62,7 @@ async def test_handles_of_one_address_are_equal(start: Start, kind: type[Plain])
     assert {server: "found"}[copy.copy(server)] == "found"
 
 
-@both_kinds
+@each_kind
 async def test_handles_of_different_addresses_are_not(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     first, second = await start(spec), await start(spec)
@@ -303,7 +303,7 @@ async def test_handles_may_be_passed_around_in_messages(start: Start) -> None:
 # -- unsupervised, the slot is the incarnation
 
 
-@both_kinds
+@each_kind
 async def test_the_handle_of_an_unsupervised_server_dies_with_it(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(), name="main")
     axon.exit(server, axon.kill)
@@ -314,7 +314,7 @@ async def test_the_handle_of_an_unsupervised_server_dies_with_it(start: Start, k
         await server.echo(1)
 
 
-@both_kinds
+@each_kind
 async def test_the_handle_of_a_supervised_server_follows_its_restarts(kind: type[Plain]) -> None:
     async with Supervisor([kind()]) as sup:
         server = sup.get(kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Boom, Plain, Start, State, both_kinds, note, now, seen, settle
+from servers import Boom, Plain, Start, State, each_kind, note, now, seen, settle
 
 import axon
 from axon import GenServer, IdleTimeout, call
@@ -57,7 +57,7 @@ async def told(server: Watcher) -> list[tuple[float, object]]:
     return list[tuple[float, object]](state)
 
 
-@both_kinds
+@each_kind
 async def test_b40_when_no_message_comes_for_so_long_handle_info_is_told(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await server.do(lambda _: idle_after(2))
@@ -72,7 +72,7 @@ async def test_b3_init_may_arm_it(start: Start) -> None:
 
 
 @pytest.mark.parametrize("way", ["call", "cast", "info"])
-@both_kinds
+@each_kind
 async def test_b40_any_message_cancels_it_and_it_is_not_armed_again_by_itself(
     start: Start, kind: type[Plain], way: str
 ) -> None:
@@ -105,7 +105,7 @@ async def test_b40_the_callback_that_is_told_may_arm_it_again(start: Start) -> N
     assert await axon.get_state(server) == [1, 2, 3]
 
 
-@both_kinds
+@each_kind
 async def test_b41_a_time_of_zero_loses_against_a_message_that_waits(start: Start, kind: type[Plain]) -> None:
     def arm(state: State) -> None:
         idle_after(0)
@@ -117,7 +117,7 @@ async def test_b41_a_time_of_zero_loses_against_a_message_that_waits(start: Star
     assert await seen(server) == ["waiting"]
 
 
-@both_kinds
+@each_kind
 async def test_b41_and_comes_at_once_when_none_does(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await server.do(lambda _: idle_after(0))
@@ -199,7 +199,7 @@ async def test_a_dead_server_is_not_idle(start: Start) -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, "1", True, None])
-@both_kinds
+@each_kind
 async def test_a_wrong_time_is_refused(start: Start, kind: type[Plain], wrong: float) -> None:
     server = await start(kind())
     with pytest.raises(axon.ServerDied) as caught:

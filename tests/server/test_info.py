@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Plain, Start, both_kinds, reason_of, seen, settle
+from servers import Plain, Start, each_kind, reason_of, seen, settle
 
 import axon
 from axon import Down, Exit, GenServer, call
@@ -26,7 +26,7 @@ class Deaf(GenServer[int]):
 
 
 @pytest.mark.parametrize("message", ["text", None, 3, ("a", "tuple"), object(), Exit(None, axon.shutdown), {"k": 1}])
-@both_kinds
+@each_kind
 async def test_any_value_comes_to_handle_info(start: Start, kind: type[Plain], message: object) -> None:
     server = await start(kind())
     axon.send(server, message)
@@ -71,7 +71,7 @@ async def test_b30_a_long_one_is_cut(start: Start) -> None:
     assert len(unexpected[0].text) < 200
 
 
-@both_kinds
+@each_kind
 async def test_a_server_may_watch_others(start: Start, kind: type[Plain]) -> None:
     watcher, server = await start(kind()), await start(kind())
     process = axon.whereis(server)
@@ -82,7 +82,7 @@ async def test_a_server_may_watch_others(start: Start, kind: type[Plain]) -> Non
     assert await seen(watcher) == [Down(monitor, process, axon.killed)]
 
 
-@both_kinds
+@each_kind
 async def test_links_of_servers_that_do_not_trap_share_their_fate(start: Start, kind: type[Plain]) -> None:
     first, second = await start(kind()), await start(kind())
     await first.do(lambda _: axon.link(second))

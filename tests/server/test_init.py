@@ -12,8 +12,8 @@ from servers import (
     Start,
     State,
     TrappingPlain,
-    both_kinds,
-    both_trapping_kinds,
+    each_kind,
+    each_trapping_kind,
     frames_of,
     note,
     now,
@@ -28,7 +28,7 @@ import axon
 from axon import GenServer, Ignore, InvalidHandler, Stop, normal, shutdown
 
 
-@both_kinds
+@each_kind
 async def test_b1_start_returns_a_handle_when_init_is_done(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(begin=note("init")))
     assert await seen(server) == ["init"]
@@ -39,7 +39,7 @@ async def test_b1_start_waits_for_a_slow_init(start: Start) -> None:
     assert now() == 3
 
 
-@both_kinds
+@each_kind
 async def test_b4_ignore_is_no_failure_and_leaves_nothing(start: Start, kind: type[Plain]) -> None:
     spec = kind(begin=raising(Ignore()))
     with pytest.raises(axon.Ignored, match="chose not to start") as caught:
@@ -49,7 +49,7 @@ async def test_b4_ignore_is_no_failure_and_leaves_nothing(start: Start, kind: ty
     assert spec.ends == [], "terminate is not called"
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("reason", [normal, shutdown, shutdown("no work"), Boom()], ids=repr)
 async def test_b5_stop_in_init_fails_the_start_with_its_reason(
     start: Start, kind: type[Plain], reason: axon.ExitReason
@@ -63,7 +63,7 @@ async def test_b5_stop_in_init_fails_the_start_with_its_reason(
     assert spec.ends == [], "terminate is not called"
 
 
-@both_kinds
+@each_kind
 async def test_b5_the_name_is_free_for_an_immediate_retry(start: Start, kind: type[Plain]) -> None:
     for error in (Stop(shutdown), Boom(), Ignore()):
         with pytest.raises(axon.StartError):
@@ -71,7 +71,7 @@ async def test_b5_the_name_is_free_for_an_immediate_retry(start: Start, kind: ty
         axon.exit(await start(kind(), name="main"), axon.kill)
 
 
-@both_kinds
+@each_kind
 async def test_b6_an_error_in_init_is_the_reason_and_the_cause_with_its_traceback(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -84,7 +84,7 @@ async def test_b6_an_error_in_init_is_the_reason_and_the_cause_with_its_tracebac
     assert frames_of(boom)[-1] == "fail"
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()])
 async def test_b6_whatever_init_raises_is_the_reason(start: Start, kind: type[Plain], error: BaseException) -> None:
     with pytest.raises(axon.StartFailed) as caught:
@@ -92,7 +92,7 @@ async def test_b6_whatever_init_raises_is_the_reason(start: Start, kind: type[Pl
     assert caught.value.reason is error
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("parent_kind", [Plain, TrappingPlain])
 async def test_b7_a_failing_init_under_start_link_reaches_the_starter_as_an_error_and_not_as_a_signal(
     start: Start, kind: type[Plain], parent_kind: type[Plain]
@@ -143,7 +143,7 @@ async def test_b10_terminate_is_not_called_when_init_failed(
     assert spec.ends == []
 
 
-@both_kinds
+@each_kind
 async def test_b56_a_server_is_linked_to_its_starter_only_by_start_link(start: Start, kind: type[Plain]) -> None:
     starter, fates = await start(TrappingPlain()), [Boom(), Boom()]
     linked = await start_child(starter, kind())
@@ -176,7 +176,7 @@ async def test_a_starter_that_gives_up_takes_the_half_born_server_along(start: S
     assert axon.whereis("main") is None
 
 
-@both_kinds
+@each_kind
 async def test_b9_a_name_in_use_fails_the_start_before_init(start: Start, kind: type[Plain]) -> None:
     first = await start(kind(), name="main")
     began: list[object] = []
@@ -213,7 +213,7 @@ async def test_a_server_without_init_does_not_start(start: Start) -> None:
     assert isinstance(caught.value.reason, InvalidHandler)
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_init_may_stop_the_server_right_after_its_start(start: Start, kind: type[Plain]) -> None:
     spec = kind(begin=lambda _: axon.stop_self(shutdown("nothing to do")))
     server = await start(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, note, nothing, now, reason_of, seen, settle, sleeping
+from servers import Async, Plain, Start, State, each_kind, note, nothing, now, reason_of, seen, settle, sleeping
 
 import axon
 from axon import cast, child
@@ -24,7 +24,7 @@ async def filled(start: Start, kind: type[Plain], limit: int, seconds: float = 1
     return server, busy
 
 
-@both_kinds
+@each_kind
 async def test_at_the_limit_a_call_raises_with_its_message(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 2)
     with pytest.raises(axon.MailboxFull, match="mailbox=2") as caught:
@@ -37,7 +37,7 @@ async def test_at_the_limit_a_call_raises_with_its_message(start: Start, kind: t
     assert await server.echo("again") == "again"
 
 
-@both_kinds
+@each_kind
 async def test_at_the_limit_a_cast_is_dead_lettered_and_counted_and_never_raises(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -52,7 +52,7 @@ async def test_at_the_limit_a_cast_is_dead_lettered_and_counted_and_never_raises
     assert await seen(server) == [0, 1]
 
 
-@both_kinds
+@each_kind
 async def test_only_what_waits_counts_and_not_what_is_handled(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(), mailbox=1)
     busy = asyncio.create_task(server.do(sleeping(1)))
@@ -64,7 +64,7 @@ async def test_only_what_waits_counts_and_not_what_is_handled(start: Start, kind
     assert await waiting == "waits"
 
 
-@both_kinds
+@each_kind
 async def test_system_messages_and_signals_are_never_refused(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 1)
     axon.send_after(0, server, "from a timer")
@@ -87,7 +87,7 @@ async def test_an_exit_signal_passes_too(start: Start) -> None:
 # -- offer
 
 
-@both_kinds
+@each_kind
 async def test_offer_waits_for_room(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 2)
     await axon.offer(server.tell, note("offered"))
@@ -96,7 +96,7 @@ async def test_offer_waits_for_room(start: Start, kind: type[Plain]) -> None:
     assert await seen(server) == [0, 1, "offered"]
 
 
-@both_kinds
+@each_kind
 async def test_offer_is_just_the_cast_while_there_is_room_or_no_limit(start: Start, kind: type[Plain]) -> None:
     for limit in (None, 1):
         server = await start(kind(), mailbox=limit)
@@ -105,7 +105,7 @@ async def test_offer_is_just_the_cast_while_there_is_room_or_no_limit(start: Sta
     assert now() == 0
 
 
-@both_kinds
+@each_kind
 async def test_a_flush_that_empties_the_mailbox_makes_room(start: Start, kind: type[Plain]) -> None:
     server, other = await start(kind(), mailbox=1), await start(Plain())
 
@@ -186,7 +186,7 @@ async def test_an_offer_that_is_refused_as_a_cycle_leaves_the_line(start: Start)
     assert await seen(server) == [0, 1]
 
 
-@both_kinds
+@each_kind
 async def test_a_thousand_offers_never_exceed_the_limit(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(), mailbox=3)
 
@@ -283,7 +283,7 @@ async def test_a_wrong_limit_is_refused(start: Start, wrong: int) -> None:
         assert (caught.value.option, caught.value.value) == ("mailbox", wrong)
 
 
-@both_kinds
+@each_kind
 async def test_at_the_limit_a_plain_message_is_dead_lettered_too(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 2)
     for number in range(10):
@@ -293,7 +293,7 @@ async def test_at_the_limit_a_plain_message_is_dead_lettered_too(start: Start, k
     await busy
 
 
-@both_kinds
+@each_kind
 async def test_an_offer_ends_with_the_deadline_around_it(start: Start, kind: type[Plain]) -> None:
     server, busy = await filled(start, kind, 2)
     with pytest.raises(axon.DeadlineExceeded):

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from servers import Async, Plain, Start, State, both_kinds, note, seen, settle
+from servers import Async, Plain, Start, State, each_kind, note, seen, settle
 
 import axon
 from axon import GenServer, cast
@@ -22,7 +22,7 @@ async def in_place(request: pytest.FixtureRequest) -> AsyncIterator[bool]:
     runtime().in_place = True
 
 
-@both_kinds
+@each_kind
 async def test_b21_messages_of_one_sender_are_handled_in_order(start: Start, kind: type[Plain], in_place: bool) -> None:
     server = await start(kind())
     for round in range(30):
@@ -35,7 +35,7 @@ async def test_b21_messages_of_one_sender_are_handled_in_order(start: Start, kin
     assert await seen(server) == expected
 
 
-@both_kinds
+@each_kind
 async def test_b21_also_when_the_sender_is_a_server(start: Start, kind: type[Plain], in_place: bool) -> None:
     async def send_all(state: State) -> None:
         for round in range(10):
@@ -48,7 +48,7 @@ async def test_b21_also_when_the_sender_is_a_server(start: Start, kind: type[Pla
     assert await seen(receiver) == [(way, round) for round in range(10) for way in ("send", "cast", "call")]
 
 
-@both_kinds
+@each_kind
 async def test_b22_no_callback_starts_before_the_one_before_it_has_returned(
     start: Start, kind: type[Plain], in_place: bool
 ) -> None:
@@ -71,7 +71,7 @@ async def test_b22_no_callback_starts_before_the_one_before_it_has_returned(
     assert await seen(server) == ["alone"] * 10
 
 
-@both_kinds
+@each_kind
 async def test_b22_a_plain_callback_waits_for_one_that_suspends(start: Start, kind: type[Plain]) -> None:
     async def slow(state: State) -> None:
         state.append("begin")
@@ -120,7 +120,7 @@ async def test_a_server_that_never_idles_does_not_hold_the_loop(start: Start, ki
 
 
 @pytest.mark.fifo("fair turns are its subject; a schedule of a simulation may favour one for long")
-@both_kinds
+@each_kind
 async def test_a_flooded_server_lets_the_others_have_their_turn(start: Start, kind: type[Plain]) -> None:
     flooded, other = await start(kind()), await start(kind())
     await flooded.do()

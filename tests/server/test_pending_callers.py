@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, now, settle, sleeping
+from servers import Async, Boom, Plain, Start, State, each_kind, now, settle, sleeping
 
 import axon
 from axon import ExitReason, GenServer, Reply, Stop, call, killed, normal, shutdown, stream
@@ -97,7 +97,7 @@ async def test_b18_when_an_exit_signal_ends_it(start: Start, reason: axon.ExitRe
     await check_all_told(askers, killed if reason == axon.kill else reason)
 
 
-@both_kinds
+@each_kind
 async def test_b18_those_in_the_mailbox_hear_it_when_stop_comes_before_them(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     first = asyncio.create_task(server.do(sleeping(0.1)))
@@ -171,7 +171,7 @@ async def test_c23_what_a_plain_handler_returns_to_be_awaited_is_not_begun_when_
     assert (begun, now()) == ([], 0)
 
 
-@pytest.mark.fifo("it is killed in the very turn between its request and its first step")
+@pytest.mark.fifo("it is killed in the very turn between its request and the first step of its task")
 @pytest.mark.parametrize("kind", [Plain, Async])
 async def test_z4_a_handler_that_is_killed_before_its_first_step_leaves_its_caller_no_less_informed(
     start: Start, kind: type[Plain]
@@ -179,6 +179,7 @@ async def test_z4_a_handler_that_is_killed_before_its_first_step_leaves_its_call
     begun: list[str] = []
 
     async def work(state: State) -> None:
+        await asyncio.sleep(0)
         begun.append("work")
 
     server = await start(kind())

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, now, settle
+from servers import Async, Boom, Plain, Start, State, each_kind, now, settle
 
 import axon
 from axon import GenServer, Reply, call, cast
@@ -80,7 +80,7 @@ async def test_b23_a_server_goes_on_while_its_asker_waits_for_a_later_answer(sta
     assert axon.statistics(desk).pending == 0
 
 
-@both_kinds
+@each_kind
 async def test_b23_any_process_may_answer(start: Start, kind: type[Plain]) -> None:
     desk, other = await start(Desk()), await start(kind())
     asking = asyncio.create_task(desk.ask("who?"))
@@ -274,7 +274,7 @@ async def test_calls_of_a_task_carry_its_deadline_and_its_callers(start: Start) 
 # -- futures
 
 
-@both_kinds
+@each_kind
 async def test_a_future_that_is_done_already_answers_too(start: Start, kind: type[Plain]) -> None:
     def done(state: State) -> asyncio.Future[int]:
         future = asyncio.get_running_loop().create_future()
@@ -303,7 +303,7 @@ async def test_many_later_answers_come_in_any_order(start: Start) -> None:
     assert [await asking[name] for name in "abcde"] == list("ABCDE")
 
 
-@both_kinds
+@each_kind
 async def test_stop_self_with_a_later_answer_fails_its_asker(start: Start, kind: type[Plain]) -> None:
     def stop(state: State) -> Reply[int]:
         axon.stop_self(axon.shutdown)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Async, Boom, Plain, Start, State, both_kinds, raising, reason_of, settle
+from servers import Async, Boom, Plain, Start, State, each_kind, raising, reason_of, settle
 
 import axon
 from axon import ExitReason, Supervisor, child
 
 
-@both_kinds
+@each_kind
 async def test_b54_a_name_leads_to_its_server(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(), name="main")
     assert axon.whereis("main") is axon.whereis(server)
@@ -37,7 +37,7 @@ async def test_a_name_found_as_a_base_class_leads_to_the_subclass(start: Start) 
     assert axon.lookup(Plain, "main") == server
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("reason", [axon.shutdown, axon.kill, Boom()], ids=repr)
 async def test_b53_the_name_is_free_when_a_watcher_hears_of_the_death(
     start: Start, kind: type[Plain], reason: ExitReason
@@ -56,7 +56,7 @@ async def test_b53_the_name_is_free_when_a_watcher_hears_of_the_death(
     assert found == [None]
 
 
-@both_kinds
+@each_kind
 async def test_b53_a_restart_under_the_same_name_never_races(start: Start, kind: type[Plain]) -> None:
     for _ in range(50):
         server = await start(kind(), name="main")

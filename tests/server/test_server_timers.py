@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Plain, Start, State, both_kinds, now, seen, settle, sleeping
+from servers import Plain, Start, State, each_kind, now, seen, settle, sleeping
 
 import axon
 from axon import Timeout
@@ -15,7 +15,7 @@ def note_time(state: State) -> None:
     state.append(now())
 
 
-@both_kinds
+@each_kind
 async def test_b58_a_message_is_sent_once_when_it_is_due(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     axon.send_after(2, server, note_time)
@@ -23,7 +23,7 @@ async def test_b58_a_message_is_sent_once_when_it_is_due(start: Start, kind: typ
     assert await seen(server) == [2]
 
 
-@both_kinds
+@each_kind
 async def test_b58_a_server_may_arm_a_timer_for_itself(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await server.do(lambda _: axon.send_after(2, axon.current(), "wake up"))
@@ -33,7 +33,7 @@ async def test_b58_a_server_may_arm_a_timer_for_itself(start: Start, kind: type[
     assert await seen(server) == ["wake up"]
 
 
-@both_kinds
+@each_kind
 async def test_b58_a_busy_server_gets_it_in_its_turn(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     busy = asyncio.create_task(server.do(sleeping(3)))
@@ -43,7 +43,7 @@ async def test_b58_a_busy_server_gets_it_in_its_turn(start: Start, kind: type[Pl
     assert await seen(server) == [3.0]
 
 
-@both_kinds
+@each_kind
 async def test_b59_a_cancelled_timer_sends_nothing_and_tells_what_was_left(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     timer = axon.send_after(3, server, "never")
@@ -56,7 +56,7 @@ async def test_b59_a_cancelled_timer_sends_nothing_and_tells_what_was_left(start
     assert await seen(server) == ["fired"]
 
 
-@both_kinds
+@each_kind
 async def test_b61_a_started_timer_tells_which_it_was(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     stale = axon.start_timer(1, server, "tick")

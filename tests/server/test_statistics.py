@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from servers import Plain, Start, both_kinds, nothing, settle, sleeping
+from servers import Plain, Start, each_kind, nothing, settle, sleeping
 
 import axon
 from axon import Reply
 
 
-@both_kinds
+@each_kind
 async def test_b51_a_fresh_server_has_done_nothing(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     assert axon.statistics(server) == axon.Statistics(handled=0, queued=0, pending=0, recent=())
 
 
-@both_kinds
+@each_kind
 async def test_b51_handled_messages_are_counted_and_the_last_eight_shown(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     for number in range(10):
@@ -28,7 +28,7 @@ async def test_b51_handled_messages_are_counted_and_the_last_eight_shown(start: 
     assert statistics.recent == (*(f"echo({number})" for number in range(3, 10)), "{'foreign': 'message'}")
 
 
-@both_kinds
+@each_kind
 async def test_b51_what_waits_and_what_is_under_way(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     later = asyncio.create_task(server.do(lambda _: Reply[int]()))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from servers import Async, Plain, Start, both_kinds, note, nothing, settle, sleeping, start_child
+from servers import Async, Plain, Start, each_kind, note, nothing, settle, sleeping, start_child
 
 import axon
 from axon import GenServer, Message, Status, Supervisor, call, cast
@@ -96,7 +96,7 @@ def printed() -> Generator[io.StringIO]:
 # -- get_status
 
 
-@both_kinds
+@each_kind
 async def test_b49_get_status_shows_life_parent_state_and_last_messages(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(begin=note("init")), name="main")
     await server.echo(3)

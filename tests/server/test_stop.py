@@ -6,13 +6,13 @@ import asyncio
 from functools import partial
 
 import pytest
-from servers import Boom, Plain, Start, State, both_kinds, note, now, raising, settle, sleeping
+from servers import Boom, Plain, Start, State, each_kind, note, now, raising, settle, sleeping
 
 import axon
 from axon import ExitReason, normal, shutdown
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("reason", [normal, shutdown, shutdown("deploy"), Boom()], ids=repr)
 async def test_b43_stop_waits_until_terminate_has_run_and_the_server_is_gone(
     start: Start, kind: type[Plain], reason: ExitReason
@@ -25,21 +25,21 @@ async def test_b43_stop_waits_until_terminate_has_run_and_the_server_is_gone(
     assert spec.ends == [reason]
 
 
-@both_kinds
+@each_kind
 async def test_b43_the_default_reason_is_normal(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     await axon.stop(await start(spec))
     assert spec.ends == [normal]
 
 
-@both_kinds
+@each_kind
 async def test_b43_stop_by_name(start: Start, kind: type[Plain]) -> None:
     await start(kind(), name="main")
     await axon.stop("main")
     assert axon.whereis("main") is None
 
 
-@both_kinds
+@each_kind
 async def test_b43_what_is_in_the_mailbox_comes_first(start: Start, kind: type[Plain]) -> None:
     def write(number: int, state: State) -> None:
         handled.append(number)
@@ -52,7 +52,7 @@ async def test_b43_what_is_in_the_mailbox_comes_first(start: Start, kind: type[P
     assert handled == list(range(100))
 
 
-@both_kinds
+@each_kind
 async def test_b43_who_stops_a_server_that_dies_of_something_else_hears_of_what(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -150,7 +150,7 @@ async def test_a_stop_from_another_server_does_not_end_that_one(start: Start) ->
     assert await axon.get_state(server) == ["stopped it", "go on"]
 
 
-@both_kinds
+@each_kind
 async def test_a_deadline_replaces_the_patience_of_stop(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(finish=sleeping(5)))
     with pytest.raises(axon.DeadlineExceeded):

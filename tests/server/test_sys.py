@@ -11,8 +11,8 @@ from servers import (
     Plain,
     Start,
     State,
-    both_kinds,
-    both_trapping_kinds,
+    each_kind,
+    each_trapping_kind,
     note,
     now,
     raising,
@@ -26,7 +26,7 @@ from servers import (
 import axon
 
 
-@both_kinds
+@each_kind
 async def test_b46_get_state_while_idle_is_the_state_itself(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(begin=note("init")))
     first = await axon.get_state(server)
@@ -35,7 +35,7 @@ async def test_b46_get_state_while_idle_is_the_state_itself(start: Start, kind: 
     assert await axon.get_state(server) is first
 
 
-@both_kinds
+@each_kind
 async def test_b46_get_state_of_a_busy_server_comes_between_two_callbacks(start: Start, kind: type[Plain]) -> None:
     async def slow(state: State) -> None:
         state.append("begin")
@@ -50,7 +50,7 @@ async def test_b46_get_state_of_a_busy_server_comes_between_two_callbacks(start:
     await busy
 
 
-@both_kinds
+@each_kind
 async def test_b46_get_state_while_suspended(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await axon.suspend(server)
@@ -58,7 +58,7 @@ async def test_b46_get_state_while_suspended(start: Start, kind: type[Plain]) ->
     assert await seen(server) == []
 
 
-@both_kinds
+@each_kind
 async def test_b47_a_suspended_server_handles_nothing_until_it_is_resumed(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await axon.suspend(server)
@@ -76,7 +76,7 @@ async def test_b47_a_suspended_server_handles_nothing_until_it_is_resumed(start:
     assert axon.statistics(server).recent[2] == "echo('call')", "the timeout was only the caller's"
 
 
-@both_kinds
+@each_kind
 async def test_b47_an_idle_suspended_server_is_not_asked_in_place(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await axon.suspend(server)
@@ -94,7 +94,7 @@ async def test_b47_suspending_and_resuming_twice_is_the_same_as_once(start: Star
     assert await server.echo(1) == 1
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("suspended", [False, True])
 async def test_b48_replace_state_installs_and_returns_the_new_state(
     start: Start, kind: type[Plain], suspended: bool
@@ -123,7 +123,7 @@ def cancelled(state: State) -> object:
     raise asyncio.CancelledError
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize(
     ("change", "error"), [(boom, Boom), (stop_iteration, RuntimeError), (cancelled, BaseException)]
 )
@@ -201,7 +201,7 @@ def test_b52_code_change_is_a_plain_function() -> None:
         type("Slow", (Plain,), {"code_change": code_change})
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_b50_a_suspended_server_that_is_stopped_runs_terminate(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     server = await start(spec)
@@ -211,7 +211,7 @@ async def test_b50_a_suspended_server_that_is_stopped_runs_terminate(start: Star
     assert spec.ends == [axon.normal]
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_b50_a_suspended_server_follows_its_parents_exit_before_what_is_queued(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -228,7 +228,7 @@ async def test_b50_a_suspended_server_follows_its_parents_exit_before_what_is_qu
     assert handled == []
 
 
-@both_kinds
+@each_kind
 async def test_b50_a_suspended_server_can_be_killed(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     await axon.suspend(server)

@@ -14,8 +14,8 @@ from servers import (
     State,
     TrappingAsync,
     TrappingPlain,
-    both_kinds,
-    both_trapping_kinds,
+    each_kind,
+    each_trapping_kind,
     note,
     now,
     raising,
@@ -36,7 +36,7 @@ REASONS = [normal, shutdown, shutdown("deploy"), killed, Boom()]
 # -- when it is called
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("reason", REASONS, ids=repr)
 @pytest.mark.parametrize("way", ["call", "cast", "info", "continue"])
 async def test_b33_a_callback_that_raises_stop_ends_the_server_with_its_reason(
@@ -61,7 +61,7 @@ async def test_b33_a_callback_that_raises_stop_ends_the_server_with_its_reason(
     assert spec.ends == [reason]
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("way", ["cast", "info", "continue"])
 async def test_b33_stop_self_ends_it_after_the_present_callback(start: Start, kind: type[Plain], way: str) -> None:
     def stop(state: State) -> None:
@@ -81,7 +81,7 @@ async def test_b33_stop_self_ends_it_after_the_present_callback(start: Start, ki
     assert spec.ends == [shutdown]
 
 
-@both_trapping_kinds
+@each_trapping_kind
 @pytest.mark.parametrize("reason", REASONS, ids=repr)
 async def test_b33_a_trapping_server_ends_in_order_when_its_parent_does_for_any_reason(
     start: Start, kind: type[Plain], reason: ExitReason
@@ -94,7 +94,7 @@ async def test_b33_a_trapping_server_ends_in_order_when_its_parent_does_for_any_
     assert spec.ends == [reason]
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_b33_also_of_a_killed_parent(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     parent = await start(Plain())
@@ -107,7 +107,7 @@ async def test_b33_also_of_a_killed_parent(start: Start, kind: type[Plain]) -> N
 # -- when it is not
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("reason", [shutdown, Boom(), killed], ids=repr)
 async def test_b34_an_exit_signal_that_is_not_trapped_ends_a_server_without_terminate(
     start: Start, kind: type[Plain], reason: ExitReason
@@ -121,7 +121,7 @@ async def test_b34_an_exit_signal_that_is_not_trapped_ends_a_server_without_term
     assert spec.ends == []
 
 
-@both_kinds
+@each_kind
 @pytest.mark.parametrize("way", ["call", "info", "continue"])
 async def test_c23_a_callback_that_is_hit_by_a_signal_before_its_first_await_is_not_awaited(
     start: Start, kind: type[Plain], way: Literal["call", "info", "continue"]
@@ -154,7 +154,7 @@ async def test_c23_a_callback_that_is_hit_by_a_signal_before_its_first_await_is_
     assert spec.ends == []
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_b35_a_signal_of_its_own_is_a_message_to_a_server_that_traps(start: Start, kind: type[Plain]) -> None:
     """Also to one that was started without a link, where OTP takes the server for its own parent."""
     server = await start(kind())
@@ -192,7 +192,7 @@ async def test_b34_a_handler_that_is_killed_is_cancelled_and_its_cleanup_runs(st
     assert spec.ends == [], "only terminate is left out"
 
 
-@both_kinds
+@each_kind
 async def test_b36_a_server_that_does_not_trap_outlives_a_parent_that_ends_normally(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -204,7 +204,7 @@ async def test_b36_a_server_that_does_not_trap_outlives_a_parent_that_ends_norma
     await axon.stop(child)
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_b35_an_exit_signal_of_somebody_else_is_just_a_message(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     server, peer = await start(spec), await start(Plain())
@@ -223,13 +223,13 @@ async def test_b35_an_exit_signal_of_somebody_else_is_just_a_message(start: Star
 # -- what its outcome changes
 
 
-@both_kinds
+@each_kind
 async def test_b37_what_terminate_returns_is_ignored(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(finish=lambda _: "a value"))
     await axon.stop(server)
 
 
-@both_kinds
+@each_kind
 async def test_b37_what_terminate_raises_becomes_the_reason(start: Start, kind: type[Plain]) -> None:
     boom = Boom("while cleaning up")
     server = await start(kind(finish=raising(boom)))
@@ -238,7 +238,7 @@ async def test_b37_what_terminate_raises_becomes_the_reason(start: Start, kind: 
     assert caught.value.reason is boom
 
 
-@both_kinds
+@each_kind
 async def test_b37_a_stop_in_terminate_replaces_the_reason_too(start: Start, kind: type[Plain]) -> None:
     server = await start(kind(finish=raising(Stop(shutdown("other")))))
     with pytest.raises(axon.ServerDied) as caught:
@@ -246,7 +246,7 @@ async def test_b37_a_stop_in_terminate_replaces_the_reason_too(start: Start, kin
     assert caught.value.reason == shutdown("other")
 
 
-@both_trapping_kinds
+@each_trapping_kind
 async def test_b38_what_was_queued_before_the_parents_exit_is_handled_first_and_the_rest_discarded(
     start: Start, kind: type[Plain]
 ) -> None:
@@ -271,7 +271,7 @@ async def test_b38_what_was_queued_before_the_parents_exit_is_handled_first_and_
 # -- the parting answer
 
 
-@both_kinds
+@each_kind
 async def test_b25_stop_self_answers_when_terminate_has_run(start: Start, kind: type[Plain]) -> None:
     def stop(state: State) -> str:
         axon.stop_self(shutdown("done"))
@@ -287,7 +287,7 @@ async def test_b25_stop_self_answers_when_terminate_has_run(start: Start, kind: 
     assert await ending == shutdown("done")
 
 
-@both_kinds
+@each_kind
 async def test_b25_even_when_terminate_raises(start: Start, kind: type[Plain]) -> None:
     def stop(state: State) -> str:
         axon.stop_self()
@@ -300,7 +300,7 @@ async def test_b25_even_when_terminate_raises(start: Start, kind: type[Plain]) -
     assert isinstance(await ending, boom)
 
 
-@both_kinds
+@each_kind
 async def test_b18_who_waits_for_a_parting_answer_hears_of_a_kill_meanwhile(start: Start, kind: type[Plain]) -> None:
     def stop(state: State) -> str:
         axon.stop_self()
@@ -317,7 +317,7 @@ async def test_b18_who_waits_for_a_parting_answer_hears_of_a_kill_meanwhile(star
         await asking
 
 
-@both_kinds
+@each_kind
 async def test_b25_who_raises_stop_gives_no_answer(start: Start, kind: type[Plain]) -> None:
     server = await start(kind())
     with pytest.raises(axon.ServerDied) as caught:
@@ -325,7 +325,7 @@ async def test_b25_who_raises_stop_gives_no_answer(start: Start, kind: type[Plai
     assert caught.value.reason == normal
 
 
-@both_kinds
+@each_kind
 async def test_an_error_after_stop_self_is_the_reason(start: Start, kind: type[Plain]) -> None:
     def stop(state: State) -> None:
         axon.stop_self(shutdown)
@@ -349,7 +349,7 @@ async def test_terminate_may_call_other_servers(start: Start) -> None:
     assert await seen(other) == ["goodbye"]
 
 
-@both_kinds
+@each_kind
 async def test_the_deadline_of_the_last_request_does_not_bound_terminate(start: Start, kind: type[Plain]) -> None:
     found: list[float | None] = []
     server = await start(kind(finish=lambda _: found.append(deadline_at.get())))

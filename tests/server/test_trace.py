@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from servers import Async, Boom, Plain, Start, both_kinds, nothing, raising, settle, sleeping
+from servers import Async, Boom, Plain, Start, each_kind, nothing, raising, settle, sleeping
 
 import axon
 from axon import GenServer, Reply, Stop, Supervisor, call, stream
@@ -53,7 +53,7 @@ def told(events: Trace) -> list[str]:
     return lines
 
 
-@both_kinds
+@each_kind
 async def test_b51_each_message_in_and_each_answer_out_is_told(start: Start, seen: Trace, kind: type[Plain]) -> None:
     server = await start(kind(), name="main")
     axon.trace(server)
@@ -106,7 +106,7 @@ async def test_how_long_a_message_took_and_how_many_wait(start: Start, seen: Tra
     assert [event.duration for event in seen.of(MessageHandled)] == [2.0, 3.0, 0.0]
 
 
-@both_kinds
+@each_kind
 async def test_the_turns_of_its_life(start: Start, seen: Trace, kind: type[Plain]) -> None:
     server = await start(kind())
     axon.trace(server)
@@ -117,7 +117,7 @@ async def test_the_turns_of_its_life(start: Start, seen: Trace, kind: type[Plain
     assert told(seen) == ["suspended", "running", "terminating shutdown", "ended shutdown"]
 
 
-@both_kinds
+@each_kind
 async def test_a_crash_is_told_to_its_end(start: Start, seen: Trace, kind: type[Plain]) -> None:
     server = await start(kind())
     axon.trace(server)
@@ -142,7 +142,7 @@ async def test_so_is_a_kill_in_the_middle_of_a_message(start: Start, seen: Trace
     assert lines[2:] == ["ended killed"]
 
 
-@both_kinds
+@each_kind
 async def test_a_stop_by_itself_is_no_failure(start: Start, seen: Trace, kind: type[Plain]) -> None:
     server = await start(kind())
     axon.trace(server)

@@ -706,7 +706,7 @@ async def test_a_task_that_is_killed_as_it_should_is_no_crash_though_its_owner_d
         mine = process(owner)
         await settle()
         terminating = asyncio.create_task(tasks.terminate_child(made[0]))
-        asyncio.get_running_loop().call_soon(axon.exit, mine, boom)
+        axon.exit(mine, boom)
         await terminating
     assert crashes.take() == [("owner", boom, "none: it has no supervisor and stays down")]
 

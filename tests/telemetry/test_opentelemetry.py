@@ -73,7 +73,7 @@ class Busy(Plain):
             await value
 
 
-both_kinds = pytest.mark.parametrize("kind", [Plain, Busy])
+each_kind = pytest.mark.parametrize("kind", [Plain, Busy])
 
 
 class Spans:
@@ -157,7 +157,7 @@ def work_span(spans: Spans) -> Work:
 # -- one span a request
 
 
-@both_kinds
+@each_kind
 async def test_a_call_is_a_span_named_after_its_handler(spans: Spans, kind: type[Plain]) -> None:
     server = await axon.start(kind(), name="shop")
     assert await server.do(lambda: 3) == 3
@@ -174,7 +174,7 @@ async def test_a_call_is_a_span_named_after_its_handler(spans: Spans, kind: type
     await axon.stop(server)
 
 
-@both_kinds
+@each_kind
 async def test_a_crash_gives_status_error_with_the_exception(spans: Spans, kind: type[Plain]) -> None:
     server = await axon.start(kind(), name="shop")
     with pytest.raises(axon.ServerDied):
@@ -188,7 +188,7 @@ async def test_a_crash_gives_status_error_with_the_exception(spans: Spans, kind:
     assert "in <lambda>" in str((event.attributes or {})["exception.stacktrace"])
 
 
-@both_kinds
+@each_kind
 async def test_a_crash_in_a_cast_too(spans: Spans, kind: type[Plain]) -> None:
     server = await axon.start(kind())
     server.tell(lambda: 1 / 0)
@@ -209,7 +209,7 @@ async def test_so_does_a_kill(spans: Spans) -> None:
     assert (span.attributes or {})["error.type"] == "killed"
 
 
-@both_kinds
+@each_kind
 async def test_a_declared_error_is_an_answer_and_no_fault(spans: Spans, kind: type[Plain]) -> None:
     def fail() -> None:
         raise OutOfStock
@@ -249,7 +249,7 @@ async def test_a_request_that_no_handler_began_has_no_span(spans: Spans) -> None
 # -- whose child it is
 
 
-@both_kinds
+@each_kind
 async def test_the_span_of_a_handler_is_the_child_of_its_callers(
     spans: Spans, kind: type[Plain], work_span: Work
 ) -> None:
@@ -261,7 +261,7 @@ async def test_the_span_of_a_handler_is_the_child_of_its_callers(
     await axon.stop(server)
 
 
-@both_kinds
+@each_kind
 async def test_and_of_who_casts_though_nobody_waits(spans: Spans, kind: type[Plain], work_span: Work) -> None:
     server = await axon.start(kind())
     with spans.tracer.start_as_current_span("caller"):
@@ -287,7 +287,7 @@ async def test_it_goes_on_over_several_servers(spans: Spans, work_span: Work) ->
         await axon.stop(server)
 
 
-@both_kinds
+@each_kind
 async def test_a_handler_leaves_no_span_behind_for_the_next_one(spans: Spans, kind: type[Plain]) -> None:
     server = await axon.start(kind())
     with spans.tracer.start_as_current_span("caller"):
@@ -327,7 +327,7 @@ async def test_a_call_from_a_thread_has_the_threads_span(spans: Spans) -> None:
 # -- work that goes on after the handler
 
 
-@both_kinds
+@each_kind
 async def test_deferred_work_is_part_of_the_span_which_ends_with_the_answer(
     spans: Spans, kind: type[Plain], work_span: Work
 ) -> None:

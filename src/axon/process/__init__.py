@@ -1,11 +1,13 @@
 """One floor below servers: processes with an inbox loop, links, monitors, exit signals and timers."""
 
+from ._context import Callers as Callers
 from ._context import acting as acting
 from ._context import ancestors as ancestors
 from ._context import callers as callers
 from ._context import calling as calling
 from ._context import current as current
 from ._context import deadline_at as deadline_at
+from ._context import here as here
 from ._context import running as running
 from ._letters import DeadLetters as DeadLetters
 from ._letters import Letter as Letter
@@ -47,6 +49,7 @@ from ._reason import killed as killed
 from ._reason import noproc as noproc
 from ._reason import normal as normal
 from ._reason import shutdown as shutdown
+from ._runtime import IN_PLACE as IN_PLACE
 from ._runtime import Runnable as Runnable
 from ._runtime import Runtime as Runtime
 from ._runtime import runtime as runtime
@@ -61,5 +64,8 @@ from ._spawn import spawn_link as spawn_link
 from ._spawn import spawn_monitor as spawn_monitor
 from ._spawn import start_timer as start_timer
 from ._spawn import undelivered as undelivered
+from ._step import as_task as as_task
+from ._step import rest_of as rest_of
+from ._step import swap_current_task as swap_current_task
 from ._timers import Timer as Timer
 from ._timers import checked_seconds as checked_seconds

@@ -36,46 +36,56 @@ class Process:
     function of `axon`. How it consumes its mailbox is the business of a subclass.
     """
 
+    # A slot for what every process has or is asked at every message; the rest, which few ever need, is in a dict that
+    # is made with the first of it, so that an idle process is small.
     __slots__ = (
+        "__dict__",
         "__weakref__",
-        "at_death",
+        "_label",
+        "calm",
         "context",
         "exit_requested",
-        "label",
         "links",
         "mailbox",
-        "monitoring",
-        "monitors",
-        "name",
         "parent",
         "reason",
         "runtime",
         "serial",
         "task",
-        "timers",
         "trap_exit",
     )
+    name: Name | None = None
+    monitors: dict[Monitor, None] | None = None
+    monitoring: set[Subscription] | None = None
+    timers: set[Timer] | None = None
+    at_death: dict[Callable[[], None], None] | None = None
 
-    def __init__(self, runtime: Runtime, parent: Process | None, label: str) -> None:
+    def __init__(self, runtime: Runtime, parent: Process | None, label: str | None) -> None:
         self.runtime: Runtime = runtime
         self.parent: Process | None = parent
         self.serial: int = runtime.next_serial()
-        self.label: str = label
-        self.name: Name | None = None
+        self._label: str | None = label
         self.mailbox: deque[object] | None = None
         self.context: Context = Context()
         self.context.run(running.set, self)
         self.task: asyncio.Task[None] | None = None
         self.trap_exit: bool = False
+        self.calm: bool = False  # nothing but messages is to be looked after
         self.links: dict[Process, None] | None = None
-        self.monitors: dict[Monitor, None] | None = None
-        self.monitoring: set[Subscription] | None = None
-        self.timers: set[Timer] | None = None
-        self.at_death: dict[Callable[[], None], None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
 
     # -- what it looks like
+
+    @property
+    def label(self) -> str:
+        """Its name among the children of its parent; without one, its class and its number."""
+        return f"{self.kind}#{self.serial}" if self._label is None else self._label
+
+    @property
+    def kind(self) -> str:
+        """What it is called if nobody names it."""
+        return "process"
 
     @property
     def path(self) -> str:
@@ -154,7 +164,7 @@ class Process:
             return
         if linked and self.links is not None and sender is not None:
             self.links.pop(sender, None)
-        if reason == kill and not linked:
+        if not linked and reason == kill:
             self.request_exit(killed)
         elif self.trap_exit:
             self.deliver(Exit(sender, reason))
@@ -171,15 +181,21 @@ class Process:
             return
         again = self.exit_requested == killed
         self.exit_requested = reason
+        self.calm = False
         if not self.runs_user_code:
             self.die(reason)
         elif self.task is not None:
-            self.task.cancel()
+            self.cancel_task()
             if reason == killed and not again:
                 self._insist(KILL_GRACE)
 
+    def cancel_task(self) -> None:
+        """Interrupt the code that runs."""
+        if self.task is not None:
+            self.task.cancel()
+
     def _insist(self, left: float) -> None:
-        self.runtime.timers.after(CANCEL_AGAIN, lambda: self._cancel_again(left - CANCEL_AGAIN))
+        self.runtime.timers.after(CANCEL_AGAIN, self._cancel_again, left - CANCEL_AGAIN)
 
     def _cancel_again(self, left: float) -> None:
         if self.reason is not None or self.task is None:
@@ -219,30 +235,42 @@ class Process:
         if self.reason is not None:
             return
         self.reason = reason
+        self.calm = False
         runtime = self.runtime
         if isinstance(self.name, str) and runtime.names.get(self.name) is self:
             del runtime.names[self.name]
-        releases, self.at_death = self.at_death, None
-        for release in releases or ():
-            release()
-        copy_context().run(self._tell, reason)
+        if self.at_death is not None:
+            releases, self.at_death = self.at_death, None
+            for release in releases:
+                release()
+        # Who passes the news on does so in nobody's name, since the dead send nothing; 0.3 µs less where nobody listens.
+        if runtime.is_watched(quiet=not self.mailbox and is_clean(reason)):
+            copy_context().run(self._tell_watchers, reason)
+        else:
+            self._tell(reason)
         links, self.links = self.links, None
         for peer in links or ():
             runtime.signal(_break_link, self, peer, reason)
-        monitors, self.monitors = self.monitors, None
-        for monitor in monitors or ():
-            runtime.signal(monitor.fire, reason)
-        for subscription in self.monitoring or ():
-            subscription.drop()
-        self.monitoring = None
-        timers, self.timers = self.timers, None
-        for timer in timers or ():
-            runtime.timers.cancel(timer)
+        if self.monitors is not None:
+            monitors, self.monitors = self.monitors, None
+            for monitor in monitors:
+                runtime.signal(monitor.fire, reason)
+        if self.monitoring is not None:
+            for subscription in self.monitoring:
+                subscription.drop()
+            self.monitoring = None
+        if self.timers is not None:
+            timers, self.timers = self.timers, None
+            for timer in timers:
+                runtime.timers.cancel(timer)
         if isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 
+    def _tell_watchers(self, reason: ExitReason) -> None:
+        running.set(None)
+        self._tell(reason)
+
     def _tell(self, reason: ExitReason) -> None:
-        running.set(None)  # a listener that passes the news on does so in nobody's name: the dead send nothing
         self.report(reason)
         mailbox, self.mailbox = self.mailbox, None
         self.discard(mailbox if mailbox is not None else deque())
@@ -279,16 +307,13 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    if isinstance(target, str):
+    address: Callable[[], Process | None] | None = getattr(target, "__axon_process__", None)
+    if address is not None and not isinstance(target, type):
+        process = address()
+    elif isinstance(target, str):
         process = runtime.names.get(target)
     else:
-        try:
-            address = target.__axon_process__
-        except AttributeError:
-            address = None
-        if address is None or isinstance(target, type):
-            raise InvalidOption("target", target, "a process, a handle or a registered name")
-        process = address()
+        raise InvalidOption("target", target, "a process, a handle or a registered name")
     if process is None or process.reason is not None:
         return None
     if process.runtime is not runtime:

@@ -8,10 +8,12 @@ from asyncio.events import _get_running_loop  # the public one raises where ther
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
+from ._context import here, running
 from ._timers import TimerHeap
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 SLICE = 0.001
 """Seconds the run queue may hold the loop before it goes round (fairness, measured: p99 gaps of 1.1 ms)."""
-TURNS = 1024
+TURNS = 128
 """Turns after which the loop goes round in any case, since a virtual clock stands still meanwhile."""
 
 
@@ -33,15 +35,22 @@ IN_PLACE = 64
 class Runnable(Protocol):
     """What the run queue serves: something with mail."""
 
+    context: Context
+
     def run(self) -> None:
-        """Serve what waits."""
+        """Serve what waits; called in `context`."""
 
 
 class Runtime:
     """One per event loop, made at first use. Reach it with `runtime()`."""
 
+    reason: ClassVar[None] = None  # as of a process: it never ends
+    in_place: bool
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.runtime: Runtime = self  # as of a process
+        self.thread: int = get_ident()
         self.bus: Bus = bus(loop)
         self.names: dict[str, Process] = {}
         self.zombies: dict[Process, asyncio.Task[None]] = {}
@@ -61,20 +70,23 @@ class Runtime:
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()
+        self.has_deadlines: bool = False
+        """Whether `deadline` was ever used: until then nobody looks for one."""
         self.burst: int = BURST
-        self.in_place: bool = True  # whether an idle server may answer in its caller's turn
-        self._in_place_left = IN_PLACE
+        self.in_place = True
+        """Whether what need not wait is done on the spot: answers of idle servers, first steps of coroutines."""
+        self.in_place_left: int = IN_PLACE  # calls, until the loop goes round
 
     def next_serial(self) -> int:
         """A number that no other process of this loop has."""
         return next(self._serial)
 
-    def take_in_place_turn(self) -> bool:
-        """Whether one more call may be answered in place; if not, the caller lets the loop go round first."""
-        self._in_place_left -= 1
-        if self._in_place_left > 0:
+    def take_in_place(self) -> bool:
+        """Whether one more request may be handled in its sender's turn before the loop goes round."""
+        self.in_place_left -= 1
+        if self.in_place_left > 0:
             return True
-        self._in_place_left = IN_PLACE
+        self.in_place_left = IN_PLACE
         return False
 
     def start_task(self, body: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
@@ -91,11 +103,12 @@ class Runtime:
             self.loop.call_soon(self._serve, context=self._context)
 
     def _serve(self) -> None:
-        ready, time = self._ready, self.loop.time
+        ready, time = self._ready, self.timers.time
         end = time() + SLICE
         try:
-            for _ in range(TURNS):
-                ready.popleft().run()
+            for _ in range(TURNS if ready else 0):
+                runnable = ready.popleft()
+                runnable.context.run(runnable.run)
                 if not ready or time() > end:
                     break
         finally:
@@ -127,6 +140,22 @@ class Runtime:
             for collect in list(self.collectors.values()):
                 collect(lost)
 
+    def is_watched(self, quiet: bool) -> bool:
+        """Whether anybody may be told of a process's end, or of the messages that it leaves.
+
+        quiet: it leaves none and did not crash, so that there is nothing to log.
+        """
+        return self.bus.is_heard(quiet) or bool(self.collectors)
+
+    def serve_now(self, runnable: Runnable) -> None:
+        """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:
+        a server that has crashed in its caller's turn is restarted in this one.
+        """
+        ready = self._ready
+        if len(ready) == 1 and ready[0] is runnable:
+            ready.clear()
+            runnable.context.run(runnable.run)
+
     def interrupted(self, error: KeyboardInterrupt) -> None:
         """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""
         for stop in tuple(self.interrupts.values()):
@@ -138,6 +167,9 @@ _ATTRIBUTE = "_axon_runtime"
 
 def runtime() -> Runtime:
     """The runtime of the running event loop, made at first use and kept on the loop itself."""
+    sender = here.get()
+    if sender is not None and get_ident() == sender.runtime.thread and sender.runtime.loop.is_running():
+        return sender.runtime  # asyncio takes twice as long to say which loop runs
     loop = _get_running_loop()
     if loop is None:
         raise WrongLoop("no event loop runs in this thread; from a thread use axon.from_thread.call or .cast")
@@ -146,3 +178,14 @@ def runtime() -> Runtime:
         found = Runtime(loop)
         setattr(loop, _ATTRIBUTE, found)
     return found
+
+
+def sending() -> Process | Runtime:
+    """Who sends from here: the running process, who must be alive, or the runtime; looked up once in each context."""
+    sender = here.get()
+    if sender is None or get_ident() != sender.runtime.thread or not sender.runtime.loop.is_running():
+        sender = running.get() or runtime()
+        here.set(sender)
+    if sender.reason is not None:
+        sender.refuse_if_dead()
+    return sender

@@ -1,34 +1,52 @@
 """Messages to be sent later: one heap behind one timer of the loop.
 
-A `loop.call_later` each costs 2.4 µs to arm and 3.1 to fire, an entry of this heap 0.6 and 1.7 (3.11).
+Of 10,000 due at once a `loop.call_later` takes 2.6 µs to arm and to call an empty function, an entry of this heap
+2.3, in which its message is delivered and handled, too (3.11).
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
+from bisect import bisect_right
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush
+from math import inf
+from operator import itemgetter
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
 from ..errors import InvalidOption
 
 if TYPE_CHECKING:
     from ._process import Process
 
+Ts = TypeVarTuple("Ts")
+
+GRAIN = 1e-5
+"""Seconds that a timer may be late, so that one that is due as good as together with the next needs no arming of its
+own. Selectors count in milliseconds, so this is lost among them."""
+
 
 class Timer:
     """One pending delivery; keep it to cancel it. Made by `send_after` and `start_timer`."""
 
-    __slots__ = ("_fire", "_when", "target")
+    # The message itself, not a bound method and a tuple: each timer is one thing for the garbage collector, not three.
+    __slots__ = ("_fire", "_pending", "_what", "_when", "target")
 
-    def __init__(self, when: float, fire: Callable[[], None]) -> None:
+    def __init__(self, when: float, fire: Callable[..., None] | None, what: Any, target: Process | None) -> None:
         self._when = when
-        self._fire: Callable[[], None] | None = fire
-        self.target: Process | None = None
+        self._fire = fire
+        self._what = what  # the arguments of `fire`; without one, the message to the target
+        self._pending = True
+        self.target: Process | None = target
 
     def __repr__(self) -> str:
-        return f"<Timer {'done' if self._fire is None else f'due at {self._when:.3f}'}>"
+        return f"<Timer {f'due at {self._when:.3f}' if self._pending else 'done'}>"
+
+
+Entry: TypeAlias = "tuple[float, int, Timer]"
+"""When it is due, the how many-eth it was, and what comes of it."""
 
 
 class TimerHeap:
@@ -36,68 +54,107 @@ class TimerHeap:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._heap: list[tuple[float, int, Timer]] = []
+        # The loop's time, without its frame if it is asyncio's own (40 ns, not 70).
+        self.time: Callable[[], float] = monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
+        self._heap: list[Entry] = []
         self._serial = 0
-        self._cancelled = 0
+        self._cancelled = 0  # of those in the heap
         self._armed: asyncio.TimerHandle | None = None
+        self._arm_before = inf  # what is due earlier than this needs a new arming
         self._context = Context()  # what fires is nobody's doing, not that of the process that armed the heap
 
-    def after(self, seconds: float, fire: Callable[[], None]) -> Timer:
-        """Call `fire()` once, `seconds` from now at the earliest, never in this turn of the loop."""
-        timer = Timer(self._loop.time() + seconds, fire)
-        self._serial += 1
-        heapq.heappush(self._heap, (timer._when, self._serial, timer))
-        if self._heap[0][2] is timer:
-            self._arm()
+    def after(self, seconds: float, fire: Callable[[*Ts], None], *args: *Ts) -> Timer:
+        """Call `fire(*args)` once, `seconds` from now at the earliest, never in this turn of the loop."""
+        timer = Timer(self.time() + seconds, fire, args, None)
+        self._push(timer)
         return timer
 
-    def cancel(self, timer: Timer) -> float | None:
-        """Seconds that were left, or None if the timer had fired or was cancelled."""
-        if timer._fire is None:
-            return None
-        timer._fire = None
+    def send(self, seconds: float, target: Process, message: object) -> Timer:
+        """Deliver a message to a live process in the same way, unless that dies first."""
+        timer = Timer(self.time() + seconds, None, message, target)
+        if target.timers is None:
+            target.timers = {timer}
+        else:
+            target.timers.add(timer)
+        self._push(timer)
+        return timer
+
+    def _push(self, timer: Timer) -> None:
+        self._serial += 1
+        heappush(self._heap, (timer._when, self._serial, timer))
+        if timer._when < self._arm_before:
+            self._arm()
+
+    def cancel(self, timer: Timer) -> None:
+        """Nothing comes of it any more, if it has not fired."""
+        if not timer._pending:
+            return
+        timer._pending, timer._what = False, ()
+        if timer.target is not None and timer.target.timers is not None:
+            timer.target.timers.discard(timer)
         self._cancelled += 1
-        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2]._fire is not None]
-            heapq.heapify(self._heap)
+        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap) and self._arm_before != -inf:
+            self._heap = [entry for entry in self._heap if entry[2]._pending]
+            heapify(self._heap)
             self._cancelled = 0
             self._arm()
-        return max(0.0, timer._when - self._loop.time())
 
     def left(self, timer: Timer) -> float | None:
         """Seconds until it fires, or None if it has fired or was cancelled."""
-        return None if timer._fire is None else max(0.0, timer._when - self._loop.time())
+        return max(0.0, timer._when - self.time()) if timer._pending else None
 
     def pending(self) -> list[Timer]:
         """Those that are still to fire, the next one first."""
-        return [timer for _, _, timer in sorted(self._heap) if timer._fire is not None]
+        return [timer for _, _, timer in sorted(self._heap) if timer._pending]
 
     def _arm(self) -> None:
         if self._armed is not None:
             self._armed.cancel()
-            self._armed = None
         if self._heap:
-            self._armed = self._loop.call_at(self._heap[0][0], self._run, context=self._context)
+            when = self._heap[0][0]
+            self._armed = self._loop.call_at(when, self._run, context=self._context)
+            self._arm_before = when - GRAIN
+        else:
+            self._armed, self._arm_before = None, inf
 
     def _run(self) -> None:
-        self._armed = None
-        heap = self._heap
+        self._armed, self._arm_before = None, -inf  # what is armed meanwhile is seen to at the end
         # The clock's own resolution, as asyncio does: a timer may not be late by a whole turn for a rounding error.
-        now = self._loop.time() + 1e-9
-        due: list[Timer] = []
+        due = iter(self._take_due(self.time() + 1e-9))
+        try:
+            for _, _, timer in due:
+                if not timer._pending:
+                    self._cancelled -= 1
+                    continue
+                fire, what, target = timer._fire, timer._what, timer.target
+                timer._pending, timer._what = False, ()
+                if fire is not None:
+                    fire(*what)
+                elif target is not None and target.timers is not None:
+                    target.timers.discard(timer)
+                    target.deliver(what)
+        finally:
+            for entry in due:  # left by one that raised
+                heappush(self._heap, entry)
+            self._arm()
+
+    def _take_due(self, now: float) -> list[Entry]:
+        heap, due = self._heap, list[Entry]()
         while heap and heap[0][0] <= now:
-            due.append(heapq.heappop(heap)[2])
-        self._arm()
-        for timer in due:
-            fire, timer._fire = timer._fire, None
-            if fire is None:
-                self._cancelled -= 1
-            else:
-                fire()
+            if len(due) * 16 > len(heap):  # many at once: to sort them costs half of taking them one by one
+                heap.sort()  # which leaves a heap
+                count = bisect_right(heap, now, key=itemgetter(0))
+                due += heap[:count]
+                del heap[:count]
+                break
+            due.append(heappop(heap))
+        return due
 
 
 def checked_seconds(value: object, option: str) -> float:
     """`value` as seconds >= 0; `InvalidOption` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise InvalidOption(option, value, "a number of seconds >= 0")
+    if not value >= 0:
         raise InvalidOption(option, value, "a number of seconds >= 0")
     return float(value)

@@ -13,7 +13,7 @@ from typing import Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar,
 
 from ..errors import InvalidOption, NoMembers, NoProcess, WrongServer
 from ..process import Address, Process, acting, find
-from ..server import GenServer, Handler, class_of
+from ..server import GenServer, Handler, ServerProcess, class_of, tell_all
 from ._group_monitor import GroupMonitor
 from ._here import checked_key, checked_text, here, refuse_zombie
 from ._pick import least_mailbox, rendezvous, round_robin
@@ -98,16 +98,17 @@ class Group(Generic[M]):
         """Tell every member in one go: `pool.broadcast(Worker.refresh, 3)` is `member.refresh(3)` for each of them.
 
         method: a `@cast` of their class, or a plain function of a member: `pool.broadcast(axon.send, message)`
-        sends to processes of any kind. An empty group is no error.
+        sends to processes of any kind. An empty group is no error. Arguments that do not fit reach nobody.
         """
         found = self._cast(method)
-        members = self.members()
+        scope, home = self._scope(), here(self)
         refuse_zombie()
-        for member in members:
-            if found is None:
-                method(member, *args, **keywords)
-            else:
-                getattr(member, found)(*args, **keywords)
+        if found is not None:
+            servers = cast("list[ServerProcess]", scope.table.entries(self.name))
+            tell_all(home, servers, found, args, keywords)
+            return
+        for member in self.members():
+            method(member, *args, **keywords)
 
     @overload
     def pick(self, *, how: How = "round_robin") -> M: ...

@@ -21,6 +21,7 @@ from ._request import Request as Request
 from ._send import deadline as deadline
 from ._send import offer as offer
 from ._send import slot_of as slot_of
+from ._send import tell_all as tell_all
 from ._slot import Slot as Slot
 from ._start import checked_limit as checked_limit
 from ._start import checked_name as checked_name

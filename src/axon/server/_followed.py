@@ -22,7 +22,7 @@ class FollowedRequest(Request):
 
     def __init__(self, tracer: Tracer, target: ServerProcess, handler: Handler, sender: Process | None) -> None:
         is_call = handler.kind != "cast"
-        callers = (sender, *calling.get()) if is_call and sender is not None else ()
+        callers = (sender, calling.get()) if is_call and sender is not None else None
         super().__init__(is_call, deadline_at.get(), callers)
         self.carries = True
         self._handling = tracer.follow(target, type(target.handle), handler.function, handler.kind)

@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Awaitable
+from threading import get_ident
 from types import UnionType
 from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, dataclass_transform
 
@@ -75,13 +76,16 @@ class GenServer(Generic[S]):
     https://www.erlang.org/doc/man/gen_server, https://hexdocs.pm/elixir/GenServer.html
     """
 
+    _axon_slot: ClassVar[Slot | None] = None  # of a handle, its slot: an attribute of the instance
     trap_exit: ClassVar[bool] = False
     __axon_unchecked__: ClassVar[bool] = False
+    __axon_checked__: ClassVar[bool] = False  # of each class by itself: whether one has been started, and was in order
     __axon_supervises__: ClassVar[bool] = False  # whether it is a child of type supervisor
     __axon_finishes__: ClassVar[bool] = False  # whether a request under way is finished after its deadline
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        cls.__axon_checked__ = False
         _refuse_bare_defaults(cls)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         for name, value in list(vars(cls).items()):
@@ -144,7 +148,10 @@ class GenServer(Generic[S]):
     # -- what an address is
 
     def __axon_process__(self) -> Process | None:
-        return slot_of(self).process
+        slot: Slot | None = self._axon_slot
+        if slot is None or get_ident() != slot.runtime.thread or not slot.runtime.loop.is_running():
+            slot = slot_of(self)
+        return slot.process
 
     def __axon_text__(self, message: object) -> str:
         return text_of(self, slot_of(self), (None, message, None, None))
@@ -182,9 +189,11 @@ G = TypeVar("G", bound=GenServer[Any])
 def bound(spec: G, slot: Slot | None) -> G:
     """The same spec at an address."""
     handle = object.__new__(type(spec))
-    handle.__dict__.update(spec.__dict__)
+    put = object.__setattr__
+    for name, value in spec.__dict__.items():
+        put(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
     if slot is not None:
-        handle.__dict__[SLOT] = slot
+        put(handle, SLOT, slot)
     return handle
 
 
@@ -256,6 +265,7 @@ def check_at_start(spec: GenServer[Any]) -> None:
         for cls in reversed(type(spec).__mro__):
             if is_server_class(cls) and cls.__dict__.get("__axon_unchecked__"):
                 check_hints(cls, at_start=True)
+    type(spec).__axon_checked__ = True
 
 
 def _state_type(cls: type[Any]) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol
 
 from ..errors import InvalidHandler, InvalidOption, WrongArguments
 from ..process import checked_seconds
-from ._send import asking, tell
+from ._send import asking, telling
 from ._stream import Stream
 
 if TYPE_CHECKING:
@@ -37,7 +37,19 @@ Kind = Literal["call", "cast", "stream"]
 class Handler:
     """One handler of a server class."""
 
-    __slots__ = ("_shapes", "_signature", "function", "is_async", "kind", "least", "most", "name", "raises", "timeout")
+    __slots__ = (
+        "_shapes",
+        "_signature",
+        "function",
+        "is_async",
+        "kind",
+        "least",
+        "most",
+        "name",
+        "raises",
+        "send",
+        "timeout",
+    )
 
     def __init__(
         self,
@@ -61,6 +73,8 @@ class Handler:
         self.least: int = sys.maxsize if needed else sum(p.default is p.empty for p in positional)
         """So many arguments, all by position, fit: this is looked at before every request."""
         self.most: int = sys.maxsize if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+        self.send: Callable[..., Any] = telling(self) if kind == "cast" else asking(self)
+        """The method that users see."""
 
     def check(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """Raise `WrongArguments` if they do not fit; what has fitted once is known (0.2 µs instead of 3)."""
@@ -88,8 +102,9 @@ def _handler(fn: Callable[..., Any], kind: Kind, timeout: float | None, raises: 
     return Handler(fn, kind, None if timeout is None else checked_seconds(timeout, option), raises)
 
 
-def _as_method(send: Callable[..., Any], handler: Handler) -> Any:
+def _as_method(handler: Handler) -> Any:
     """Let the sending function look like the handler without its `state` parameter."""
+    send = handler.send
     functools.update_wrapper(send, handler.function)
     signature = inspect.signature(handler.function)
     kept = [p for n, p in enumerate(signature.parameters.values()) if n != 1]
@@ -155,7 +170,7 @@ def call(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT, raises: tup
 
 def _call(timeout: float | None, raises: tuple[type[Exception], ...], fn: Callable[..., Any]) -> Any:
     handler = _handler(fn, "call", timeout, raises)
-    return _as_method(asking(handler), handler)
+    return _as_method(handler)
 
 
 @overload
@@ -169,11 +184,7 @@ def cast(fn: Any, /) -> Any:
     anything whose success the sender relies on. https://www.erlang.org/doc/man/gen_server#cast-2
     """
     handler = _handler(fn, "cast", None, ())
-
-    def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
-        tell(self, handler, args, keywords)
-
-    return _as_method(send, handler)
+    return _as_method(handler)
 
 
 class StreamDecorator(Protocol):
@@ -204,13 +215,14 @@ def stream(fn: Any = None, /, *, timeout: float | None = CALL_TIMEOUT) -> Any:
                 "a @stream handler is an async generator (async def … yield), or a plain function that returns one",
             )
 
-        ask = asking(handler)
+        ask = handler.send
 
         def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Stream[Any]:
             handler.check(args, keywords)
             return Stream(lambda: ask(self, *args, **keywords), timeout)
 
-        return _as_method(send, handler)
+        handler.send = send
+        return _as_method(handler)
 
     return decorate if fn is None else decorate(fn)
 

@@ -15,12 +15,10 @@ Recent: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None]"
 """What it remembers of one: handler, arguments, keywords."""
 
 
-def recent_messages(recent: list[Recent | None] | None, handled: int) -> list[Recent]:
+def recent_messages(recent: list[Any], handled: int) -> list[Recent]:
     """The messages handled last, newest last."""
-    if recent is None:
-        return []
     ordered = [recent[n % RECENT] for n in range(max(0, handled - RECENT), handled)]
-    return [item for item in ordered if item is not None]
+    return [item[:3] for item in ordered if item is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

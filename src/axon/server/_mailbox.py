@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..process import Exit, Process, Runtime
+from ..process import Exit, Process
 from ._request import Request
 from ._verbs import IdleTimeout
 
@@ -21,34 +21,24 @@ Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | N
 
 
 class MailboxProcess(Process):
-    """A process that is served item by item; `busy` while it is queued or runs."""
+    """A process that is served item by item; `busy` while it is queued or runs.
 
-    __slots__ = (
-        "busy",
-        "idle_seconds",
-        "idle_timer",
-        "limit",
-        "obeys",
-        "on_stop",
-        "room",
-        "stops",
-        "suspended",
-        "waker",
-    )
+    `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
+    """
+
+    __slots__ = ("busy", "continuations", "idle_seconds", "idle_timer", "limit", "obeys", "suspended", "waker")
     mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
-
-    def __init__(self, runtime: Runtime, parent: Process | None, label: str, obeys: Process | None) -> None:
-        super().__init__(runtime, parent, label)
-        self.obeys: Process | None = obeys  # whose exit signal it follows: who started it with a link
-        self.busy: bool = True
-        self.suspended: bool = False
-        self.stops: bool = False  # an orderly end is in the mailbox, or under way
-        self.on_stop: Callable[[], None] | None = None  # what to break off when it comes
-        self.limit: int | None = None
-        self.waker: asyncio.Future[None] | None = None
-        self.room: deque[asyncio.Future[None]] | None = None
-        self.idle_seconds: float | None = None
-        self.idle_timer: Timer | None = None
+    busy: bool
+    suspended: bool
+    continuations: list[object] | None
+    limit: int | None
+    obeys: Process | None  # whose exit signal it follows: who started it with a link
+    waker: asyncio.Future[None] | None
+    idle_seconds: float | None
+    idle_timer: Timer | None
+    stops: bool = False  # an orderly end is in the mailbox, or under way
+    on_stop: Callable[[], None] | None = None  # what to break off when it comes
+    room: deque[asyncio.Future[None]] | None = None  # those who wait for it
 
     def run(self) -> None:
         """The run queue's turn, for a process without a task."""
@@ -57,7 +47,7 @@ class MailboxProcess(Process):
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
         self.enqueue((None, message, None, None))
-        if self.is_parents_exit(message):
+        if type(message) is Exit and self.is_parents_exit(message):
             self.stop_is_queued()
 
     def stop_is_queued(self) -> None:
@@ -70,21 +60,12 @@ class MailboxProcess(Process):
         """Put a message at the end of the mailbox, and see that it is served."""
         if self.reason is not None:
             return
-        mailbox = self.mailbox
-        if mailbox is None:
-            mailbox = self.mailbox = deque()
-        mailbox.append(item)
+        if self.mailbox is None:
+            self.mailbox = deque()
+        self.mailbox.append(item)
         if not self.busy:
             self.busy = True
-            if self.task is None:
-                self.runtime.wake(self)
-            else:
-                self.wake_task()
-
-    def wake_task(self) -> None:
-        """Let the parked task look around."""
-        if self.waker is not None and not self.waker.done():
-            self.waker.set_result(None)
+            self.runtime.wake(self)
 
     def take_back(self, unwanted: Callable[[object], bool]) -> None:
         def is_unwanted(item: Any) -> bool:
@@ -105,16 +86,18 @@ class MailboxProcess(Process):
         return item
 
     def _take(self) -> Item | None:
-        mailbox = cast("deque[Item] | None", self.mailbox)
+        mailbox: Any = self.mailbox
         if not mailbox:
             return None
         if self.suspended:
+            item: Item
             for index, item in enumerate(mailbox):
                 if item[0] is None and (item[2] is not None or self.is_parents_exit(item[1])):
                     del mailbox[index]
                     return item
             return None
-        return mailbox.popleft()
+        first: Item = mailbox.popleft()
+        return first
 
     def is_parents_exit(self, message: object) -> bool:
         """Whether this is the exit signal that the process has to follow."""
@@ -134,6 +117,7 @@ class MailboxProcess(Process):
     def arm_idle(self, seconds: float) -> None:
         """Deliver `IdleTimeout` if no message comes for so long."""
         self.cancel_idle()
+        self.calm = False
         self.idle_seconds = seconds
         self.idle_timer = self.runtime.timers.after(seconds, self._idle)
 

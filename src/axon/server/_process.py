@@ -12,170 +12,106 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, shutdown
+from ..process import ExitReason, Process, Stop, Timer, disconnect, is_clean, normal, running
+from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
-from ._history import RECENT, Recent
-from ._mailbox import Item, MailboxProcess
+from ._driven import Pending, Phase
+from ._genserver import GenServer
+from ._history import RECENT
+from ._mailbox import Item
 from ._report import report_end, report_start
 from ._request import Request
+from ._serving import ServingProcess
 from ._slot import Slot
 from ._status import crash_of, dead_letter
 from ._stream import Channel
 from ._verbs import Ignore
-
-if TYPE_CHECKING:
-    from ._genserver import GenServer
-
-Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
-"""What is left of a callback: a coroutine to await, or nothing."""
+from ._waits import WaitEdge
 
 _NOTHING: dict[str, Any] = {}
+_NO_TERMINATE: object = vars(GenServer)["terminate"]
 
-Phase: TypeAlias = Literal["init", "running", "terminating"]
 
-
-class ServerProcess(MailboxProcess):
+class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
-    __slots__ = (
-        "ack",
-        "continuations",
-        "final",
-        "handle",
-        "handled",
-        "in_callback",
-        "item",
-        "outcome",
-        "parting",
-        "phase",
-        "recent",
-        "reported",
-        "slot",
-        "state",
-        "stopping",
-        "terminated_with",
-        "work",
-    )
-    busy: bool  # said again, so that every checker infers the same for what this class assigns, too
+    __slots__ = ("reported", "slot", "stopping")
+    # Said again, so that every checker infers the same for what is assigned here.
+    busy: bool
+    calm: bool
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
+    trap_exit: bool
+    suspended: bool
+    stops: bool
+    continuations: list[object] | None
+    limit: int | None
+    waker: asyncio.Future[None] | None
+    idle_seconds: float | None
+    idle_timer: Timer | None
+    obeys: Process | None
+    handle: GenServer[Any]
+    state: Any
+    item: Item | None
+    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    phase: Phase
+    in_callback: bool
+    begun: bool
+    handled: int
+    recent: list[Any]
+
+    ack: asyncio.Future[None] | None = None  # of the starter who waits
+    outcome: StartFailed | Ignored | None = None
+    parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
+    terminated_with: ExitReason | None = None
+    work: set[asyncio.Future[Any]] | None = None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot.label, obeys)
-        self.handle: GenServer[Any] = handle
+        super().__init__(slot.runtime, parent, slot.given)
+        self.trap_exit = handle.trap_exit
+        # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
+        self.busy = True
+        self.suspended = False
+        self.continuations = self.limit = self.waker = self.idle_seconds = self.idle_timer = None
+        self.obeys = obeys
+        self.handle = handle
+        self.state = self.item = self.handed = None
+        self.phase = "init"
+        self.in_callback = self.begun = False
+        self.handled = 0
+        self.recent = [None] * RECENT
         self.slot: Slot = slot
-        self.trap_exit: bool = handle.trap_exit
         self.reported: bool = False
-        self.state: Any = None
-        self.phase: Phase = "init"
-        self.in_callback: bool = False
-        self.item: Item | None = None
-        self.ack: asyncio.Future[None] | None = None
-        self.outcome: StartFailed | Ignored | None = None
         self.stopping: ExitReason | None = None
-        self.parting: tuple[Request, object] | None = None
-        self.final: ExitReason = normal
-        self.terminated_with: ExitReason | None = None
-        self.continuations: list[object] | None = None
-        self.work: set[asyncio.Future[Any]] | None = None
-        self.handled: int = 0
-        self.recent: list[Recent | None] | None = None
 
-    # -- the two ways of running
+    @property
+    def kind(self) -> str:
+        return type(self.handle).__name__
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        self.context.run(self._settle, self._invoke, self.handle.init)
-
-    def answer_in_place(self, item: Item) -> None:
-        """Handle a call in its caller's turn: for an idle server without a task, whose mailbox is empty.
-
-        Nothing tells it from a call through the mailbox but its speed (0.4 against 8 µs: two turns of the loop).
-        """
-        self.busy = True
-        self.context.run(self._settle, self._handle, item)
-
-    def _settle(self, step: Callable[..., Pending], *args: Any) -> None:
-        """Do one step outside the run queue, then see whether there is more to do."""
-        pending = step(*args)
-        if pending is not None:
-            self._attach_task(pending)
-        elif self.reason is None:
-            if self.mailbox or self.continuations:
-                self.runtime.wake(self)
-            else:
-                self.busy = False
-
-    def run(self) -> None:
-        """The run queue's turn: handle messages until none is left, a burst is over, or one needs a task."""
-        self.context.run(self._run_burst)
-
-    def _run_burst(self) -> None:
-        for _ in range(self.runtime.burst):
-            if self.reason is not None:
-                return None
-            pending = self._next()
-            if pending is not None:
-                return self._attach_task(pending)
-            if not self.busy:
-                return None
-        self.runtime.wake(self)
-
-    def _attach_task(self, pending: Coroutine[Any, Any, Any]) -> None:
-        if self.exit_requested is not None:  # what the callback did before it returned this ended its own process
-            pending.close()
-            return self.die(self.exit_requested)
-        self.task = self.runtime.start_task(self._drive(pending), self.context)
-        self.task.add_done_callback(lambda _: self._task_ended(pending))
-        if self.exit_requested is not None:  # a signal hit the plain part of the callback, before there was a task
-            self.task.cancel()
-
-    def _task_ended(self, first: Coroutine[Any, Any, Any]) -> None:
-        first.close()  # a task that is cancelled before its first step never enters its body (rule Z4)
-        self.die(self.exit_requested or asyncio.CancelledError())
-
-    async def _drive(self, pending: Pending) -> None:
-        burst = self.runtime.burst
-        while self.reason is None:
-            if pending is not None:
-                pending = await self._finish(pending)
-                continue
-            burst -= 1
-            if burst == 0:
-                burst = self.runtime.burst
-                await asyncio.sleep(0)
-            pending = self._next()
-            if not self.busy:
-                pending = await self._park()
-                burst = self.runtime.burst
-
-    async def _park(self) -> Pending:
-        self.waker = self.runtime.loop.create_future()
+        self.in_callback = True
         try:
-            await self.waker
-        except asyncio.CancelledError:
-            # No request of ours cancels a parked task: the event loop is closing, so end in order.
-            return self._stop(shutdown) if self.reason is None else None
-        finally:
-            self.waker = None
-        return None
-
-    async def _finish(self, pending: Coroutine[Any, Any, Any]) -> Pending:
-        request = None if self.item is None else self.item[3]
-        whole = self.phase == "terminating" or self.handle.__axon_finishes__
-        due = None if request is None or whole else request.due
-        try:
-            if due is None:
-                value = await pending
-            else:
-                async with asyncio.timeout_at(due):
-                    value = await pending
+            value = self.context.run(self.handle.init)
         except BaseException as error:
-            return self._failed(error)
-        return self._completed(value)
+            return self.settle(self._failed, error)
+        if type(value) is CoroutineType:
+            with WaitEdge(running.get(), self, refuse=False):  # its first step may be a call of its starter
+                return self.settle(self._left, value)
+        if (
+            self.exit_requested is not None
+            or self.stopping is not None
+            or self.idle_seconds is not None
+            or self.continuations
+            or self.mailbox
+            or self.runtime.bus.wants(ProcessStarted)
+        ):
+            return self.settle(self._left, value)
+        self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
+        self.state, self.phase, self.calm = value, "running", self.runtime.in_place
 
     # -- one callback
 
@@ -207,8 +143,6 @@ class ServerProcess(MailboxProcess):
                 return None
             request.enter()
         self.item = item
-        if self.recent is None:
-            self.recent = cast("list[Recent | None]", [None] * RECENT)
         self.recent[self.handled % RECENT] = item[:3]  # without the request, which would keep the answer alive
         self.handled += 1
         if handler is None:
@@ -238,6 +172,7 @@ class ServerProcess(MailboxProcess):
             request.answer(answer)
         if idle is not None and self.phase == "running":
             self.arm_idle(idle)  # a system message restarts the whole idle time (rule B42)
+        self._see_whether_calm()
         return None
 
     def _invoke(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Pending:
@@ -260,7 +195,7 @@ class ServerProcess(MailboxProcess):
             return None
         item = self.item
         if self.phase == "terminating":
-            self._end(self.final)
+            self._end(normal if self.terminated_with is None else self.terminated_with)
             return None
         if self.phase == "init":
             self.state = value
@@ -275,7 +210,21 @@ class ServerProcess(MailboxProcess):
             return self._stop(self.stopping)
         if self.idle_seconds is not None:
             self.arm_idle(self.idle_seconds)
+        self._see_whether_calm()
         return None
+
+    def _see_whether_calm(self) -> None:
+        self.calm = (
+            self.phase == "running"
+            and self.reason is None
+            and self.exit_requested is None
+            and self.idle_seconds is None
+            and not self.suspended
+            and not self.continuations
+            and not self.room
+            and type(self) is ServerProcess  # a traced one takes the long way
+            and self.runtime.in_place
+        )
 
     def _answer(self, item: Item, request: Request, value: object) -> None:
         if item[0] is not None and item[0].kind == "stream" and not request.is_abandoned:
@@ -330,11 +279,19 @@ class ServerProcess(MailboxProcess):
 
     def _stop(self, reason: ExitReason) -> Pending:
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
-        self.phase, self.final, self.terminated_with = "terminating", reason, reason
+        self.phase, self.terminated_with = "terminating", reason
         self.cancel_idle()
-        if self.item is not None and self.item[3] is not None:
+        if self.item is not None and self.item[3] is not None and self.item[3].carries:
             self.item[3].leave()  # its deadline is not that of terminate
+        if type(self.handle).terminate is _NO_TERMINATE and self.exit_requested is None:
+            self._end(reason)  # 0.3 µs less
+            return None
         return self._invoke(self.handle.terminate, self.state, reason)
+
+    def stop_in_place(self, reason: ExitReason) -> None:
+        """An orderly end in the turn of who asks for it: of an idle, calm server."""
+        self.busy = self.stops = True
+        self.settle(self._stop, reason)
 
     def stop_soon(self, reason: ExitReason) -> None:
         """Queue an orderly end: it comes after the messages that are in the mailbox now."""
@@ -347,7 +304,7 @@ class ServerProcess(MailboxProcess):
 
     def _end(self, reason: ExitReason) -> None:
         if self.parting is not None:
-            request, value = self.parting
+            (request, value), self.parting = self.parting, None
             request.answer(value)
         self.die(reason)
 
@@ -359,9 +316,7 @@ class ServerProcess(MailboxProcess):
         if self.reason is not None:
             return
         if self.slot.process is self:
-            self.slot.process = None
-            if self.slot.home is None and self.parent is not None:
-                self.slot.label = self.path  # the handle's name for it stays
+            self.slot.left_by(self)
         if self.phase == "init":
             if self.outcome is None:
                 self.outcome = StartFailed(self.path, reason)
@@ -383,17 +338,18 @@ class ServerProcess(MailboxProcess):
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
         reason = self.reason or normal
         if self.item is not None and self.item[3] is not None:
-            self.item[3].fail(ServerDied(self.path, reason))
+            self.item[3].fail(ServerDied(self, reason))
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
-            self.parting[0].fail(ServerDied(self.path, reason))
+            self.parting[0].fail(ServerDied(self, reason))
+            self.parting = None
         for item in cast("deque[Item]", mailbox):
             handler, _, _, request = item
             if request is not None and request.is_call:
-                request.fail(ServerDied(self.path, reason))
+                request.fail(ServerDied(self, reason))
             elif handler is not None:
                 dead_letter(self.handle, self.slot, item, "died before handling it")
         for work in list(self.work or ()):
             work.cancel()
         self.clear_line()
         self.cancel_idle()
-        self.item = self.state = self.parting = None
+        self.item = self.state = None

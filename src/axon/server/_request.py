@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from ..process import Process, calling, deadline_at, running
+from ..process import Callers, Process, calling, deadline_at, running
 
 R = TypeVar("R")
 
@@ -19,11 +19,11 @@ class Request:
 
     __slots__ = ("callers", "carries", "done", "due", "error", "future", "is_call", "later", "value")
 
-    def __init__(self, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
+    def __init__(self, is_call: bool, due: float | None, callers: Callers) -> None:
         self.is_call: bool = is_call
         self.due: float | None = due
-        self.callers: tuple[Process, ...] = callers
-        self.carries: bool = True if callers else due is not None
+        self.callers: Callers = callers
+        self.carries: bool = callers is not None or due is not None
         self.done: bool = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -38,7 +38,7 @@ class Request:
     def leave(self) -> None:
         """The handler has returned."""
         deadline_at.set(None)
-        calling.set(())
+        calling.set(None)
 
     @property
     def is_abandoned(self) -> bool:
@@ -98,4 +98,4 @@ def refuse_zombie() -> None:
 
 def call_request(sender: Process | None) -> Request:
     """What a call carries: its callers are the sender and the sender's callers."""
-    return Request(True, deadline_at.get(), () if sender is None else (sender, *calling.get()))
+    return Request(True, deadline_at.get(), None if sender is None else (sender, calling.get()))

@@ -7,12 +7,13 @@ from asyncio.events import (
     _get_running_loop,
 )  # the public one raises where there is no loop, and costs a frame
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
-from ..process import Runtime, checked_seconds, deadline_at, running
+from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
 from ._request import Request, call_request, refuse_zombie
 from ._status import dead_letter, text_of
@@ -26,45 +27,106 @@ if TYPE_CHECKING:
     from ._slot import Slot
 
 P = ParamSpec("P")
+_Cast: TypeAlias = "tuple[Handler, tuple[Any, ...], dict[str, Any] | None, Request | None]"
 SLOT = "_axon_slot"
-"""The key of a handle's `__dict__` that makes it an address."""
+"""The attribute of a handle that makes it an address."""
 
 
 def slot_of(handle: GenServer[Any]) -> Slot:
     """The slot of a started handle, from its own thread and event loop."""
-    slot: Slot | None = handle.__dict__.get(SLOT)
+    slot: Slot | None = handle._axon_slot
     if slot is None:
         raise NotStarted(
             f"{type(handle).__name__} was never started: use the handle that start(), start_child() or "
             "Supervisor.get() returned"
         )
-    if _get_running_loop() is not slot.runtime.loop:
+    home = slot.runtime
+    if get_ident() != home.thread or not home.loop.is_running():  # asyncio takes twice as long to say which one runs
+        if _get_running_loop() is home.loop:
+            home.thread = get_ident()
+            return slot
         raise WrongLoop(
             f"{handle!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
         )
     return slot
 
 
-def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-    """Send a cast: it never raises for the receiver's sake."""
-    if keywords or not handler.least <= len(args) <= handler.most:
-        handler.check(args, keywords)
-    slot: Slot | None = handle.__dict__.get(SLOT)
-    if slot is None or _get_running_loop() is not slot.runtime.loop:
-        slot = slot_of(handle)
-    sender = running.get()
-    if sender is not None and sender.reason is not None:
-        sender.refuse_if_dead()
-    due = deadline_at.get()
-    process = slot.process
-    tracer = slot.runtime.bus.tracer
-    if tracer is None or process is None:
-        item = (handler, args, keywords, None if due is None else Request(False, due, ()))
-    else:
-        item = (handler, args, keywords, FollowedRequest(tracer, process, handler, sender))
+def _first_look(handle: GenServer[Any]) -> tuple[Process | Runtime, Slot]:
+    """Who sends a request from here, looked up once in each context, and where to."""
+    slot = slot_of(handle)
+    sender = running.get() or slot.runtime
+    here.set(sender)
+    return sender, slot
+
+
+def telling(handler: Handler) -> Callable[..., None]:
+    """The function that sends a cast of this handler; it never raises for the receiver's sake."""
+    least, most = handler.least, handler.most
+
+    def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
+        if keywords or not least <= len(args) <= most:
+            handler.check(args, keywords)
+        slot, sender = self._axon_slot, here.get()
+        if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
+            sender, slot = _first_look(self)
+        if sender.reason is not None:
+            sender.refuse_if_dead()
+        process, home = slot.process, slot.runtime
+        if process is None or process.limit is not None or home.has_deadlines or home.bus.tracer is not None:
+            return _tell_with_care(self, slot, (handler, args, keywords or None, None))
+        # As in `enqueue`, without its frame.
+        if process.mailbox is None:
+            process.mailbox = deque()
+        process.mailbox.append((handler, args, keywords or None, None))  # an empty dict would cost 100 ns
+        if not process.busy:
+            process.busy = True
+            home.wake(process)
+
+    return send
+
+
+def tell_all(
+    home: Runtime, processes: Collection[ServerProcess], name: str, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> None:
+    """Send one cast to many servers, each by its own class's handler of this name; to all, or if it does not fit to none.
+
+    What is the same for all is looked at once: 0.2 µs for each, of 0.6 by a cast each.
+    """
+    items: dict[type, _Cast | None] = {}
+    for server in {type(process.handle): None for process in processes}:
+        handler: Handler | None = getattr(getattr(server, name), "__axon_handler__", None)
+        if handler is not None:
+            handler.check(args, keywords)
+        items[server] = None if handler is None or handler.kind != "cast" else (handler, args, keywords or None, None)
+    followed = home.has_deadlines or home.bus.tracer is not None
+    for process in processes:
+        item = items[type(process.handle)]
+        if item is None:  # a subclass made something else of it
+            getattr(process.handle, name)(*args, **keywords)
+        elif followed or process.limit is not None:
+            _tell_with_care(process.handle, process.slot, item)
+        else:
+            if process.mailbox is None:  # as in `telling`
+                process.mailbox = deque()
+            process.mailbox.append(item)
+            if not process.busy:
+                process.busy = True
+                home.wake(process)
+
+
+def _tell_with_care(
+    handle: GenServer[Any],
+    slot: Slot,
+    item: _Cast,
+) -> None:
+    process, tracer, due = slot.process, slot.runtime.bus.tracer, deadline_at.get()
+    if tracer is not None and process is not None:
+        item = (*item[:3], FollowedRequest(tracer, process, item[0], running.get()))
+    elif due is not None:
+        item = (*item[:3], Request(False, due, None))
     if process is None:
         dead_letter(handle, slot, item, "no process")
-    elif process.limit is not None and process.is_full():
+    elif process.is_full():
         dead_letter(handle, slot, item, "mailbox full")
     else:
         process.enqueue(item)
@@ -72,39 +134,63 @@ def tell(handle: GenServer[Any], handler: Handler, args: tuple[Any, ...], keywor
 
 def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
+    least, most, is_stream = handler.least, handler.most, handler.kind == "stream"
 
     async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
-        if keywords or not handler.least <= len(args) <= handler.most:
+        if keywords or not least <= len(args) <= most:
             handler.check(args, keywords)
-        slot: Slot | None = self.__dict__.get(SLOT)
-        if slot is None or _get_running_loop() is not slot.runtime.loop:
-            slot = slot_of(self)
-        caller, runtime, process = running.get(), slot.runtime, slot.process
-        if caller is not None:
-            caller.refuse_if_dead()
-        if process is not None and not process.busy and runtime.in_place and not runtime.take_in_place_turn():
-            await asyncio.sleep(0)
-            process = slot.process
-        if process is None:
-            raise slot.absent()
-        tracer = runtime.bus.tracer
-        request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
-        item = (handler, args, keywords, request)
-        if not process.busy and process.task is None and not process.suspended and runtime.in_place:
-            process.answer_in_place(item)
-            if not request.done:
-                with WaitEdge(caller, process, handler.timeout, request.due):
-                    return await _answer(process, request, handler.timeout)
-            if request.error is not None:
-                raise request.error
-            return request.value
-        if process.is_full():
-            raise MailboxFull(process.path, process.limit or 0, text_of(self, slot, item))
-        with WaitEdge(caller, process, handler.timeout, request.due):
-            process.enqueue(item)
-            return await _answer(process, request, handler.timeout)
+        slot, sender = self._axon_slot, here.get()
+        if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
+            sender, slot = _first_look(self)
+        home, process = slot.runtime, slot.process
+        # An idle server, and nothing to carry along: all that `_ask` does, without the questions.
+        if process is not None and process.calm and not process.busy and sender is home and not is_stream:
+            home.in_place_left = left = home.in_place_left - 1
+            if left > 0 and not home.has_deadlines and home.bus.tracer is None:
+                answer = process.ask_in_place(handler, args, keywords or None)
+                return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
+        if sender.reason is not None:
+            sender.refuse_if_dead()
+        return await _ask(self, slot, (handler, args, keywords or None))
 
     return send
+
+
+async def _ask(
+    handle: GenServer[Any], slot: Slot, message: tuple[Handler, tuple[Any, ...], dict[str, Any] | None]
+) -> Any:
+    home, caller, handler = slot.runtime, running.get(), message[0]
+    if home.in_place and not home.take_in_place() and slot.process is not None and not slot.process.busy:
+        await asyncio.sleep(0)
+    process = slot.process
+    if process is None:
+        raise slot.absent()
+    tracer, patience = home.bus.tracer, handler.timeout
+    request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
+    item = (*message, request)
+    if process.busy or process.suspended or not home.in_place:
+        if process.is_full():
+            raise MailboxFull(process.path, process.limit or 0, text_of(handle, slot, item))
+        with WaitEdge(caller, process, patience, request.due):
+            process.enqueue(item)
+            return await _answer(process, request, patience)
+    if not handler.is_async:  # a plain handler waits for nobody, and makes no edge
+        process.answer_in_place(item)
+        if request.done:
+            return await _outcome(process, request, patience)
+    with WaitEdge(caller, process, patience, request.due):
+        if handler.is_async:
+            process.answer_in_place(item)
+        return await _outcome(process, request, patience)
+
+
+async def _outcome(process: ServerProcess, request: Request, patience: float | None) -> Any:
+    """What came of a call that was handled on the spot, or what will come of it."""
+    if not request.done:
+        return await _answer(process, request, patience)
+    if request.error is not None:
+        raise request.error
+    return request.value
 
 
 async def _answer(process: ServerProcess, request: Request, patience: float | None) -> Any:
@@ -112,13 +198,7 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
     runtime, due = process.runtime, request.due
     request.future = future = runtime.loop.create_future()
     left = patience if due is None else max(0.0, due - runtime.loop.time())
-
-    def expire() -> None:
-        if not future.done():
-            late = CallTimeout(process.path, left or 0.0) if due is None else DeadlineExceeded(process.path)
-            future.set_exception(late)
-
-    timer = None if left is None else runtime.timers.after(left, expire)
+    timer = None if left is None else runtime.timers.after(left, _expire, process, future, left, due)
     try:
         return await future
     except asyncio.CancelledError:
@@ -131,6 +211,11 @@ async def _answer(process: ServerProcess, request: Request, patience: float | No
             request.later()
         if timer is not None:
             runtime.timers.cancel(timer)
+
+
+def _expire(process: ServerProcess, future: asyncio.Future[Any], left: float, due: float | None) -> None:
+    if not future.done():
+        future.set_exception(CallTimeout(process.path, left) if due is None else DeadlineExceeded(process.path))
 
 
 async def ask_system(process: ServerProcess, function: Callable[[ServerProcess], object]) -> Any:
@@ -171,6 +256,7 @@ async def _room_in(process: ServerProcess) -> AsyncGenerator[None, None]:
     line = process.room = deque() if process.room is None else process.room
     with WaitEdge(running.get(), process, due=deadline_at.get()):
         line.append(waiter := loop.create_future())
+        process.calm = False
         try:
             async with asyncio.timeout_at(deadline_at.get()):
                 await waiter
@@ -194,6 +280,7 @@ async def deadline(seconds: float) -> AsyncGenerator[None, None]:
     other awaits: for these use `asyncio.timeout`. https://sre.google/sre-book/addressing-cascading-failures/
     """
     limit = asyncio.get_running_loop().time() + checked_seconds(seconds, "seconds")
+    runtime().has_deadlines = True
     outer = deadline_at.get()
     token = deadline_at.set(limit if outer is None else min(outer, limit))
     try:
@@ -204,7 +291,7 @@ async def deadline(seconds: float) -> AsyncGenerator[None, None]:
 
 def runtime_of(handle: GenServer[Any]) -> Runtime:
     """The runtime of a started handle, from any thread."""
-    slot: Slot | None = handle.__dict__.get(SLOT)
+    slot: Slot | None = handle._axon_slot
     if slot is None:
         raise NotStarted(f"{type(handle).__name__} was never started")
     return slot.runtime

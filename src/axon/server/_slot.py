@@ -31,25 +31,45 @@ class Slot:
 
     __slots__ = (
         "__weakref__",
+        "_label",
         "children",
         "ended",
         "gave_up",
         "home",
-        "label",
         "process",
         "restart_at",
         "runtime",
     )
 
-    def __init__(self, runtime: Runtime, label: str, home: Slot | None = None) -> None:
+    def __init__(self, runtime: Runtime, label: str | None, home: Slot | None = None) -> None:
         self.runtime: Runtime = runtime
-        self.label: str = label
+        self._label: str | tuple[str, int] | None = label
         self.home: Slot | None = home
         self.process: ServerProcess | None = None
         self.restart_at: float | None = None
         self.ended: str | None = None
         self.children: dict[str, Slot] | None = None
         self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
+
+    @property
+    def given(self) -> str | None:
+        """The label that it was given."""
+        return self._label if isinstance(self._label, str) else None
+
+    @property
+    def label(self) -> str:
+        """The name of the place; of a server that nobody named, that of its process."""
+        if self._label is None and self.process is not None:
+            return self.process.label
+        return "{}#{}".format(*self._label) if isinstance(self._label, tuple) else self._label or "?"
+
+    def left_by(self, process: ServerProcess) -> None:
+        """Nobody is here now; what an unsupervised server was called stays."""
+        self.process = None
+        if self.home is None and process.parent is not None:
+            self._label = process.path
+        elif self._label is None:
+            self._label = (process.kind, process.serial)  # put together when somebody asks
 
     @property
     def path(self) -> str:

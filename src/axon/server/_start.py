@@ -30,6 +30,8 @@ G = TypeVar("G", bound=GenServer[Any])
 
 def checked_spec(spec: object, option: str) -> GenServer[Any]:
     """`spec` if it is one that can be started."""
+    if is_server(spec) and spec._axon_slot is None and type(spec).__axon_checked__:
+        return spec
     if is_server_class(spec):
         raise InvalidOption(option, spec, f"an instance: {spec.__name__}(...)")
     if not is_server(spec):
@@ -109,20 +111,17 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
         raise process.outcome
 
 
-async def _start(spec: G, linked: bool, name: Name | None, timeout: float | None, mailbox: int | None) -> G:
+def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> tuple[G, ServerProcess]:
     checked_spec(spec, "spec")
     home, parent = runtime(), running.get()
     if parent is not None:
         parent.refuse_if_dead()
     elif linked:
         raise NotInProcess("start_link", "; in a plain coroutine use start() or a Supervisor block")
-    limit = None if timeout is None else checked_seconds(timeout, "timeout")
-    name = checked_registration(name)
-    slot = Slot(home, f"{type(spec).__name__}#{home.next_serial()}" if name is None else str(name), None)
+    name, limit = checked_registration(name), checked_limit(mailbox)
+    slot = Slot(home, None if name is None else str(name), None)
     handle = bound(spec, slot)
-    process = launch(handle, slot, parent, linked=linked, name=name, limit=checked_limit(mailbox))
-    await started(process, limit)
-    return handle
+    return handle, launch(handle, slot, parent, linked=linked, name=name, limit=limit)
 
 
 async def start(spec: G, *, name: Name | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
@@ -134,14 +133,22 @@ async def start(spec: G, *, name: Name | None = None, timeout: float | None = No
     Raises `StartFailed` with the cause, `Ignored` if `init` raised `Ignore`, `NameTaken`. Nobody restarts it: for a
     server that is to live, use a `Supervisor`. https://www.erlang.org/doc/man/gen_server#start-4
     """
-    return await _start(spec, False, name, timeout, mailbox)
+    limit = None if timeout is None else checked_seconds(timeout, "timeout")
+    handle, process = _launched(spec, False, name, mailbox)
+    if process.phase == "init" or process.outcome is not None:
+        await started(process, limit)
+    return handle
 
 
 async def start_link(
     spec: G, *, name: Name | None = None, timeout: float | None = None, mailbox: int | None = None
 ) -> G:
     """As `start`, linked to the calling process, which becomes its parent: when the parent ends, so does it."""
-    return await _start(spec, True, name, timeout, mailbox)
+    limit = None if timeout is None else checked_seconds(timeout, "timeout")
+    handle, process = _launched(spec, True, name, mailbox)
+    if process.phase == "init" or process.outcome is not None:
+        await started(process, limit)
+    return handle
 
 
 __all__ = ["Ignored", "NotStarted", "launch", "start", "start_link", "started"]

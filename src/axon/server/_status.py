@@ -116,10 +116,8 @@ def dead_letter(handle: GenServer[Any], slot: Slot, item: Item, why: Why) -> Non
 
 
 def _letter(handle: GenServer[Any], slot: Slot, item: Item, why: Why) -> Letter:
-    from ._send import tell
-
     handler, args, keywords, request = item
     again = None
     if handler is not None and (request is None or not request.is_call):
-        again = partial(tell, handle, handler, args, keywords or {})
+        again = partial(handler.send, handle, *args, **(keywords or {}))
     return Letter(path=slot.path, message=message_of(handler, args, keywords), why=why, send_again=again)

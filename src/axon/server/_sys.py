@@ -24,11 +24,11 @@ from ..process import (
     runtime,
     wait_down,
 )
-from ._genserver import GenServer
+from ._genserver import GenServer, is_server
 from ._history import Statistics
 from ._process import ServerProcess
 from ._request import refuse_zombie
-from ._send import ask_system
+from ._send import ask_system, slot_of
 from ._status import Status, as_text, recent_of, status_of
 from ._waits import WaitEdge
 
@@ -39,8 +39,12 @@ def server_of(target: Target) -> ServerProcess:
     """The live server behind a target."""
     process = need(target, runtime())
     if not isinstance(process, ServerProcess):
-        raise InvalidOption("target", target, "a GenServer; this process has an inbox loop of its own")
+        raise _no_server(process)
     return process
+
+
+def _no_server(target: object) -> InvalidOption:
+    return InvalidOption("target", target, "a GenServer; this process has an inbox loop of its own")
 
 
 @overload
@@ -146,16 +150,33 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     refuse_zombie()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
     due = deadline_at.get()
-    process = find(target, runtime())
-    if process is None:
+    server = slot_of(target).process if is_server(target) else find(target, runtime())
+    if server is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
-    server = server_of(process)
-    with WaitEdge(running.get(), server, limit, due):
-        server.stop_soon(reason)
-        try:
-            async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
-                down = await wait_down(server)
-        except TimeoutError:
-            raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None
-    if down.reason is not reason and down.reason != reason:
-        raise ServerDied(server.path, down.reason)
+    if not isinstance(server, ServerProcess):
+        raise _no_server(server)
+    home = server.runtime
+    if not server.busy and home.in_place and not home.take_in_place():
+        await asyncio.sleep(0)
+    sender, in_place = running.get(), server.calm and not server.busy and home.in_place
+    if in_place and sender is None:  # a plain coroutine makes no edge
+        server.stop_in_place(reason)
+    if server.reason is None:
+        with WaitEdge(sender, server, limit, due):
+            if not in_place:
+                server.stop_soon(reason)
+            elif sender is not None:
+                server.stop_in_place(reason)
+            if server.reason is None:
+                await _wait_for(server, limit, due)
+    ended = server.reason
+    if ended is not reason and ended != reason:
+        raise ServerDied(server.path, ended)
+
+
+async def _wait_for(server: ServerProcess, limit: float | None, due: float | None) -> None:
+    try:
+        async with asyncio.timeout(limit) if due is None else asyncio.timeout_at(due):
+            await wait_down(server)
+    except TimeoutError:
+        raise CallTimeout(server.path, limit or 0.0) if due is None else DeadlineExceeded(server.path) from None

@@ -14,9 +14,10 @@ from ..errors import InvalidOption
 from ..process import ExitReason, Stop, Target, short
 from ..telemetry import AnswerSent, LifeChanged, MessageHandled, MessageTaken
 from ._deferred import isfuture
+from ._driven import Pending
 from ._handler import Kind
 from ._mailbox import Item
-from ._process import Pending, ServerProcess
+from ._process import ServerProcess
 from ._request import Request
 from ._status import Life, status_of, text_of
 from ._sys import server_of
@@ -38,7 +39,8 @@ def trace(target: Target, on: bool = True) -> None:
     """
     if not isinstance(on, bool):
         raise InvalidOption("on", on, "True or False")
-    server_of(target).__class__ = TracedServer if on else ServerProcess
+    server = server_of(target)
+    server.__class__, server.calm = TracedServer if on else ServerProcess, False
 
 
 class TracedServer(ServerProcess):

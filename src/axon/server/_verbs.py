@@ -38,7 +38,8 @@ def stop_self(reason: ExitReason = normal) -> None:
 
     What the handler then returns is the answer, delivered when `terminate` has run (OTP's `{stop, R, Reply, S}`).
     """
-    _server("stop_self").stopping = checked(reason)
+    me = _server("stop_self")
+    me.stopping, me.calm = checked(reason), False
 
 
 def continue_with(continuation: object) -> None:
@@ -47,7 +48,7 @@ def continue_with(continuation: object) -> None:
     From `init`: after the starter has its handle. https://www.erlang.org/doc/man/gen_server#Module:handle_continue-2
     """
     me = _server("continue_with")
-    me.continuations = [*(me.continuations or ()), continuation]
+    me.continuations, me.calm = [*(me.continuations or ()), continuation], False
 
 
 def idle_after(seconds: float) -> None:
@@ -55,4 +56,5 @@ def idle_after(seconds: float) -> None:
 
     Any message cancels it, and only a callback that calls `idle_after` arms it again.
     """
-    _server("idle_after").idle_seconds = checked_seconds(seconds, "seconds")
+    me = _server("idle_after")
+    me.idle_seconds, me.calm = checked_seconds(seconds, "seconds"), False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self
 
-from ..errors import InvalidOption, StartFailed
+from ..errors import Ignored, InvalidOption, StartFailed
 from ..process import Exit, ExitReason, checked_seconds, current, is_clean, killed, shutdown
 from ..server import GenServer, ServerProcess, Stop, bound, call, checked_name, slot_of
 from ..telemetry import ChildRestarted, SupervisorGaveUp
@@ -149,22 +149,24 @@ class BaseSupervisor(GenServer[Children]):
             raise
         return state
 
-    async def handle_info(self, state: Children, message: object) -> None:
-        """Exits of children, and retries; signals and messages of strangers are ignored (rules A24, A90)."""
-        match message:
-            case Exit(ServerProcess() as process, reason):
+    def handle_info(self, state: Children, message: object) -> Awaitable[None] | None:
+        """Exits of children, and retries; signals and messages of strangers are ignored (rules A24, A90).
+
+        Plain, and so is what follows, as far as nobody has to be waited for: a restart is no more than a few calls.
+        """
+        if type(message) is Exit:
+            process = message.sender
+            if isinstance(process, ServerProcess) and process.reason is not None:
                 child = state.by_process.get(process)
-                if child is not None and process.reason is not None:
-                    await self._exited(state, child, process, reason)
-            case _TryAgain(child, counted):
-                if child.due is not message:
-                    return  # terminated, deleted or started meanwhile (rule A59)
-                if counted:
-                    await self._restart_group(state, child)
-                else:
-                    await self._restart(state, child, None)
-            case _:
-                pass
+                if child is not None:
+                    return self._exited(state, child, process, message.reason)
+        elif type(message) is _TryAgain and message.child.due is message:  # not terminated meanwhile (rule A59)
+            child = message.child
+            if not message.counted:
+                return self._restart(state, child, None)
+            state.forget(child)
+            return self._restart_group(state, child, this_supervisor())
+        return None
 
     async def terminate(self, state: Children, reason: ExitReason) -> None:
         """Stop the children one at a time, the last one first."""
@@ -172,39 +174,40 @@ class BaseSupervisor(GenServer[Children]):
 
     # -- exits and restarts
 
-    async def _exited(self, state: Children, child: Child, process: ServerProcess, reason: ExitReason) -> None:
+    def _exited(
+        self, state: Children, child: Child, process: ServerProcess, reason: ExitReason
+    ) -> Awaitable[None] | None:
         child.failure = reason
         if is_restarted(child.spec.restart, reason):
-            return await self._restart(state, child, process)
+            return self._restart(state, child, process)
         if not is_clean(reason):
             temporary = child.spec.restart == "temporary"
             why = "it is temporary" if temporary else "it is transient, and the server it called was shut down"
             process.report_crash(reason, f"none: {why}")
         self._ended(state, child)
+        return None
 
-    async def _restart(self, state: Children, child: Child, process: ServerProcess | None) -> None:
+    def _restart(self, state: Children, child: Child, process: ServerProcess | None) -> Awaitable[None] | None:
         """Count a restart, and do it: now, or later if the child has a backoff."""
         me = this_supervisor()
         now = me.runtime.loop.time()
         too_many = add_restart(state.restarts, now, self.max_restarts, self.max_seconds)
         attempt = count_restart(child, now)
-        delay = 0.0 if too_many else backoff_delay(child, attempt)
+        delay = 0.0 if too_many or child.spec.backoff is None else backoff_delay(child, attempt)
         if process is not None and child.failure is not None and not is_clean(child.failure):
             decision = "the supervisor gives up" if too_many else "restart"
             process.report_crash(child.failure, decision if not delay else f"restart in {delay:.3g} s")
-        state.forget(child)
+        state.lose(child)
         if too_many:
             self._give_up(child, me)
         tell_crash_loop(child, me)
         if delay:
             self._try_again(child, me, delay)
-        else:
-            await self._restart_group(state, child)
+            return None
+        return self._restart_group(state, child, me)
 
     def _try_again(self, child: Child, me: ServerProcess, delay: float | None = None) -> None:
-        """Restart it by a message to oneself: after a delay, or, since it has just failed, as soon as others had
-        their turn.
-        """
+        """Restart it by a message to oneself: after a delay, or, since it has just failed, behind those that wait."""
         child.status, child.slot.restart_at = "restarting", me.runtime.loop.time() + (delay or 0.0)
         child.due = again = _TryAgain(child, delay is not None)
         if delay is None:
@@ -225,28 +228,52 @@ class BaseSupervisor(GenServer[Children]):
             me.runtime.bus.emit(event)
         raise Stop(shutdown)
 
-    async def _restart_group(self, state: Children, child: Child) -> None:
+    def _restart_group(self, state: Children, child: Child, me: ServerProcess) -> Awaitable[None] | None:
         """Stop those whom the strategy concerns, start them in order; if one fails, a message to oneself tries
         again (rules A54, A55, A58).
         """
-        me = this_supervisor()
         members = self._group(state, child)
-        state.forget(child)
+        if len(members) > 1:
+            return self._restart_members(state, child, members, me)
+        failure = state.begin(child, me, again=True)
+        if failure is None and child.status != "running":
+            return self._restart_alone(state, child, me)
+        return self._restarted(state, child, failure, me)
+
+    async def _restart_alone(self, state: Children, child: Child, me: ServerProcess) -> None:
+        rest = self._restarted(state, child, await state.finish(child, me), me)
+        if rest is not None:
+            await rest
+
+    async def _restart_members(self, state: Children, child: Child, members: list[Child], me: ServerProcess) -> None:
         await state.stop_all([m for m in members if m is not child], me, "restart with its group")
         members = [member for member in members if state.by_id.get(member.id) is member]
         for member in members:
             member.slot.restart_at = me.runtime.loop.time()
         for member in members:
-            failure = await state.start(member, me, again=True)
-            if isinstance(failure, StartFailed):
-                return self._try_again(member, me)
-            if failure is not None:
-                self._gone(state, member, "chose not to start")
-                continue
-            expect_stability(member, me, self.max_seconds)
-            if me.runtime.bus.wants(ChildRestarted):
-                restarts = len(state.restarts)
-                me.runtime.bus.emit(ChildRestarted(path=member.slot.path, restarts=restarts, period=self.max_seconds))
+            rest = self._restarted(state, member, await state.start(member, me, again=True), me)
+            if rest is not None:
+                return await rest
+
+    def _restarted(
+        self, state: Children, child: Child, failure: StartFailed | Ignored | None, me: ServerProcess
+    ) -> Awaitable[None] | None:
+        """See how it went; returns what is left to do if it has failed, and then no other is to start."""
+        if isinstance(failure, StartFailed):
+            return self._failed_again(child, me)
+        if failure is not None:
+            self._gone(state, child, "chose not to start")
+            return None
+        expect_stability(child, me, self.max_seconds)
+        bus = me.runtime.bus
+        if bus.wants(ChildRestarted):
+            restarts = len(state.restarts)
+            bus.emit(ChildRestarted(path=child.slot.path, restarts=restarts, period=self.max_seconds))
+        return None
+
+    async def _failed_again(self, child: Child, me: ServerProcess) -> None:
+        await asyncio.sleep(0)  # a child that fails again and again leaves the others their turns
+        self._try_again(child, me)
 
 
 def checked_choice(option: str, value: object, choices: Sequence[str]) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..errors import Ignored, NameTaken, StartFailed
 from ..process import ExitReason, checked, is_clean
-from ..server import GenServer, ServerProcess, Slot, bound, launch, started
+from ..server import GenServer, ServerProcess, Slot, bound, launch
 from ._decide import is_restarted
 from ._end import end, report_unexpected, started_unless_stopped
 from ._spec import ChildSpec
+from ._streak import Streak, forget_stability
 
 if TYPE_CHECKING:
     from ..process import Timer
-    from ._streak import Streak
 
 Status: TypeAlias = Literal["running", "stopped", "restarting"]
 """Whether a child has a process, has none, or waits for a restart that was put off or has failed."""
@@ -28,8 +29,7 @@ class Child:
 
     `process` is the incarnation that runs, or whose exit the supervisor has not looked at yet; `failure` why it
     ended, or did not start, until it runs again; `streak` its restarts since it was stable last; `due` the message
-    that will try again, so that a stale one is recognized; `timer` what delivers it, or, while it runs, says that it
-    is stable.
+    that will try again, so that a stale one is recognized; `timer` what delivers it.
     """
 
     spec: ChildSpec[GenServer[Any]]
@@ -89,12 +89,17 @@ class Children:
 
         `again`: it will be tried until it starts, so whoever asks for it in between hears that a restart is due.
         """
+        failure = self.begin(child, supervisor, again=again)
+        return await self.finish(child, supervisor) if failure is None and child.status != "running" else failure
+
+    def begin(self, child: Child, supervisor: ServerProcess, *, again: bool = False) -> StartFailed | Ignored | None:
+        """Start a child as far as that goes without waiting: it is running, unless its `init` has to be awaited."""
         self.cancel_timer(child)
         if again:
             child.slot.restart_at = supervisor.runtime.loop.time()
         spec = child.spec
         try:
-            process = launch(
+            child.process = process = launch(
                 child.handle,
                 child.slot,
                 supervisor,
@@ -103,27 +108,35 @@ class Children:
                 limit=spec.mailbox,
                 reported=True,
             )
-            child.process = process  # at once: a start that is broken off leaves it to `stop`
-            if process.phase == "init":
-                await started_unless_stopped(process, supervisor, spec.type)
-            await started(process)
-        except StartFailed as error:
-            child.process, child.failure = None, checked(error.reason)
-            return error
         except NameTaken as error:
             child.failure = error
             return StartFailed(child.slot.path, error)
-        except Ignored as error:
-            child.process = None
-            return error
-        child.slot.restart_at = None
-        child.status, child.failure = "running", None  # what it died of holds all that was at hand there
-        self.by_process[process] = child
-        return None
+        return self._outcome(child, process) if process.phase != "init" or process.outcome is not None else None
+
+    async def finish(self, child: Child, supervisor: ServerProcess) -> StartFailed | Ignored | None:
+        """Wait for the `init` of a child; a start that is broken off leaves its process to `stop`."""
+        process = child.process
+        assert process is not None, "it has just begun"
+        with suppress(StartFailed, Ignored):
+            await started_unless_stopped(process, supervisor, child.spec.type)
+        return self._outcome(child, process)
+
+    def _outcome(self, child: Child, process: ServerProcess) -> StartFailed | Ignored | None:
+        error = process.outcome
+        if error is None:
+            child.slot.restart_at = None
+            child.status, child.failure = "running", None  # what it died of holds all that was at hand there
+            self.by_process[process] = child
+            return None
+        child.process = None
+        if isinstance(error, StartFailed):
+            child.failure = checked(error.reason)
+        return error
 
     async def stop(self, child: Child, supervisor: ServerProcess, decision: str) -> None:
         """End a child by the shutdown protocol, and leave it stopped; `decision` goes into the report of a crash."""
         self.cancel_timer(child)
+        forget_stability(child)
         process, how = child.process, child.spec.shutdown
         child.status = "stopped"
         if process is not None:
@@ -142,8 +155,13 @@ class Children:
         return reason is not None and is_restarted(child.spec.restart, reason)
 
     def forget(self, child: Child) -> None:
-        """Nobody runs for this child any more."""
+        """Nobody runs for this child any more, or is to."""
         self.cancel_timer(child)
+        forget_stability(child)
+        self.lose(child)
+
+    def lose(self, child: Child) -> None:
+        """Nobody runs for this child now."""
         if child.process is not None:
             self.by_process.pop(child.process, None)
         child.process, child.status = None, "stopped"
@@ -158,7 +176,7 @@ class Children:
         child.slot.end(why)
 
     def cancel_timer(self, child: Child) -> None:
-        """Give up the retry that is due, or the wait for its being stable."""
+        """Give up the retry that is due."""
         if child.timer is not None:
             child.slot.runtime.timers.cancel(child.timer)
         child.timer = child.due = child.slot.restart_at = None
@@ -185,5 +203,6 @@ class Children:
                 process.report_crash(process.reason, "none: its supervisor ended, too")
         for child in self.by_id.values():
             self.cancel_timer(child)
+            forget_stability(child)
             if not child.is_static:
                 child.slot.end("its supervisor ended, and it was not one of its initial children")

@@ -147,6 +147,8 @@ class Supervisor(BaseSupervisor):
         return [as_child(given) for given in self.children]
 
     def _group(self, state: Children, failed: Child) -> list[Child]:
+        if self.strategy == "one_for_one":
+            return [failed]
         return [state.by_id[id] for id in group(self.strategy, state.by_id, failed.id)]
 
     def _ended(self, state: Children, child: Child) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import InvalidOption
 from ..process import (
+    Callers,
     ExitReason,
     Process,
     Runtime,
@@ -35,7 +36,7 @@ class Work:
     run: Callable[[], object]
     label: str
     owner: Owner | None
-    callers: tuple[Process, ...]
+    callers: Callers
     due: float | None
 
 
@@ -50,7 +51,7 @@ def work(fn: object, args: Iterable[Any], keywords: dict[str, Any], owner: Owner
         run=partial(fn, *args, **keywords),
         label=f"{_name_of(fn)}#{runtime().next_serial()}",
         owner=owner,
-        callers=calling.get() if me is None else (me, *calling.get()),
+        callers=calling.get() if me is None else (me, calling.get()),
         due=None if owner is None else deadline_at.get(),
     )
 

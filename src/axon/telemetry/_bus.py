@@ -42,6 +42,10 @@ class Bus:
         """Whether anybody listens to this kind: ask before an event is built."""
         return kind in self._listeners or _log.wants(kind)
 
+    def is_heard(self, quiet: bool = False) -> bool:
+        """Whether anybody listens to anything; of what is `quiet` nothing is logged."""
+        return bool(self._listeners) or (not quiet and _log.is_heard())
+
     def emit(self, event: Event) -> None:
         """Hand the event to its listeners; one that raises is detached and never disturbs the emitter."""
         for attached in tuple(self._listeners.get(type(event), ())):

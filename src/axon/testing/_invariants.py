@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeAlias
 
-from ..process import Process, checked_seconds, runtime
+from ..process import Callers, checked_seconds, runtime
 from ..server import Request
 from ._leaks import described
 
@@ -52,7 +52,7 @@ async def one_reply() -> AsyncGenerator[None]:
     asked: dict[int, tuple[Request, list[object]]] = {}
     begin, answer, fail = Request.__init__, Request.answer, Request.fail
 
-    def begun(request: Request, is_call: bool, due: float | None, callers: tuple[Process, ...]) -> None:
+    def begun(request: Request, is_call: bool, due: float | None, callers: Callers) -> None:
         begin(request, is_call, due, callers)
         if is_call:
             asked[id(request)] = request, []

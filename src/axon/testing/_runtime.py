@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ..process import Runnable, Runtime
 from ._choices import Choices
+
+if TYPE_CHECKING:
+    from ._loop import SimulationLoop
 
 
 class SimulatedRuntime(Runtime):
@@ -16,16 +19,21 @@ class SimulatedRuntime(Runtime):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, choices: Choices) -> None:
         self._choices = choices
+        self._turns: dict[Runnable, asyncio.Handle] = {}
         super().__init__(loop)
 
     # The real runtime sets these once, and looks at them often.
     in_place: bool = cast("bool", property(lambda self: self._choices.below(2) == 0, lambda self, value: None))
     burst: int = cast("int", property(lambda self: 1 + self._choices.below(3), lambda self, value: None))
-
-    def take_in_place_turn(self) -> bool:
-        """Whether one more call may be answered before the loop goes round."""
-        return self._choices.below(4) > 0
+    in_place_left: int = cast("int", property(lambda self: self._choices.below(4), lambda self, value: None))
 
     def wake(self, runnable: Runnable) -> None:
         """Queue a process that has mail."""
-        self.loop.call_soon(runnable.run, context=self._context)
+        self._turns[runnable] = self.loop.call_soon(runnable.run, context=runnable.context)
+
+    def serve_now(self, runnable: Runnable) -> None:
+        """Let it have its turn before all others."""
+        turn, ready = self._turns.pop(runnable, None), cast("SimulationLoop", self.loop)._ready
+        if turn is not None and turn in ready:
+            ready.remove(turn)
+            runnable.context.run(runnable.run)

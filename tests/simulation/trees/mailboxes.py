@@ -97,8 +97,10 @@ async def others(book: Book, store: Store) -> None:
                     await axon.suspend(store)
                     looking = asyncio.create_task(axon.get_state(store))
                     await asyncio.sleep(random.choice([0, 0.01]))
-                    await axon.resume(store)
-                    await looking
+                    try:
+                        await axon.resume(store)
+                    finally:  # it has died, and so has the other request
+                        await asyncio.gather(looking, return_exceptions=True)
                 case 3:
                     store.flush()
                 case _:

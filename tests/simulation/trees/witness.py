@@ -92,7 +92,7 @@ class Witness:
         home = runtime()
         edges = [waiter for waiter in home.waits if waiter.reason is None]
         self.rule(not home.waits, f"wait edges are left of {edges or list(home.waits)!r}")
-        timers = [timer for _, _, timer in home.timers._heap if timer._fire is not None]
+        timers = home.timers.pending()
         self.rule(not timers, f"timers are left: {timers!r}")
         assert not self.broken, "\n".join(self.broken)
 

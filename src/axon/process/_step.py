@@ -1,0 +1,77 @@
+"""Code that runs under the name of a task that is parked, so that what need not wait needs no turn of the loop.
+
+`asyncio.current_task()`, and with it `asyncio.timeout` and `TaskGroup`, see that task meanwhile. asyncio has functions
+for that, for task implementations of others (https://docs.python.org/3/library/asyncio-extending.html); on Python 3.11
+these take 0.25 µs for there and back, and the dict behind them 0.1. A turn of the loop costs 2 to 4 µs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Generator
+from types import coroutine
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+if sys.version_info >= (3, 12):
+    from asyncio.tasks import _swap_current_task as _swap
+else:
+    _current_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[Any]] = vars(asyncio.tasks)["_current_tasks"]
+
+    def _swap(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, /) -> asyncio.Task[Any] | None:
+        outer = _current_tasks.get(loop)
+        if task is None:
+            _current_tasks.pop(loop, None)
+        else:
+            _current_tasks[loop] = task
+        return outer
+
+
+swap_current_task: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any] | None], asyncio.Task[Any] | None] = _swap
+"""Let a task of the loop be the running one, and return the one that was."""
+
+
+def as_task(
+    loop: asyncio.AbstractEventLoop,
+    task: asyncio.Task[Any],
+    function: Callable[P, R],
+    /,
+    *args: P.args,
+    **keywords: P.kwargs,
+) -> R:
+    """Run `function(*args, **keywords)` as a part of a step of `task`, which waits meanwhile."""
+    outer = swap_current_task(loop, task)
+    try:
+        return function(*args, **keywords)
+    finally:
+        swap_current_task(loop, outer)
+
+
+async def rest_of(started: Coroutine[Any, Any, Any], awaited: Any, cancelled: BaseException | None) -> Any:
+    """What is left of a coroutine that has taken its first step and waits for `awaited`.
+
+    cancelled: its task was cancelled before it could take over; as in `Task.cancel`, what it waits for hears of it
+    first.
+    """
+    return await _rest_of(
+        started, awaited, None if cancelled and awaited is not None and awaited.cancel() else cancelled
+    )
+
+
+@coroutine
+def _rest_of(started: Coroutine[Any, Any, Any], awaited: Any, error: BaseException | None) -> Generator[Any, Any, Any]:
+    while True:
+        value = None
+        if error is None:
+            try:
+                value = yield awaited
+            except BaseException as thrown:
+                error = thrown
+        try:
+            awaited = started.send(value) if error is None else started.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        error = None

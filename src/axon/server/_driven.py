@@ -1,0 +1,217 @@
+"""The task of a server's own, which takes over what has to wait.
+
+A callback either returns or leaves a coroutine. Its first step is taken on the spot, under the name of the process's
+parked task; only one that has to wait is handed over to that task, which then serves the mailbox until it is empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ..process import ExitReason, rest_of, shutdown
+from ._mailbox import Item, MailboxProcess
+
+if TYPE_CHECKING:
+    from ._genserver import GenServer
+
+Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
+"""What is left of a callback: a coroutine to await, or nothing."""
+
+Phase: TypeAlias = Literal["init", "running", "terminating"]
+
+Task: TypeAlias = "asyncio.Task[None] | None"
+
+UNBEGUN = object()
+"""What a coroutine waits for that has not taken its first step."""
+
+
+class DrivenProcess(MailboxProcess):
+    """A process with callbacks; what these do, and what follows them, is the business of its subclasses."""
+
+    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
+    busy: bool  # said again, so that every checker infers the same for what is assigned here
+    mailbox: deque[object] | None
+    task: Task
+
+    handle: GenServer[Any]
+    state: Any
+    phase: Phase
+    in_callback: bool
+    item: Item | None  # the message at hand; a call that is answered on the spot has no request
+    handled: int
+    recent: list[Any]
+    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    """What the task is to go on with, and what that waits for."""
+    begun: bool  # whether the task has taken a step itself
+
+    # -- what its subclass does
+
+    def _next(self) -> Pending:
+        """Start the next callback that is due."""
+        raise NotImplementedError
+
+    def _handle(self, item: Item) -> Pending:
+        raise NotImplementedError
+
+    def _completed(self, value: object) -> Pending:
+        raise NotImplementedError
+
+    def _failed(self, error: BaseException) -> Pending:
+        raise NotImplementedError
+
+    def _stop(self, reason: ExitReason) -> Pending:
+        raise NotImplementedError
+
+    # -- turns of its own
+
+    def _advance(self, pending: Pending) -> bool:
+        """Take the first step of what is left of a callback; whether the process goes on here, and not in its task."""
+        while pending is not None:
+            if self.task is None:  # in the run queue, which does not bear its name yet
+                if self._refused(pending):
+                    return False
+                self.task = self._make_task()
+                return self._hand_over(pending, UNBEGUN)
+            if (
+                (self.waker is None and self.begun)
+                or self._due() is not None  # only a task can be told that its time is over
+                or self._is_unforeseen()
+                or not self.runtime.in_place
+            ):
+                return self._hand_over(pending, UNBEGUN)
+            try:
+                awaited = pending.send(None)
+            except StopIteration as stop:
+                pending = self._completed(stop.value)
+            except BaseException as error:
+                pending = self._failed(error)
+            else:
+                return self._hand_over(pending, awaited)
+        return True
+
+    def _is_unforeseen(self) -> bool:
+        """Whether a plain handler left it for a process that does not wait yet, as far as others can see (rule B15)."""
+        item = self.item
+        return (
+            item is not None
+            and item[0] is not None
+            and item[3] is not None
+            and bool(item[3].callers)
+            and not item[0].is_async
+        )
+
+    def _hand_over(self, pending: Coroutine[Any, Any, Any], awaited: object) -> bool:
+        """The task goes on with a coroutine, from its beginning or where it waits."""
+        self.handed = (pending, awaited)
+        self.wake_task()
+        return False
+
+    def wake_task(self) -> None:
+        """Let the parked task look around."""
+        if self.waker is not None and not self.waker.done():
+            self.waker.set_result(None)
+
+    def _refused(self, pending: Coroutine[Any, Any, Any]) -> bool:
+        """Whether what the callback did before it returned this coroutine ended its own process."""
+        if self.exit_requested is None:
+            return False
+        pending.close()
+        self.die(self.exit_requested)
+        return True
+
+    def _make_task(self, cancelled: asyncio.CancelledError | None = None) -> asyncio.Task[None]:
+        """A task to run under the name of; its own first step comes in a later turn (3 µs less for who starts it)."""
+        task = self.runtime.start_task(self._drive(cancelled), self.context)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def cancel_task(self) -> None:
+        if self.begun or self.task is None:
+            super().cancel_task()  # otherwise it sees for itself, when it begins, that it is to end
+
+    def _task_ended(self, _: object) -> None:
+        if self.handed is not None and self.handed[1] is UNBEGUN:
+            self.handed[0].close()
+            self.die(self.exit_requested or asyncio.CancelledError())
+        elif self.handed is not None and self.reason is None:
+            # A task that is cancelled before its first step never enters its body (rule Z4): another one ends what
+            # had been begun under its name.
+            self.begun = False
+            self.task = self._make_task(asyncio.CancelledError())
+        else:
+            self.die(self.exit_requested or asyncio.CancelledError())
+
+    async def _drive(self, cancelled: asyncio.CancelledError | None) -> None:
+        self.begun = True
+        burst = self.runtime.burst
+        pending = self._begin_task(cancelled) if self.reason is None else None
+        if pending is None and self.reason is None:
+            pending = await self._park()
+        while pending is not None or self.reason is None:
+            if pending is not None:
+                pending = await self._finish(pending)
+                continue
+            burst -= 1
+            if burst == 0:
+                burst = self.runtime.burst
+                await asyncio.sleep(0)
+            pending = self._next()
+            if not self.busy:
+                pending = await self._park()
+                burst = self.runtime.burst
+        if self.task is not None:
+            self.task.remove_done_callback(self._task_ended)  # there is nothing to see to (0.9 µs less)
+
+    def _begin_task(self, cancelled: asyncio.CancelledError | None) -> Pending:
+        """What was handed over before the task took its first step."""
+        if self.exit_requested is not None and cancelled is None:
+            if self.handed is not None and self.handed[1] is UNBEGUN:
+                cancelled = asyncio.CancelledError()
+            else:
+                super().cancel_task()  # it takes effect where the coroutine waits, as if it had come now
+        return self._take_over(cancelled)
+
+    async def _park(self) -> Pending:
+        """Wait for a coroutine to go on with; meanwhile the run queue serves the mailbox."""
+        self.waker = self.runtime.loop.create_future()
+        cancelled = None
+        try:
+            await self.waker
+        except asyncio.CancelledError as error:
+            cancelled = error
+        self.waker = None
+        return self._take_over(cancelled)
+
+    def _take_over(self, cancelled: asyncio.CancelledError | None) -> Pending:
+        handed, self.handed = self.handed, None
+        if handed is not None:
+            pending, awaited = handed
+            if awaited is not UNBEGUN:
+                return rest_of(pending, awaited, cancelled)
+            if cancelled is None:
+                return pending
+            pending.close()
+            return self._failed(cancelled)
+        # No request of ours cancels a task that has nothing to do: the event loop is closing, so end in order.
+        return self._stop(shutdown) if cancelled is not None and self.reason is None else None
+
+    async def _finish(self, pending: Coroutine[Any, Any, Any]) -> Pending:
+        due = self._due()
+        try:
+            if due is None:
+                value = await pending
+            else:
+                async with asyncio.timeout_at(due):
+                    value = await pending
+        except BaseException as error:
+            return self._failed(error)
+        return self._completed(value)
+
+    def _due(self) -> float | None:
+        """Until when the callback at hand has to be finished."""
+        request = None if self.item is None else self.item[3]
+        whole = self.phase == "terminating" or self.handle.__axon_finishes__
+        return None if request is None or whole else request.due
