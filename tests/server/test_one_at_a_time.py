@@ -12,6 +12,7 @@ from servers import Async, Plain, Start, State, each_kind, note, seen, settle
 import axon
 from axon import GenServer, cast
 from axon.process import runtime
+from axon.testing import virtual_clock
 
 
 @pytest.fixture(params=[True, False], ids=["in place", "through the mailbox"])
@@ -157,3 +158,33 @@ async def test_an_idle_async_server_is_asked_after_its_queued_casts(start: Start
     server.tell(note(1))
     await server.do(note(2))
     assert await seen(server) == [1, 2]
+
+
+def test_a_server_that_is_ended_with_its_event_loop_takes_no_other_message_meanwhile() -> None:
+    """Its task is cancelled by asyncio, so `terminate` runs there, and what comes then does not run beside it."""
+    seen: list[str] = []
+
+    async def finish() -> None:
+        seen.append("begins to end")
+        await asyncio.sleep(1)
+        seen.append("has ended")
+
+    async def main() -> None:
+        server = await axon.start(Async(finish=lambda _: finish()))
+        await server.do()
+
+        async def tell_it() -> None:
+            try:
+                await asyncio.sleep(100)
+            finally:
+                await asyncio.sleep(0.5)
+                server.tell(lambda _: seen.append("told"))
+                await asyncio.sleep(2)
+
+        telling.append(asyncio.create_task(tell_it()))
+        await asyncio.sleep(0)
+
+    telling: list[asyncio.Task[None]] = []
+    with asyncio.Runner(loop_factory=virtual_clock) as runner:
+        runner.run(main())
+    assert seen == ["begins to end", "has ended"]

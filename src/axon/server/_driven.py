@@ -195,8 +195,11 @@ class DrivenProcess(MailboxProcess):
                 return pending
             pending.close()
             return self._failed(cancelled)
+        if cancelled is None or self.reason is not None:
+            return None
         # No request of ours cancels a task that has nothing to do: the event loop is closing, so end in order.
-        return self._stop(shutdown) if cancelled is not None and self.reason is None else None
+        self.busy = True
+        return self._stop(shutdown)
 
     async def _finish(self, pending: Coroutine[Any, Any, Any]) -> Pending:
         due = self._due()

@@ -279,7 +279,7 @@ class ServerProcess(ServingProcess):
 
     def _stop(self, reason: ExitReason) -> Pending:
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
-        self.phase, self.terminated_with = "terminating", reason
+        self.phase, self.terminated_with, self.calm = "terminating", reason, False
         self.cancel_idle()
         if self.item is not None and self.item[3] is not None and self.item[3].carries:
             self.item[3].leave()  # its deadline is not that of terminate
