@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from servers import Async, Plain, Start, State, each_kind, note, seen, settle
+from servers import Action, Async, Plain, Start, State, each_kind, note, seen, settle
 
 import axon
 from axon import GenServer, cast
@@ -169,8 +169,13 @@ def test_a_server_that_is_ended_with_its_event_loop_takes_no_other_message_meanw
         await asyncio.sleep(1)
         seen.append("has ended")
 
+    class Mixed(Async):
+        @cast
+        def tell(self, state: State, action: Action) -> None:
+            action(state)
+
     async def main() -> None:
-        server = await axon.start(Async(finish=lambda _: finish()))
+        server = await axon.start(Mixed(finish=lambda _: finish()))
         await server.do()
 
         async def tell_it() -> None:
