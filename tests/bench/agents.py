@@ -29,12 +29,11 @@ from pydantic_ai.models.test import TestModel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
 
-from places import BINARIES, Server
-
 import axon
 from axon import DynamicSupervisor
 from axon.agent import AgentServer
 from axon.store import MemoryStore, PostgresStore, SQLiteStore, Store
+from places import BINARIES, Server
 
 QUICK = "--quick" in sys.argv
 ROUNDS, TURNS = (3, 10) if QUICK else (9, 30)

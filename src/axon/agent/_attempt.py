@@ -70,12 +70,12 @@ class Attempt(Generic[Deps, Output]):
     async def run(self, token: CancellationToken) -> AgentRunResult[Output]:
         """Run to the end. Raises what the run raises."""
         try:
-            return await self._drive(token)
+            return await self._iterate(token)
         finally:
             if self.wrapping is not None:
                 self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
 
-    async def _drive(self, token: CancellationToken) -> AgentRunResult[Output]:
+    async def _iterate(self, token: CancellationToken) -> AgentRunResult[Output]:
         server, order, kept = self._server, self._order, self.kept
         resumed = kept.responses > 0
         settings = settings_of(server)

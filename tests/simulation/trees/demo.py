@@ -20,9 +20,12 @@ import axon
 from axon import SupervisorDied
 from axon.cli.demo import _desk, _program
 from axon.cli.demo._corpus import Corpus
+from axon.cli.demo._effects import Effects
 from axon.cli.demo._faults import Faults as PlannedFaults
 from axon.cli.demo._folder import Contents, TextFile
 from axon.cli.demo._screen import Screen
+from axon.cli.demo._session import Began, Owner, Pen, Session
+from axon.store import MemoryStore
 from axon.telemetry import ChildRestarted, ProcessExited, ProcessStarted, SupervisorGaveUp, attach
 from axon.testing import Faults, SimulationLoop, one_reply
 from axon.testing.models import CallTool, Fail, Part, Say, ScriptedModel, Stall
@@ -39,9 +42,7 @@ CORPUS = Corpus(
 QUESTIONS = ("Who lit the lamp?", "When was the lighthouse built?", "Where is it?", "How tall is it?")
 RESPONSES = 400
 """More than all attempts at all questions can ask for."""
-DEADLINE = 3.0
-"""Seconds an answer may take."""
-MOST_RESTARTS = {"demo": 3, "demo/researchers": 10}
+MOST_RESTARTS = {"demo": 3, "demo/researchers": 20}
 """Within 5 s, by the path of the supervisor."""
 
 
@@ -80,6 +81,24 @@ class Book:
 
     def given_up(self, event: SupervisorGaveUp) -> None:
         self.gave_up = self.gave_up or event.path == "demo"
+
+
+class EffectsInMemory(Effects):
+    """There are no files in a simulation."""
+
+    def _append(self, line: str) -> None: ...
+
+
+def asked(questions: list[str]) -> Began:
+    """What the command line asks for."""
+    return Began(
+        owner=Owner(pid=1, since=0.0),
+        questions=questions,
+        folder="/harbour",
+        only=None,
+        model="local",  # for its limits
+        faults=random.random() < 0.5,
+    )
 
 
 def answer(number: int, quote: str) -> Part:
@@ -133,7 +152,7 @@ def last_question(messages: list[ModelMessage]) -> object:
 def check_answers(book: Book, desk: _desk.Desk, model: ScriptedModel) -> None:
     """Each question has an answer, which the provider gave to this very question, or an error."""
     rule = book.witness.rule
-    rule([one.question for one in desk.answered] == desk.questions, f"there are answers to {sorted(desk.found)}")
+    rule([one.question for one in desk.answered] == desk.questions, "not all questions are done with")
     told: list[int] = []
     for one in desk.answered:
         rule((one.answer is None) == (one.error is not None), f"{one.question} has an answer and an error, or neither")
@@ -166,18 +185,19 @@ async def program(witness: Witness) -> None:
     model = ScriptedModel(*(response(number) for number in range(RESPONSES)))
     screen = Screen(Console(file=io.StringIO()))
     screen.listen()
-    desk = _desk.Desk(
-        corpus=CORPUS,
-        questions=questions,
-        faults=PlannedFaults(len(questions), random.random() < 0.5),
-        deadline=DEADLINE,
-        say=screen.say,
-    )
+    store = MemoryStore()
+    pen = Pen(store, Session())
+    await pen.open()
+    order = _program.Order(began=asked(questions), corpus=CORPUS, model=model)
+    await pen.note(order.began)
+    desk = _desk.Desk(pen=pen, questions=questions, say=screen.say)
+    faults = PlannedFaults(pen, EffectsInMemory(Path("nowhere")), desk.asking)
+    tree = _program.tree(order, pen.session, store, faults)
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimulationLoop)
     with patch.object(asyncio, "to_thread", in_no_thread):
         async with one_reply():
-            working = asyncio.create_task(_program._work(desk, model, screen))
+            working = asyncio.create_task(_program._work(desk, tree, _program._names(order), screen))
             interrupted = random.random() < 0.2
             if interrupted:
                 await asyncio.sleep(random.choice([0, 0, 0.1, 1.0, 5.0]))

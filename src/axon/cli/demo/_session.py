@@ -172,6 +172,7 @@ class Pen:
         self._store = store
         self._epoch = self._version = 0
         self._turn = asyncio.Lock()
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Take the session over. Raises `StoreError`."""
@@ -179,7 +180,22 @@ class Pen:
         self._epoch, self._version = journal.epoch, journal.version
 
     async def note(self, step: Step) -> None:
-        """Write a step down. Raises `Stale` when another process has taken the session over."""
+        """Write a step down. Raises `Stale` when another process has taken the session over.
+
+        Who is cancelled meanwhile, as the tool of an agent that is killed, leaves a step that is being written: it is
+        written, and what follows goes behind it.
+        """
+        writing = asyncio.create_task(self._write(step))
+        self._writing.add(writing)
+        writing.add_done_callback(self._written)
+        await asyncio.shield(writing)
+
+    def _written(self, writing: asyncio.Task[None]) -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # looked at here, for its writer may have been cancelled
+
+    async def _write(self, step: Step) -> None:
         record = _CODECS[type(step).__name__].record(step)
         async with self._turn:
             self._version = await self._store.append(KEY, [record], epoch=self._epoch, version=self._version)
