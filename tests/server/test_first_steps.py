@@ -6,7 +6,7 @@ Nothing tells it from a step of that task: what it opens there is closed there, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -117,14 +117,16 @@ async def test_an_async_init_that_need_not_wait_costs_its_starter_no_turn() -> N
 
 
 class Waiting:
-    """What a coroutine in its first step has come to."""
+    """What a coroutine in its first step has come to; `first` is what it does in that step."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Callable[[], object] = lambda: None) -> None:
+        self.first = first
         self.log: Log = []
         self.begun = asyncio.Event()
 
     async def __call__(self) -> None:
         self.log.append(asyncio.current_task())
+        self.first()
         self.begun.set()
         try:
             await asyncio.sleep(100)
@@ -179,3 +181,81 @@ async def test_z4_a_task_that_a_stranger_cancels_before_its_first_step_still_end
         await starting
     assert isinstance(failed.value.reason, asyncio.CancelledError)
     assert body.log[1:] == ["cancelled", "cleaned up"]
+
+
+def be_killed() -> None:
+    axon.exit(axon.current(), axon.kill)
+
+
+def be_shut_down() -> None:
+    axon.exit(axon.current(), axon.shutdown)
+
+
+def be_cancelled() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+ends = pytest.mark.parametrize("end", [be_killed, be_shut_down, be_cancelled])
+
+
+@ends
+async def test_z4_an_init_that_ends_its_own_process_in_its_first_step_hears_of_it_where_it_waits(
+    end: Callable[[], None],
+) -> None:
+    body = Waiting(end)
+    with pytest.raises(StartFailed):
+        await axon.start(Init(body))
+    assert body.log[1:] == ["cancelled", "cleaned up"]
+
+
+class Parked(GenServer[None]):
+    """Has a task that waits for something to do."""
+
+    async def init(self) -> None:
+        await asyncio.sleep(0)
+
+    @call
+    async def runs(self, state: None, body: Callable[[], Any]) -> object:
+        return await body()
+
+    @call(raises=(ValueError,))
+    async def refuses(self, state: None) -> None:
+        raise ValueError("no")
+
+    @call
+    async def runs_in(self, state: None) -> list[asyncio.Task[Any] | None]:
+        return [asyncio.current_task()]  # by itself it would be an answer to come when it is done
+
+
+@ends
+async def test_z4_so_does_a_handler_whose_task_is_parked(end: Callable[[], None]) -> None:
+    body = Waiting(end)
+    server = await axon.start(Parked())
+    await asyncio.sleep(0.001)
+    with pytest.raises(axon.ServerDied):
+        await server.runs(body)
+    assert body.log[1:] == ["cancelled", "cleaned up"]
+
+
+async def test_a_first_step_leaves_its_caller_in_the_callers_own_task() -> None:
+    """Whether it returned, raised, or has to wait."""
+    me = asyncio.current_task()
+    server = await axon.start(Parked())
+    await asyncio.sleep(0.001)
+    its_own = await server.runs_in()
+    assert its_own != [me]
+    assert asyncio.current_task() is me
+    with pytest.raises(ValueError, match="no"):
+        await server.refuses()
+    assert asyncio.current_task() is me
+
+    async def waits() -> object:
+        await asyncio.sleep(1)
+        return [asyncio.current_task()]
+
+    assert await server.runs(waits) == its_own
+    assert asyncio.current_task() is me
+    await axon.stop(server)
+    assert asyncio.current_task() is me

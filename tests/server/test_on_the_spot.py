@@ -39,6 +39,18 @@ async def test_calls_casts_and_plain_messages_keep_their_order(start: Start, kin
 
 
 @each_kind
+async def test_what_a_server_sends_itself_comes_before_the_next_request(
+    start: Start, kind: type[Plain], in_place: bool
+) -> None:
+    """It was sent before the answer, and the request after that."""
+    server = await start(kind())
+    for n in range(3):
+        await server.do(lambda _, n=n: server.tell(note(f"cast {n}")))  # type: ignore[misc]
+        await server.do(note(n))
+    assert await seen(server) == ["cast 0", 0, "cast 1", 1, "cast 2", 2]
+
+
+@each_kind
 async def test_one_message_at_a_time(start: Start, kind: type[Plain], in_place: bool) -> None:
     """Also where a handler that was begun on the spot has to wait."""
     server, inside, most = await start(kind()), 0, 0

@@ -26,6 +26,21 @@ async def test_b43_stop_waits_until_terminate_has_run_and_the_server_is_gone(
 
 
 @each_kind
+async def test_b43_a_server_that_is_stopping_takes_no_message(start: Start, kind: type[Plain]) -> None:
+    """What comes while its `terminate` takes its time is not handled, and does not shorten that."""
+    handled: list[str] = []
+    server = await start(kind(finish=sleeping(1)))
+    stopping = asyncio.create_task(axon.stop(server))
+    await asyncio.sleep(0.5)
+    server.tell(lambda _: handled.append("cast"))
+    with pytest.raises(axon.ServerDied):
+        await server.do(lambda _: handled.append("call"))
+    await stopping
+    assert now() == 1
+    assert handled == []
+
+
+@each_kind
 async def test_b43_the_default_reason_is_normal(start: Start, kind: type[Plain]) -> None:
     spec = kind()
     await axon.stop(await start(spec))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from parts import settle
 
 import axon
-from axon import GenServer, ServerDied, Supervisor, call, child
+from axon import GenServer, NoProcess, ServerDied, Supervisor, call, cast, child
 
 
 class Fragile(GenServer[int]):
@@ -21,6 +22,19 @@ class Fragile(GenServer[int]):
         raise ValueError("boom")
 
 
+class Bystander(GenServer[None]):
+    """Tells who lives in the slot of the other when its own turn comes."""
+
+    fragile: Fragile
+    found: list[axon.process.Process | None]
+
+    def init(self) -> None: ...
+
+    @cast
+    def look(self, state: None) -> None:
+        self.found.append(axon.whereis(self.fragile))
+
+
 @pytest.mark.fifo("simulation may put the restart off")
 async def test_a_child_that_crashed_in_its_callers_turn_runs_again_when_the_caller_hears_of_it() -> None:
     async with Supervisor([child(Fragile(), id="it")]) as sup:
@@ -31,3 +45,21 @@ async def test_a_child_that_crashed_in_its_callers_turn_runs_again_when_the_call
         assert await server.incarnation() != first
         assert (died.value.target, str(died.value.reason)) == ("Supervisor/it", "boom")
         assert "died before it answered" in repr(died.value)
+
+
+@pytest.mark.fifo("simulation lets anybody have the next turn")
+async def test_the_restart_takes_nobodys_turn_who_was_queued_before() -> None:
+    found: list[axon.process.Process | None] = []
+    async with Supervisor([child(Fragile(), id="it")]) as sup:
+        server = sup.get(Fragile, "it")
+        bystander = await axon.start(Bystander(server, found))
+        bystander.look()
+        with pytest.raises(ServerDied):
+            await server.crash()
+        with pytest.raises(NoProcess) as absent:
+            await server.incarnation()
+        assert absent.value.restart_in == 0
+        await settle()
+        assert found == [None], "its turn came first"
+        assert await server.incarnation()
+        await axon.stop(bystander)
