@@ -51,6 +51,27 @@ async def test_what_a_server_sends_itself_comes_before_the_next_request(
 
 
 @each_kind
+@pytest.mark.parametrize("reason", [axon.kill, axon.shutdown], ids=repr)
+async def test_a_server_that_ends_itself_by_a_signal_handles_nothing_more(
+    start: Start, kind: type[Plain], in_place: bool, reason: axon.ExitReason
+) -> None:
+    """Nor is the request answered whose handler sent it."""
+
+    def end(_: object) -> None:
+        axon.exit(axon.current(), reason)
+
+    asked, told, handled = await start(kind()), await start(kind()), list[str]()
+    with pytest.raises(axon.ServerDied):
+        await asked.do(end)
+    told.tell(end)
+    told.tell(lambda _: handled.append("a cast after it"))
+    with pytest.raises(axon.ServerDied):
+        await told.do(lambda _: handled.append("a call after it"))
+    assert axon.whereis(asked) is axon.whereis(told) is None
+    assert handled == []
+
+
+@each_kind
 async def test_one_message_at_a_time(start: Start, kind: type[Plain], in_place: bool) -> None:
     """Also where a handler that was begun on the spot has to wait."""
     server, inside, most = await start(kind()), 0, 0

@@ -97,7 +97,7 @@ class Copy:
 
         Those that look at the real clock are left out: on a busy machine they may fail without any bug.
         """
-        options = ["-x", "-q", "--timeout", "60", "-p", "no:cacheprovider", "--no-header", "--show-capture=no"]
+        options = ["-x", "-q", "--timeout", "60", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
         options += ["-m", "not real_clock"]
         done = self.python("-m", "pytest", *options, *tests)
         if done.returncode == 0:
