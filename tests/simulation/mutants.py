@@ -93,12 +93,12 @@ class Copy:
         )
 
     def first_failing_test(self, *tests: str) -> str | None:
-        """A test that fails, or None; one that hangs is one that fails.
+        """A test that fails, or None; one that hangs is one that fails, and ends the run.
 
         Those that look at the real clock are left out: on a busy machine they may fail without any bug.
         """
-        options = ["-x", "-q", "--timeout", "60", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
-        options += ["-m", "not real_clock"]
+        options = ["-x", "-q", "-m", "not real_clock", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
+        options += ["--timeout", "60", "--timeout-method", "thread"]
         done = self.python("-m", "pytest", *options, *tests)
         if done.returncode == 0:
             return None
