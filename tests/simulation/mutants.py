@@ -102,7 +102,7 @@ class Copy:
         done = self.python("-m", "pytest", *options, *tests)
         if done.returncode == 0:
             return None
-        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+        failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
         return failed[1].removeprefix("tests/") if failed else f"pytest ended with status {done.returncode}"
 
     def first_broken_schedule(self, tree: str) -> tuple[int, str] | None:
