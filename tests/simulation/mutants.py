@@ -100,13 +100,13 @@ class Copy:
             timeout=MOST_SECONDS,
         )
 
-    def first_failing_test(self, *tests: str) -> str | None:
-        """A test that fails, or None; one that hangs is one that fails.
+    def first_failing_test(self, *tests: str, patience: int = 60) -> str | None:
+        """A test that fails, or None; one that takes longer than `patience` seconds hangs, and so it fails.
 
         Those that look at the real clock are left out: on a busy machine they may fail without any bug.
         """
         options = ["-x", "-q", "-m", "not real_clock", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
-        options += ["--timeout", "60"]
+        options += ["--timeout", str(patience)]
         try:
             done = self.python("-m", "pytest", *options, *tests)
         except subprocess.TimeoutExpired:  # a broken loop may not even end when its test is over
@@ -135,7 +135,7 @@ def judge(mutant: Mutant, quick: bool) -> tuple[bool, str]:
         if mutant.finder == "pytest":
             test = copy.first_failing_test(*mutant.where.split())
             return test is not None, f"by {test}" if test else "NOT FOUND by the suite"
-        test = None if quick else copy.first_failing_test(*SUITES)
+        test = None if quick else copy.first_failing_test(*SUITES, patience=600)
         broken = copy.first_broken_schedule(mutant.where)
         if broken is None:
             return False, f"NOT FOUND within {SCHEDULES} schedules of {mutant.where}"
