@@ -80,7 +80,7 @@ class Copy:
     """A copy of the sources with one bug in it; the tests are those of the project."""
 
     def __init__(self, home: Path, mutant: Mutant) -> None:
-        self.src = home / "src"
+        self.src, self.examples = home / "src", home / "examples"
         shutil.copytree(ROOT / "src", self.src)
         patch = ["patch", "-p1", "-s", "-F0", "-i", str(PATCHES / f"{mutant.name}.patch")]
         done = subprocess.run(patch, cwd=home, capture_output=True, text=True, check=False)
@@ -89,7 +89,12 @@ class Copy:
 
     def python(self, *arguments: str, paths: Sequence[Path] = ()) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join(map(str, [self.src, *paths]))  # before what is installed, which is the sound one
-        environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment: Mapping[str, str] = {
+            **os.environ,
+            "PYTHONPATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.examples),  # what fails for a bug fails for no other
+        }
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
