@@ -80,7 +80,7 @@ class Copy:
     """A copy of the sources with one bug in it; the tests are those of the project."""
 
     def __init__(self, home: Path, mutant: Mutant) -> None:
-        self.src = home / "src"
+        self.src, self.examples = home / "src", home / "examples"
         shutil.copytree(ROOT / "src", self.src)
         patch = ["patch", "-p1", "-s", "-F0", "-i", str(PATCHES / f"{mutant.name}.patch")]
         done = subprocess.run(patch, cwd=home, capture_output=True, text=True, check=False)
@@ -89,7 +89,12 @@ class Copy:
 
     def python(self, *arguments: str, paths: Sequence[Path] = ()) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join(map(str, [self.src, *paths]))  # before what is installed, which is the sound one
-        environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment: Mapping[str, str] = {
+            **os.environ,
+            "PYTHONPATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.examples),  # what fails for a bug fails for no other
+        }
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
@@ -100,13 +105,13 @@ class Copy:
             timeout=MOST_SECONDS,
         )
 
-    def first_failing_test(self, *tests: str) -> str | None:
-        """A test that fails, or None; one that hangs is one that fails.
+    def first_failing_test(self, *tests: str, patience: int = 60) -> str | None:
+        """A test that fails, or None; one that takes longer than `patience` seconds hangs, and so it fails.
 
         Those that look at the real clock are left out: on a busy machine they may fail without any bug.
         """
         options = ["-x", "-q", "-m", "not real_clock", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
-        options += ["--timeout", "60"]
+        options += ["--timeout", str(patience)]
         try:
             done = self.python("-m", "pytest", *options, *tests)
         except subprocess.TimeoutExpired:  # a broken loop may not even end when its test is over
@@ -135,7 +140,7 @@ def judge(mutant: Mutant, quick: bool) -> tuple[bool, str]:
         if mutant.finder == "pytest":
             test = copy.first_failing_test(*mutant.where.split())
             return test is not None, f"by {test}" if test else "NOT FOUND by the suite"
-        test = None if quick else copy.first_failing_test(*SUITES)
+        test = None if quick else copy.first_failing_test(*SUITES, patience=600)
         broken = copy.first_broken_schedule(mutant.where)
         if broken is None:
             return False, f"NOT FOUND within {SCHEDULES} schedules of {mutant.where}"

@@ -170,12 +170,15 @@ class Tree:
                 self.trace.append(f"exited {process.path} killed")
 
     def advance(self, to: float) -> None:
-        """Time passes, and restarts that were put off are due."""
-        while self.timers and min(self.timers, key=lambda timer: timer[0])[0] <= to:
-            timer = min(self.timers, key=lambda timer: timer[0])
-            self.timers.remove(timer)
-            self.now, sup, retry = timer
-            sup.mailbox.append(retry)
+        """Time passes, and restarts that were put off are due; of those due at the same moment all are in the mailbox
+        before the supervisor looks at one.
+        """
+        while self.timers and (first := min(due for due, _, _ in self.timers)) <= to:
+            self.now = first
+            for due, sup, retry in self.timers:
+                if due == first:
+                    sup.mailbox.append(retry)
+            self.timers = [timer for timer in self.timers if timer[0] != first]
             self.run()
         self.now = to
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from parts import settle
+from parts import now, settle
 
 import axon
 from axon import GenServer, NoProcess, ServerDied, Supervisor, call, cast, child
@@ -63,3 +65,24 @@ async def test_the_restart_takes_nobodys_turn_who_was_queued_before() -> None:
         assert found == [None], "its turn came first"
         assert await server.incarnation()
         await axon.stop(bystander)
+
+
+class Late(GenServer[None]):
+    """Takes its time to start."""
+
+    async def init(self) -> None:
+        await asyncio.sleep(1)
+
+    @call
+    def crash(self, state: None) -> None:
+        raise ValueError("boom")
+
+
+async def test_a_supervisor_that_waits_for_such_a_restart_takes_no_message_meanwhile() -> None:
+    async with Supervisor([child(Late(), id="it")]) as sup:
+        server = sup.get(Late, "it")
+        assert now() == 1
+        with pytest.raises(ServerDied):
+            await server.crash()
+        [info] = await sup.which_children()
+        assert (info.status, now()) == ("running", 2)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import event, given, note, settings
+from hypothesis import event, example, given, note, settings
 from hypothesis import strategies as st
 from model import AutoShutdown, Restart, Strategy, Sup, SupervisorPlan, Tree, Worker, WorkerPlan
 from parts import Begin, Boom, Log, Loose, Part, at, branch, breaks, settle, shown
@@ -320,7 +320,16 @@ def _no_log() -> Iterator[None]:
     logger.setLevel(before)
 
 
+DUE_TOGETHER = SupervisorPlan(
+    "root",
+    max_restarts=2,
+    children=(WorkerPlan("a", backoff=0.3), WorkerPlan("b", backoff=0.3, fails=frozenset({2}))),
+)
+"""Both restarts are tried before one that has failed is tried again, which is one too many."""
+
+
 @settings(settings.get_profile("supervisor"))
+@example(plan=DUE_TOGETHER, treatments=[Die(0, [1, 0], "Boom"), Wait(0.7)])
 @given(plan=roots(), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
 def test_a_tree_does_what_the_rules_say(plan: SupervisorPlan, treatments: list[Treatment]) -> None:
     with asyncio.Runner(loop_factory=a_loop) as runner:
