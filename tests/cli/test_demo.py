@@ -224,7 +224,8 @@ def test_the_first_signal_ends_it_in_order(folder: Path, number: signal.Signals,
 def test_ctrl_c_before_it_runs_leaves_no_traceback(folder: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", "--over", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(0.5)  # the interpreter itself is up, and pydantic-ai is being imported
+        while "pydantic_core" not in Path(f"/proc/{process.pid}/maps").read_text():  # pydantic-ai is being imported
+            time.sleep(0.01)
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(timeout=10) in (-signal.SIGINT, 128 + signal.SIGINT)
         assert process.stderr is not None
