@@ -7,7 +7,7 @@ import copy
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pydantic_ai import Agent, AgentRunResult, CancellationToken, ModelSettings
+from pydantic_ai import Agent, AgentRunResult, CancellationToken
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.run import AgentRun
@@ -20,7 +20,7 @@ from ._hooks import Hooks, Replay
 from ._journal import Journal
 from ._kept import KeptTurn, patch
 from ._order import Order
-from ._plain import only_talks, settings_of
+from ._plain import settings_of
 from ._records import Content, Responded, Step
 from ._status import Activity
 from ._text import Event
@@ -81,7 +81,6 @@ class Attempt(Generic[Deps, Output]):
         settings = settings_of(server)
         if settings is not None:
             self.request_timeout = None
-        hooks = None if self._is_plain(settings) else [(Replay if self._replaying else Hooks)(attempt=self)]
         async with server.agent.iter(
             None if resumed else order.prompt,
             deps=cast("Deps", server.deps if order.deps is None else order.deps),
@@ -92,7 +91,7 @@ class Attempt(Generic[Deps, Output]):
             usage=copied(kept.before if self._replaying else kept.usage),
             usage_limits=order.usage_limits or server.usage_limits,
             cancellation_token=token,
-            capabilities=hooks,
+            capabilities=[(Replay if self._replaying else Hooks)(attempt=self)],
             infer_name=False,
         ) as run:
             self._run = run
@@ -110,11 +109,6 @@ class Attempt(Generic[Deps, Output]):
         if resumed:
             result._new_message_index = kept.start
         return result
-
-    def _is_plain(self, settings: ModelSettings | None) -> bool:
-        """Whether nothing would come of hooks: nothing is kept, or tried again, or done but talked."""
-        server = self._server
-        return settings is not None and server.store is None and not server.on_error and only_talks(server.agent)
 
     async def _drive(self, run: AgentRun[Deps, Output]) -> None:
         async for node in run:

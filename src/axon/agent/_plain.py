@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from pydantic_ai import Agent, ModelSettings
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
-from pydantic_ai.toolsets import FunctionToolset
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -29,17 +28,6 @@ def settings_of(server: AgentServer[Any, Any]) -> ModelSettings | None:
     if server.request_timeout is not None and not any(layer and "request_timeout" in layer for layer in layers):
         settings["request_timeout"] = server.request_timeout
     return settings
-
-
-def only_talks(agent: AbstractAgent[Any, Any]) -> bool:
-    """Whether nothing can happen in its runs but requests to its model: it has no tools and no capabilities.
-
-    Then no capability of ours is given to its runs, for which pydantic-ai would put together all it has anew: 0.3 ms.
-    """
-    if not _is_simple(agent):
-        return False
-    own_tools, *others = agent.toolsets
-    return not others and isinstance(own_tools, FunctionToolset) and not own_tools.tools
 
 
 def _is_simple(agent: AbstractAgent[Any, Any]) -> TypeGuard[Agent[Any, Any]]:

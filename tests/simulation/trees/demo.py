@@ -86,6 +86,9 @@ class Book:
 class EffectsInMemory(Effects):
     """There are no files in a simulation."""
 
+    def __init__(self) -> None:
+        self._made = set()
+
     def _append(self, line: str) -> None: ...
 
 
@@ -191,7 +194,7 @@ async def program(witness: Witness) -> None:
     order = _program.Order(began=asked(questions), corpus=CORPUS, model=model)
     await pen.note(order.began)
     desk = _desk.Desk(pen=pen, questions=questions, say=screen.say)
-    faults = PlannedFaults(pen, EffectsInMemory(Path("nowhere")), desk.asking)
+    faults = PlannedFaults(pen, EffectsInMemory(), desk.asking)
     tree = _program.tree(order, pen.session, store, faults)
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimulationLoop)
