@@ -326,10 +326,18 @@ DUE_TOGETHER = SupervisorPlan(
     children=(WorkerPlan("a", backoff=0.3), WorkerPlan("b", backoff=0.3, fails=frozenset({2}))),
 )
 """Both restarts are tried before one that has failed is tried again, which is one too many."""
+RESTARTED_TOGETHER = replace(
+    DUE_TOGETHER,
+    strategy="one_for_all",
+    max_restarts=20,
+    children=(WorkerPlan("a", backoff=0.3), WorkerPlan("b", backoff=0.3)),
+)
+"""The restart of the one is that of the other, whose own is stale then (rule A59)."""
 
 
 @settings(settings.get_profile("supervisor"))
 @example(plan=DUE_TOGETHER, treatments=[Die(0, [1, 0], "Boom"), Wait(0.7)])
+@example(plan=RESTARTED_TOGETHER, treatments=[Die(0, [1, 0], "Boom"), Wait(0.7)])
 @given(plan=roots(), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
 def test_a_tree_does_what_the_rules_say(plan: SupervisorPlan, treatments: list[Treatment]) -> None:
     with asyncio.Runner(loop_factory=a_loop) as runner:
