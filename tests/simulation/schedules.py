@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from trees import TREES
 
 CHUNK = 250
-SHARES = {"demo": 1 / 20}
-"""Of a tree's schedules, where others have 1: those of agents take twenty times as long."""
 SHOWN = 3
 """Failures shown of a tree."""
 
@@ -60,7 +58,7 @@ def run_chunk(chunk: tuple[str, int, int]) -> Tally:
 
 def chunks(names: list[str], first: int, count: int) -> Iterator[tuple[str, int, int]]:
     """The schedules of all trees, in pieces, tree after tree in turn."""
-    shares = {name: SHARES.get(name, 1.0) for name in names}
+    shares = {name: TREES[name].share for name in names}
     each = {name: int(count * share / sum(shares.values())) for name, share in shares.items()}
     each[names[0]] += count - sum(each.values())
     for start in range(0, max(each.values()), CHUNK):

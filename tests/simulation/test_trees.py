@@ -19,7 +19,7 @@ pytestmark = [
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TREES)
 def test_a_tree_holds_its_rules_under_every_schedule(name: str) -> None:
-    for seed in range(SEEDS):
+    for seed in range(max(5, int(SEEDS * TREES[name].share))):
         TREES[name].run(seed)
 
 

@@ -224,4 +224,4 @@ async def program(witness: Witness) -> None:
 
 
 FAULTS = Faults(kill=0.003, victims="demo/researchers*", late=0.01)
-TREE = Tree(name="demo", program=program, faults=FAULTS, bound=150.0)
+TREE = Tree(name="demo", program=program, faults=FAULTS, bound=150.0, share=1 / 20)  # agents take longer

@@ -30,13 +30,14 @@ class Run:
 @dataclass(frozen=True, kw_only=True)
 class Tree:
     """`program` asserts what it can see, the witness the rest. faults: what goes wrong, in three schedules of four.
-    bound: virtual seconds after which it must be over.
+    bound: virtual seconds after which it must be over. share: of its schedules, where others have 1.
     """
 
     name: str
     program: Program
     faults: Faults = NO_FAULTS
     bound: float = 60.0
+    share: float = 1.0
 
     def run(self, seed: int) -> Run:
         """Run one schedule; what it raises carries the line that runs it again."""
