@@ -40,7 +40,8 @@ async def book(room: str) -> str:
 
 
 async def main(folder: Path) -> None:
-    spec = AgentServer(clerk, name="clerk", store=SQLiteStore(folder / "agents.db"))
+    store = SQLiteStore(folder / "agents.db")
+    spec = AgentServer(clerk, name="clerk", store=store)
     async with Supervisor([child(spec, id="clerk")]) as agents:
         agent = agents.get(AgentServer[None, str], "clerk")
         asking = asyncio.create_task(agent.run("A room for tonight, please", message_id="order 7"))
@@ -53,6 +54,7 @@ async def main(folder: Path) -> None:
         agent = agents.get(AgentServer[None, str], "clerk")
         again = await agent.run("A room for tonight, please", message_id="order 7")
         print("asked again:", again.output)
+    await store.close()
 
 
 if __name__ == "__main__":
