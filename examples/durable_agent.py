@@ -39,8 +39,7 @@ async def book(room: str) -> str:
     return "done"
 
 
-async def main(folder: Path) -> None:
-    store = SQLiteStore(folder / "agents.db")
+async def main(store: SQLiteStore) -> None:
     spec = AgentServer(clerk, name="clerk", store=store)
     async with Supervisor([child(spec, id="clerk")]) as agents:
         agent = agents.get(AgentServer[None, str], "clerk")
@@ -52,11 +51,10 @@ async def main(folder: Path) -> None:
 
     async with Supervisor([child(spec, id="clerk")]) as agents:  # another program, another day
         agent = agents.get(AgentServer[None, str], "clerk")
-        again = await agent.run("A room for tonight, please", message_id="order 7")
-        print("asked again:", again.output)
+        print("asked again:", (await agent.run("A room for tonight, please", message_id="order 7")).output)
     await store.close()
 
 
 if __name__ == "__main__":
     with TemporaryDirectory() as folder:
-        asyncio.run(main(Path(folder)))
+        asyncio.run(main(SQLiteStore(Path(folder, "agents.db"))))

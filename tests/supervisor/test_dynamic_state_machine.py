@@ -69,10 +69,8 @@ def begins(plan: Plan) -> Begin:
 
 def _at_once(lines: list[str]) -> list[str]:
     """Children that are found stable at the same moment are in any order."""
-    found: list[str] = []
-    for is_over, group in itertools.groupby(lines, lambda line: line.startswith("over")):
-        found += sorted(group) if is_over else group
-    return found
+    groups = [list(group) for _, group in itertools.groupby(lines, lambda line: line.startswith("over"))]
+    return [line for group in groups for line in (sorted(group) if group[0].startswith("over") else group)]
 
 
 class DynamicMachine(RuleBasedStateMachine):
