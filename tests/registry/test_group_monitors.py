@@ -89,9 +89,10 @@ async def test_d7_a_watcher_that_is_a_member_is_told_of_itself(start: Start) -> 
 
 async def test_d7_a_death_is_told_after_what_the_dead_sent_and_before_its_exit_and_down(start: Start) -> None:
     pool, watcher = group(Process, "pool"), await start(Worker())
-    watching = process_of(watcher)
+    watching, all_watch = process_of(watcher), asyncio.Event()
 
     async def says_goodbye() -> None:
+        await all_watch.wait()
         axon.send(watching, "goodbye")
 
     process = axon.process.spawn(says_goodbye)
@@ -99,6 +100,7 @@ async def test_d7_a_death_is_told_after_what_the_dead_sent_and_before_its_exit_a
     monitor, _ = await watch(watcher, pool)
     down = await watcher.do(axon.monitor, process)
     await watcher.do(axon.link, process)
+    all_watch.set()
     await settle()
     assert await seen(watcher) == [
         "goodbye",
