@@ -7,6 +7,7 @@ work; a room imports only rooms further up in this list.
     telemetry   what happened, as events           server      GenServer: typed requests, one at a time
     registry    names, groups, registries, topics  supervisor  children, strategies, restart budgets, applications
     task        functions as processes whose results their owners await (`Task`, `TaskSupervisor`)
+    wire        requests, protocols and errors as JSON (import axon.wire)
     store       journals and decisions that outlive a process (import axon.store)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     testing     helpers for tests                  cli         the `axon` command

@@ -33,6 +33,7 @@ AxonError
 ├─ TaskError                a task gave its owner no result               .task
 │  ├─ TaskExit              it ended without one                          .reason
 │  └─ TaskTimeout           none came in time                             .after
+├─ WireError                what came over the wire, drawn in axon.wire
 ├─ StoreError               what a store says, drawn in axon.store
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Awaitable
 from threading import get_ident
 from types import UnionType
-from typing import Any, ClassVar, Generic, TypeGuard, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Generic, NoReturn, TypeGuard, TypeVar, dataclass_transform
 
 from ..errors import InvalidHandler, InvalidOption, NotPicklable
 from ..process import ExitReason, Process
@@ -170,7 +170,15 @@ class GenServer(Generic[S]):
         return f"<{type(self).__name__} {'not started' if slot is None else slot.path}>"
 
     def __reduce__(self) -> str:
-        raise NotPicklable(f"{self!r} is an address in one event loop; register a name and send that instead")
+        _refuse_to_leave(self)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """In a pydantic model a handle is checked by its class; it is an address, and never becomes JSON."""
+        from pydantic_core import core_schema
+
+        refused = core_schema.plain_serializer_function_ser_schema(_refuse_to_leave)
+        return core_schema.is_instance_schema(cls, serialization=refused)
 
     def __copy__(self) -> typing.Self:
         return bound(self, self.__dict__.get(SLOT))
@@ -181,6 +189,10 @@ class GenServer(Generic[S]):
         fresh = bound(self, None)
         fresh.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return fresh
+
+
+def _refuse_to_leave(handle: GenServer[Any]) -> NoReturn:
+    raise NotPicklable(f"{handle!r} is an address in one event loop; register a name and send that instead")
 
 
 G = TypeVar("G", bound=GenServer[Any])
