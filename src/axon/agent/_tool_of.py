@@ -1,0 +1,120 @@
+"""Actors as tools: any `@call` may be offered to a model, and nothing that happens to the actor ends the run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
+from typing import Any, cast
+
+from pydantic_ai import Tool
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
+
+from ..errors import (
+    CallError,
+    CallTimeout,
+    DeadlineExceeded,
+    InvalidOption,
+    MailboxFull,
+    NoProcess,
+    ServerDied,
+    WrongServer,
+)
+from ..server import GenServer, is_server, slot_of
+from ..wire import Method, method_of
+
+_SAID = (ModelRetry, ToolFailed, ApprovalRequired, CallDeferred)
+"""What a handler may declare and raise to speak with the model itself."""
+
+
+def tool_of(
+    method: Callable[..., CoroutineType[Any, Any, object]],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    idempotent: bool = False,
+    requires_approval: bool = False,
+    sequential: bool = False,
+) -> Tool[object]:
+    """A `@call` of a started server as a tool for any pydantic-ai agent.
+
+        clerk = Agent("openai:gpt-5", tools=[tool_of(desk.book), tool_of(desk.free_rooms)])
+
+    name, description: what the model is told, default the method's name and docstring (with its `Args:`); the JSON
+    Schema comes from the hints. idempotent: whether an `AgentServer` with a store may call it again when a crash hid
+    what became of it. requires_approval: whether somebody has to agree first. sequential: whether other calls wait for
+    it. All three default to False.
+
+    The handle follows its server's restarts, and a deadline around the run bounds the call. Arguments that do not fit
+    the hints are the model's to correct. A declared error (`raises=`) is told to the model as a failure of the tool, as
+    are a server that is not there, dies, is busy or too slow: none of these ends the run. A declared `ModelRetry`,
+    `ToolFailed`, `ApprovalRequired` or `CallDeferred` means what it means in any tool.
+
+    Raises `NotOnWire` if no message can stand for the handler, `NotStarted`, `InvalidOption` for anything but a `@call`.
+    For an actor that is known by its name only, see `ToolBlueprint`. https://ai.pydantic.dev/tools/
+    """
+    handle = getattr(method, "__self__", None)
+    if not is_server(handle):
+        raise InvalidOption("method", method, "a @call method of a started handle")
+    found = called(method)
+    slot_of(handle)
+    return Tool(
+        asking(found, lambda: handle),
+        takes_ctx=False,
+        name=name,
+        description=description,
+        requires_approval=requires_approval,
+        sequential=sequential,
+        metadata={"idempotent": True} if idempotent else None,
+    )
+
+
+def called(method: Callable[..., Any], server: Any = None) -> Method:
+    """The method behind a `@call`. Raises `InvalidOption` for any other, `NotOnWire`."""
+    found = method_of(method, server)
+    if found.kind != "call":
+        raise InvalidOption("method", method, f"a @call method; {found.where} is a @{found.kind}")
+    return found
+
+
+def asking(method: Method, find: Callable[[], GenServer[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The function of a tool: it asks the server that `find` gives, and looks like the handler."""
+    expected: tuple[type[Exception], ...] = (*method.raises, CallError, WrongServer)
+
+    async def ask(*args: Any, **keywords: Any) -> Any:
+        try:
+            return await getattr(find(), method.name)(*args, **keywords)
+        except expected as error:
+            if isinstance(error, _SAID):
+                raise
+            raise ToolFailed(_told(method, error)) from error
+
+    ask.__name__ = method.name
+    ask.__qualname__ = method.where
+    ask.__doc__ = method.description
+    looks = cast("Any", ask)
+    looks.__signature__ = method.signature
+    ask.__annotations__ = {name: parameter.annotation for name, parameter in method.signature.parameters.items()}
+    ask.__annotations__["return"] = method.signature.return_annotation
+    return ask
+
+
+def _told(method: Method, error: Exception) -> str:
+    """What the model is told; of a server's insides nothing, its exit reason may hold anything."""
+    if isinstance(error, method.raises):
+        return f"{type(error).__name__}: {error}"
+    match error:
+        case NoProcess(restart_in=seconds):
+            soon = "" if seconds is None else f", and is expected back in {max(1, round(seconds))} s"
+            return f"{method.where} is not available now{soon}. Nothing was done."
+        case ServerDied():
+            return f"{method.where} broke down in the middle of this: it may or may not have been done."
+        case CallTimeout(after=seconds):
+            return f"{method.where} did not answer within {seconds:g} s: it may still be done."
+        case DeadlineExceeded():
+            return f"There was no time left for {method.where} to answer: it may or may not have been done."
+        case MailboxFull():
+            return f"{method.where} has too much to do now. Nothing was done."
+        case WrongServer():
+            return f"{method.where} is not available: its name belongs to another server. Nothing was done."
+        case _:
+            return f"{method.where} gave no answer: {error}"
