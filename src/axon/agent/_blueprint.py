@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, cast
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_ai import Agent, ModelSettings
+from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
 
 from ..errors import InvalidOption
@@ -13,8 +15,9 @@ from ..store import Store
 from ..wire import JSONSchema
 from ._agent import AgentServer
 from ._errors import UnknownTarget
+from ._furnished import Furnished
 from ._structured import deps_from, structured_dict
-from ._template import Template
+from ._template import Template, fields_of
 from ._tool_data import FunctionTarget, Targets, ToolBlueprint, toolset_of
 
 NOTHING = Targets()
@@ -65,40 +68,55 @@ class AgentBlueprint(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def spec(
-        self, targets: Targets = NOTHING, *, model: Model | str | None = None, store: Store | None = None
-    ) -> AgentServer[dict[str, Any], Any]:
+        self,
+        targets: Targets = NOTHING,
+        *,
+        agent: AbstractAgent[Any, Any] | None = None,
+        model: Model | str | None = None,
+        store: Store | None = None,
+    ) -> AgentServer[Any, Any]:
         """The server that the blueprint describes; for more options use `dataclasses.replace` on it.
 
-        targets: what its tools and instructions may be for, default nothing. model: instead of the blueprint's own.
-        store: see `AgentServer`. A run's own dependencies come through `deps_from`, which holds them to `deps_schema`.
+        targets: what its tools and instructions may be for, default nothing. agent: one in code that the blueprint adds
+        to, such as that of a module: its `deps_type` counts then, and its output unless there is a `result_schema`.
+        model: instead of the blueprint's own. store: see `AgentServer`. A run's own dependencies come through
+        `deps_from`, which holds them to the type or schema.
 
         Raises `UnknownTarget`, `TargetMismatch`, `InvalidTemplate`, `UnknownVariable`, `InvalidDeps`, `InvalidOption`.
         """
+        if agent is not None and self.deps_schema is not None:
+            raise InvalidOption("deps_schema", self.deps_schema, "None for an agent in code: its own deps_type counts")
         deps_type: Any = dict if self.deps_schema is None else structured_dict(JSONSchema(self.deps_schema))
-        output: Any = str
-        if self.result_schema is not None:
-            output = structured_dict(JSONSchema(self.result_schema))
-        agent: Agent[dict[str, Any], Any] = Agent(
-            name=self.name,
-            deps_type=deps_type,
-            output_type=output,
-            instructions=self._instructions(targets),
-            toolsets=[toolset_of(self.tools, targets)] if self.tools else None,
-        )
+        fields = None if self.deps_schema is None else self.deps_schema.get("properties")
+        if agent is not None:
+            fields = fields_of(agent.deps_type)
+        output = None if self.result_schema is None else structured_dict(JSONSchema(self.result_schema))
+        instructions = self._instructions(targets, fields)
+        toolsets = [toolset_of(self.tools, targets)] if self.tools else None
+        whole: AbstractAgent[Any, Any]
+        if agent is None:
+            whole = Agent(
+                name=self.name,
+                deps_type=deps_type,
+                output_type=output or str,
+                instructions=instructions,
+                toolsets=toolsets,
+            )
+        else:
+            whole = Furnished(agent, instructions=instructions, output_type=output, toolsets=toolsets)
         return AgentServer(
-            agent,
+            whole,
             name=self.name,
             model=model or self.model,
-            deps=None if self.deps is None else deps_from(agent, self.deps),
+            deps=None if self.deps is None else deps_from(whole, self.deps),
             model_settings=cast("ModelSettings | None", self.model_settings),
             store=store,
         )
 
-    def _instructions(self, targets: Targets) -> Any:
+    def _instructions(self, targets: Targets, fields: Collection[str] | None) -> Any:
         match self.instructions:
             case TemplateInstructions(template=text):
-                known = None if self.deps_schema is None else self.deps_schema.get("properties")
-                return Template[dict[str, Any]](text, fields=known)
+                return Template[Any](text, fields=fields)
             case FunctionTarget(name=name):
                 if name not in targets.functions:
                     raise UnknownTarget("instructions", f"the function {name!r}", targets.functions)

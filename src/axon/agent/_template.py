@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache
+from importlib import import_module
 from types import BuiltinMethodType
 from typing import TYPE_CHECKING, Any, Generic, cast
 
@@ -17,6 +19,9 @@ from typing_extensions import TypeVar, is_typeddict
 
 from ..errors import InvalidOption
 from ._errors import InvalidTemplate, UnknownVariable
+
+with suppress(ImportError):  # here and not when the first template comes: it takes 0.1 s
+    import_module("jinja2.sandbox")
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -79,15 +84,15 @@ class Template(Generic[Deps]):
 
     def render(self, deps: Deps) -> str:
         """The text for these dependencies. Raises `UnknownVariable`, `InvalidTemplate`, and what a property raises."""
-        from jinja2 import TemplateError, UndefinedError
+        from jinja2 import UndefinedError
 
         values = {name: _value(deps, name) for name in self.variables}
         try:
             return self._template.render({name: value for name, value in values.items() if value is not _MISSING})
         except UndefinedError as error:
             raise UnknownVariable(self.text, error.message or "something is undefined", self.fields or ()) from error
-        except TemplateError as error:
-            raise InvalidTemplate(self.text, error.message or repr(error)) from error
+        except Exception as error:  # the sandbox refused it, or it divides by zero: a fault of the template's
+            raise InvalidTemplate(self.text, f"{type(error).__name__}: {error}") from error
 
 
 _MISSING: Any = object()

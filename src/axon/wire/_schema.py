@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import InvalidOption
 from ._errors import InvalidSchema, Problem
+
+with suppress(
+    ImportError
+):  # here and not when the first schema comes: it reads files, which would hold an event loop up
+    import_module("jsonschema.validators")
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
