@@ -95,6 +95,12 @@ EXPECTED = {
         "clerk: The blue room is yours.",
         "asked again: The blue room is yours.",
     ],
+    "agent_as_data": [
+        "the model reads: You are the clerk of the Ritz.",
+        "the model is told: NoRoom: free are blue, green",
+        "the model is told: blue is booked",
+        "result: {'room': 'blue'}",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -1,0 +1,41 @@
+"""Every program that docs/agents.md shows runs, with the model that pydantic-ai has for tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "agents.md").read_text()
+PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+PRINTED = {
+    "A first durable agent": ["success (no tool calls)"],
+    "Actors as tools": ['{"book":2}'],
+    "Inputs as data": ["{'nights': 0}", "{'nights': 0}"],
+    "Several queries at once": ["success (no tool calls)"] * 3,
+}
+
+
+def test_every_program_is_run() -> None:
+    assert [title for title, _ in PROGRAMS] == list(PRINTED)
+    assert len(PROGRAMS) == PAGE.count("```python")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("title", "program"), PROGRAMS, ids=lambda text: text[:9])
+def test_a_program_does_what_the_page_says(title: str, program: str, tmp_path: Path) -> None:
+    text = program.replace("openai:gpt-5", "test")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", text],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == PRINTED[title]
