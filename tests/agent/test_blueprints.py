@@ -125,6 +125,7 @@ async def test_instructions_are_a_text_a_function_or_a_template(instructions: An
     await stopped(agent)
 
 
+@pytest.mark.slow
 async def test_with_a_store_it_goes_on_after_a_kill_with_its_dependencies_and_its_result() -> None:
     store = MemoryStore()
     script = Script(["thinking"], takes=10)

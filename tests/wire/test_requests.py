@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from desks import Desk, Guest, NoRoom, NoRoomTonight, Room
+from desks import Desk, Guest, NoRoom, NoRoomTonight, Room, Stack
 
 import axon
 from axon import CallTimeout, DeadlineExceeded, NoProcess, ServerDied, WrongArguments, WrongServer
@@ -143,7 +143,7 @@ async def test_an_answer_that_is_not_what_its_hint_says_is_refused(desk: Desk) -
     frames = await frames_of(desk, DESK.encode(Desk.lie))
     error = json.loads(frames[0])["error"]
     assert error["error_type"] == "NotOnWire"
-    assert error["message"].startswith("Desk.lie: its answer is not what its hint says: ")
+    assert error["message"] == "Desk.lie: its answer, a str, is not what its hint says"
 
 
 async def test_a_frame_that_is_none_is_refused() -> None:
@@ -153,6 +153,15 @@ async def test_a_frame_that_is_none_is_refused() -> None:
         DESK.answer(Desk.seen, b"}")
     with pytest.raises(BadMessage, match="Field required"):
         DESK.answer(Desk.seen, b"{}")
+
+
+async def test_a_class_may_have_its_type_arguments() -> None:
+    stack = await axon.start(Stack[date]())
+    interface = Interface(Stack[date])
+    (frame,) = [frame async for frame in interface.serve(stack, interface.encode(Stack[date].push, date(2030, 1, 31)))]
+    assert interface.answer(Stack[date].push, frame) == 1
+    assert await axon.get_state(stack) == [date(2030, 1, 31)]
+    await axon.stop(stack)
 
 
 async def test_another_servers_handle_is_refused(desk: Desk) -> None:
@@ -177,6 +186,13 @@ async def test_a_deadline_goes_along_as_the_seconds_that_are_left(desk: Desk) ->
     assert asyncio.get_running_loop().time() - began == pytest.approx(6)
     with pytest.raises(DeadlineExceeded):
         DESK.answer(Desk.later, frames[0])
+
+
+async def test_a_deadline_that_has_passed_is_a_request_that_is_not_made(desk: Desk) -> None:
+    (frame,) = await frames_of(desk, b'{"method": "book", "arguments": {"guest": {"name": "Ann"}}, "timeout": 0}')
+    with pytest.raises(DeadlineExceeded):
+        DESK.answer(Desk.book, frame)
+    assert (await axon.get_state(desk)).free == 3
 
 
 async def test_without_a_deadline_the_handlers_own_timeout_counts(desk: Desk) -> None:

@@ -30,7 +30,8 @@ def frame_of(method: Method, value: object) -> bytes:
     try:
         return method.answer_model.model_construct(**fields).model_dump_json(warnings="error").encode()
     except Exception as error:
-        raise NotOnWire(method.where, f"its {name} is not what its hint says: {error}") from error
+        # Without the value, which goes to nobody whom it was not meant for; the cause has it.
+        raise NotOnWire(method.where, f"its {name}, a {type(value).__name__}, is not what its hint says") from error
 
 
 def failure(error: Exception) -> bytes:
