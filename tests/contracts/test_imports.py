@@ -31,6 +31,7 @@ ROOMS = (
     "task",
     "wire",
     "store",
+    "mcp",
     "env",
     "port",
     "cluster",

@@ -1,0 +1,184 @@
+"""One session with an MCP server: the task that enters pydantic-ai's toolset is the one that leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from fastmcp.exceptions import McpError  # pyright: ignore[reportPrivateImportUsage]
+from mcp_types import CONNECTION_CLOSED
+
+from ..errors import InvalidOption, UsageError
+from ..process import calling, deadline_at
+from ._errors import MCPConnectionLost, MCPDuplicateTools, MCPServerFailed, MCPServerHung, MCPStartTimeout
+from ._source import connection
+from ._status import SessionState
+from ._transport import ChildTransport
+
+if TYPE_CHECKING:
+    from pydantic_ai.mcp import MCPToolset
+
+    from ._server import MCPServer
+    from ._transport import WatchedTransport
+
+PROBE_TIMEOUT = 5.0
+"""Seconds a server has to list its tools when it is doubted whether it is well."""
+
+
+class Session:
+    """From the start of an MCP server to its end. `failed(reason)` is called once, if it breaks by itself."""
+
+    toolset: MCPToolset[Any]
+    transport: WatchedTransport | None = None
+
+    def __init__(self, server: MCPServer, failed: Callable[[Exception], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = server
+        self._failed = failed
+        self.ready: asyncio.Future[tuple[str, ...]] = loop.create_future()
+        """The names of its tools, when it is ready for calls, or why it never will be."""
+        self.reason: Exception | None = None
+        self._closing: asyncio.Future[None] = loop.create_future()
+        context = copy_context()  # of the request that needs it, which it outlives
+        context.run(deadline_at.set, None)
+        context.run(calling.set, None)
+        self._task = loop.create_task(self._live(), context=context)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server, if it is a child of this program."""
+        return None if self.transport is None else self.transport.pid
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is ready for calls."""
+        return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
+
+    @property
+    def state(self) -> SessionState:
+        """How it is with it."""
+        if self.reason is not None:
+            return "broken"
+        return "open" if self.is_open else "opening"
+
+    # -- the task
+
+    async def _live(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                self.ready.set_result(await self._open(stack))
+                assert self.transport is not None
+                either: set[asyncio.Future[Any]] = {self.transport.failed, self._closing}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if self.transport.failed.done() and not self.transport.failed.cancelled():
+                    self.fail(self.transport.failed.result())
+        except Exception as error:
+            if not self._closing.done():  # what goes wrong at an end that was asked for changes nothing
+                self.fail(self._named(error))
+        finally:
+            if not self.ready.done():  # it was ended before it was ready
+                self.ready.set_exception(MCPConnectionLost(self.label))
+                self.ready.exception()
+
+    async def _open(self, stack: AsyncExitStack) -> tuple[str, ...]:
+        server = self._server
+        limit = asyncio.timeout(server.start_timeout)
+        try:
+            async with limit:
+                self.toolset, self.transport = connection(server.server, server.env, server.cwd)
+                await stack.enter_async_context(self.toolset)
+                if not self.toolset.is_running:
+                    raise InvalidOption(
+                        "server", self.toolset, "a toolset with fixed auth and headers: one session is for all runs"
+                    )
+                names = [tool.name for tool in await self.toolset.list_tools()]
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise MCPStartTimeout(self.label, server.start_timeout, self._said()) from error
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        if twice:
+            raise MCPDuplicateTools(self.label, twice)
+        return tuple(names)
+
+    @property
+    def label(self) -> str:
+        """What it runs or talks to."""
+        return type(self._server.server).__name__ if self.transport is None else self.transport.label
+
+    def _said(self) -> tuple[str, ...]:
+        return self.transport.said if isinstance(self.transport, ChildTransport) else ()
+
+    def _named(self, error: Exception) -> Exception:
+        """What broke it, by its name: the transport knows, or it is inside what fastmcp made of it."""
+        if self.transport is not None and self.transport.failed.done() and not self.transport.failed.cancelled():
+            return self.transport.failed.result()
+        inner: BaseException | None = error
+        while inner is not None and not isinstance(inner, MCPServerFailed | UsageError):
+            inner = inner.__cause__
+        return inner if isinstance(inner, Exception) else MCPConnectionLost(self.label, error)
+
+    # -- what its owner does
+
+    def fail(self, reason: Exception) -> None:
+        """It is broken. The first reason counts."""
+        if self.reason is not None or self._closing.done():
+            return
+        self.reason = reason
+        if not self.ready.done():
+            self.ready.set_exception(reason)
+            self.ready.exception()  # nobody need wait for it
+        self._failed(reason)
+
+    async def why(self, error: BaseException) -> Exception:
+        """What broke it, after a call has failed with a closed connection."""
+        if self.transport is not None:
+            either: set[asyncio.Future[Any]] = {self.transport.failed, self._task}
+            await asyncio.wait(either, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+        if self.reason is None:
+            found = self._named(MCPConnectionLost(self.label, error))
+            self.fail(found)
+        return self.reason or MCPConnectionLost(self.label, error)
+
+    async def is_well(self) -> bool:
+        """Whether it still lists its tools; if not it is broken."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self.toolset.client.list_tools()
+        except TimeoutError:
+            self.fail(MCPServerHung(self.label, PROBE_TIMEOUT))
+        except Exception as error:
+            if is_closed(error) or not isinstance(error, McpError):
+                await self.why(error)
+        return self.reason is None
+
+    async def close(self) -> None:
+        """End it in order, and wait until it has ended."""
+        if not self._closing.done():
+            self._closing.set_result(None)
+        if not self.ready.done():
+            self._task.cancel()
+        await asyncio.wait({self._task})
+
+    def abort(self) -> None:
+        """End it now: its process is killed in this step."""
+        if not self._closing.done():
+            self._closing.set_result(None)
+        if self.transport is not None:
+            self.transport.abort()
+        self._task.cancel()
+
+
+def is_closed(error: BaseException | None) -> bool:
+    """Whether an error of a call says that the connection is closed."""
+    while error is not None:
+        if isinstance(error, McpError) and error.error.code == CONNECTION_CLOSED:
+            return True
+        if isinstance(error, BaseExceptionGroup):
+            return any(is_closed(each) for each in error.exceptions)
+        error = error.__cause__
+    return False
