@@ -44,7 +44,7 @@ class MCPCommandNotFound(MCPServerFailed):
 class MCPStartTimeout(MCPServerFailed):
     """An MCP server did not finish its handshake and list its tools within `after` seconds."""
 
-    def __init__(self, server: str, after: float, stderr: Sequence[str] = ()) -> None:
+    def __init__(self, server: str, after: float, stderr: tuple[str, ...] = ()) -> None:
         super().__init__(server, f"{server} was not ready within {after:g} s (start_timeout){_said(stderr)}")
         self.after = after
 
@@ -55,11 +55,11 @@ class MCPServerExited(MCPServerFailed):
     `status` is its exit status, negative for a signal; `stderr` the last lines it wrote there.
     """
 
-    def __init__(self, server: str, status: int | None, stderr: Sequence[str]) -> None:
+    def __init__(self, server: str, status: int | None, stderr: tuple[str, ...]) -> None:
         how = "closed its output" if status is None else f"ended with status {status}"
         super().__init__(server, f"{server} {how}{_said(stderr)}")
         self.status = status
-        self.stderr: tuple[str, ...] = tuple(stderr)
+        self.stderr: tuple[str, ...] = stderr
 
 
 class MCPProtocolError(MCPServerFailed):
@@ -139,5 +139,5 @@ class MCPCallTimeout(MCPServerError, TimeoutError):
         self.after = after
 
 
-def _said(stderr: Sequence[str]) -> str:
-    return f"; it last said: {' | '.join(stderr)}" if stderr else ""
+def _said(stderr: tuple[str, ...]) -> str:
+    return f"; it last said: {' | '.join(stderr[-3:])}" if stderr else ""

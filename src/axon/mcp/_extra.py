@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 try:
-    import pydantic_ai.mcp  # noqa: F401
+    from pydantic_ai.mcp import MCPToolset as MCPToolset
 except ImportError as error:
     raise ImportError("axon.mcp needs the extra `mcp`: pip install 'axon-otp[mcp]'") from error

@@ -57,6 +57,27 @@ class Broke:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lend:
+    """A borrower's message: it has a lease from now on."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Return:
+    """A borrower's message: it is through with its lease."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GiveUp:
+    """A borrower's message: it does not wait for this any more."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Idle:
     """The owner's message to itself: nobody has used the session for a while."""
 
@@ -71,6 +92,13 @@ class Job:
     context: Context
     began: bool = False
     task: asyncio.Task[None] | None = None
+    stopped: Literal["unwanted", "late"] | None = None
+
+    def stop(self, why: Literal["unwanted", "late"]) -> None:
+        """Cancel it, once: a second time would break off the news of it to the server."""
+        if self.stopped is None and self.task is not None:
+            self.stopped = why
+            self.task.cancel()
 
 
 class Owner:
@@ -223,8 +251,8 @@ class Owner:
         for job in self.turns.drop(lambda job: unwanted(job.ask)):
             job.reply.cancel()
         for job in list(self.running.values()):
-            if unwanted(job.ask) and job.task is not None:
-                job.task.cancel()
+            if unwanted(job.ask):
+                job.stop("unwanted")
 
     def _next(self) -> None:
         now = self.process.runtime.loop.time()
@@ -263,17 +291,20 @@ class Owner:
             session = await self.open()
         except Exception as error:
             raise MCPUnavailable(path, 0, error) from error
-        now, limit = self.process.runtime.loop.time(), self.server.call_timeout
-        ends = [moment for moment in (job.due, None if limit is None else now + limit) if moment is not None]
-        within = asyncio.timeout_at(min(ends, default=None))
+        loop, limit = self.process.runtime.loop, self.server.call_timeout
+        late = None if limit is None else loop.time() + limit
+        if job.due is not None and (late is None or job.due < late):
+            late = limit = None
+        timer = None if late is None and job.due is None else loop.call_at(late or job.due or 0, job.stop, "late")
         job.began = True
         try:
-            async with within:
-                return await job.ask.work(session.toolset)
-        except TimeoutError as error:
-            if not within.expired():
+            return await job.ask.work(session.toolset)
+        except asyncio.CancelledError as error:
+            if job.stopped != "late":
                 raise
-            if limit is None or (job.due is not None and job.due < now + limit):
+            if job.task is not None:
+                job.task.uncancel()
+            if limit is None:
                 raise DeadlineExceeded(path) from error
             if await session.is_well():
                 raise MCPCallTimeout(path, what, limit) from error
@@ -282,6 +313,9 @@ class Owner:
             if is_closed(error) or session.reason is not None:
                 raise self._lost(job, await session.why(error)) from error
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _lost(self, job: Job, cause: BaseException | None) -> MCPCallLost | MCPUnavailable:
         """What a job that was not finished ends with: one that has no effect was just not done."""

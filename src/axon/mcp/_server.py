@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import AxonError, InvalidOption, NoProcess, ServerDied
-from ..process import Down, ExitReason, checked_seconds, current, running
+from ..errors import InvalidOption, NoProcess, ServerDied, WrongLoop
+from ..process import Down, ExitReason, checked_seconds, current, running, send
 from ..registry import whereis
-from ..server import GenServer, Reply, ServerProcess, Status, Stop, call, cast
+from ..server import GenServer, Reply, ServerProcess, Status, Stop, call
 from ._ask import patiently
 from ._errors import MCPUnavailable
-from ._owner import Ask, Broke, Idle, Lease, Owner
+from ._owner import Ask, Broke, GiveUp, Idle, Lease, Lend, Owner, Return
 from ._source import Source, check_command, checked_source
 from ._status import MCPStatus
 
@@ -118,7 +119,7 @@ class MCPServer(GenServer[Owner]):
             ask = Ask(name, lambda toolset: toolset.direct_call_tool(name, given), lease)
             return await self._ask(ask, again=int(idempotent))
         finally:
-            self._tell_back(lease)
+            self._tell(Return(lease))
 
     async def _ask(self, ask: Ask, *, again: float) -> Any:
         return await patiently(self, ask.what, lambda: self._ask_here(ask), again=again)
@@ -127,8 +128,7 @@ class MCPServer(GenServer[Owner]):
         try:
             return await self._take(ask)
         except asyncio.CancelledError:
-            if self._can_tell():
-                self._give_up(ask)
+            self._tell(GiveUp(ask))
             raise
 
     async def _ask_once(self, ask: Ask) -> Any:
@@ -138,19 +138,14 @@ class MCPServer(GenServer[Owner]):
         except (MCPUnavailable, NoProcess, ServerDied):
             return None
 
-    def _tell_back(self, lease: Lease) -> None:
-        """Give a lease back, if that can be said and heard: the death of either side says as much."""
-        if self._can_tell():
-            self._take_back(lease)
-
-    def _can_tell(self) -> bool:
+    def _tell(self, message: Lend | Return | GiveUp) -> None:
+        """Say it if that can be said and heard: the death of either side says as much."""
         sender = running.get()
         if sender is not None and sender.reason is not None:
-            return False
-        try:
-            return whereis(self) is not None
-        except AxonError:  # another event loop, which is over
-            return False
+            return
+        with suppress(WrongLoop):  # a loop that is over
+            if whereis(self) is not None:
+                send(self, message)
 
     # -- the owner
 
@@ -172,31 +167,25 @@ class MCPServer(GenServer[Owner]):
     def _take(self, state: Owner, ask: Ask) -> Reply[object]:
         return state.take(ask)
 
-    @cast
-    def _give_up(self, state: Owner, ask: Ask) -> None:
-        state.give_up(ask)
-
-    @cast
-    def _lend(self, state: Owner, lease: Lease) -> None:
-        state.lend(lease)
-
-    @cast
-    def _take_back(self, state: Owner, lease: Lease) -> None:
-        state.take_back(lease)
-
-    async def handle_info(self, state: Owner, message: object) -> None:
+    def handle_info(self, state: Owner, message: object) -> Awaitable[None] | None:
         match message:
-            case Broke() if message.session is state.session:
-                raise Stop(message.reason)
+            case Lend():
+                state.lend(message.lease)
+            case Return():
+                state.take_back(message.lease)
+            case GiveUp():
+                state.give_up(message.ask)
             case Broke():
-                pass  # it was closed meanwhile
+                if message.session is state.session:
+                    raise Stop(message.reason)
             case Idle():
                 if not state.is_used:
-                    await state.close("idle")
+                    return state.close("idle")
             case Down() if state.borrower_died(message):
                 pass
             case _:
-                super().handle_info(state, message)
+                return super().handle_info(state, message)
+        return None
 
     async def terminate(self, state: Owner, reason: ExitReason) -> None:
         state.end(reason)

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from fastmcp.exceptions import McpError  # pyright: ignore[reportPrivateImportUsage]
+from fastmcp.exceptions import McpError
 from mcp_types import CONNECTION_CLOSED
 
 from ..errors import InvalidOption, UsageError
 from ..process import calling, deadline_at
 from ._errors import MCPConnectionLost, MCPDuplicateTools, MCPServerFailed, MCPServerHung, MCPStartTimeout
-from ._source import connection
+from ._source import connection, shown
 from ._status import SessionState
 from ._transport import ChildTransport
 
@@ -108,7 +108,7 @@ class Session:
     @property
     def label(self) -> str:
         """What it runs or talks to."""
-        return type(self._server.server).__name__ if self.transport is None else self.transport.label
+        return shown(self._server.server) if self.transport is None else self.transport.label
 
     def _said(self) -> tuple[str, ...]:
         return self.transport.said if isinstance(self.transport, ChildTransport) else ()
@@ -178,7 +178,8 @@ def is_closed(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, McpError) and error.error.code == CONNECTION_CLOSED:
             return True
-        if isinstance(error, BaseExceptionGroup):
-            return any(is_closed(each) for each in error.exceptions)
+        group: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+        if any(map(is_closed, group)):
+            return True
         error = error.__cause__
     return False

@@ -6,7 +6,8 @@ import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeGuard, cast
+from urllib.parse import urlsplit
 
 from fastmcp.client import Client
 from fastmcp.client.transports import ClientTransport, StdioTransport
@@ -29,14 +30,15 @@ def checked_source(source: object, env: Mapping[str, str], cwd: str | None) -> N
     if isinstance(source, str):
         if not source.startswith(("http://", "https://")):
             raise InvalidOption("server", source, f"{EXPECTED}; a command is a list")
-    elif isinstance(source, list | tuple):
-        parts: Sequence[object] = source
-        if not parts or not all(isinstance(part, str) and part and "\0" not in part for part in parts):
+    elif _is_command(source):
+        if not source or not all(isinstance(part, str) and part and "\0" not in part for part in source):
             raise InvalidOption("server", source, "a command: texts that are not empty, the program first")
-    elif isinstance(source, MCPToolset):
+    elif _is_toolset(source):
         raise InvalidOption("server", source, "a function that makes the toolset, since each session needs a new one")
-    elif isinstance(source, Client | ClientTransport):
-        _refuse_several(source.transport if isinstance(source, Client) else source)
+    elif _is_client(source):
+        _refuse_several(source.transport)
+    elif isinstance(source, ClientTransport):
+        _refuse_several(source)
     elif not callable(source):
         raise InvalidOption("server", source, EXPECTED)
     if not isinstance(env, Mapping) or not all(isinstance(text, str) for pair in env.items() for text in pair):
@@ -48,33 +50,47 @@ def checked_source(source: object, env: Mapping[str, str], cwd: str | None) -> N
         raise InvalidOption("cwd", cwd, "the path of a folder, or None")
 
 
+def _is_command(source: object) -> TypeGuard[Sequence[str]]:
+    return isinstance(source, list | tuple)
+
+
+def _is_client(source: object) -> TypeGuard[Client[Any]]:
+    return isinstance(source, Client)
+
+
+def _is_toolset(made: object) -> TypeGuard[MCPToolset[Any]]:
+    return isinstance(made, MCPToolset)
+
+
 def _refuse_several(transport: ClientTransport) -> None:
     if isinstance(transport, MCPConfigTransport):
         raise InvalidOption("server", transport, "one server; make an MCPServer of each one in a configuration")
 
 
 def shown(source: Source) -> str:
-    """What a source is called; a URL without what may be secret in it."""
+    """What a source is called, without what may be secret: arguments of a command, the user and query of a URL."""
     if isinstance(source, str):
-        return source.split("?")[0].split("#")[0].rpartition("@")[2] if "@" in source else source.split("?")[0]
-    if isinstance(source, list | tuple):
-        return str(source[0])
+        parts = urlsplit(source)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if _is_command(source):
+        program, *args = source
+        return " ".join([Path(program).name, *(Path(word).name for word in args[:1] if not word.startswith("-"))])
     return type(source).__name__
 
 
 def connection(source: Source, env: Mapping[str, str], cwd: str | None) -> tuple[MCPToolset[Any], WatchedTransport]:
     """A toolset of its own for one session, and the transport under it."""
     toolset: MCPToolset[Any]
-    if isinstance(source, list | tuple):
-        child = ChildTransport(source, env, cwd)
+    if _is_command(source):
+        child = ChildTransport(shown(source), source, env, cwd)
         return MCPToolset(child), child
     if isinstance(source, str | ClientTransport):
         toolset = MCPToolset(source)
-    elif isinstance(source, Client):
+    elif _is_client(source):
         toolset = MCPToolset(source.new())
     else:
         made = cast("Callable[[], object]", source)()
-        if not isinstance(made, MCPToolset):
+        if not _is_toolset(made):
             raise InvalidOption("server", made, "a function that returns a pydantic_ai.mcp.MCPToolset")
         toolset = made
     client: Client[Any] = toolset.client
@@ -82,7 +98,8 @@ def connection(source: Source, env: Mapping[str, str], cwd: str | None) -> tuple
     _refuse_several(inner)
     transport: WatchedTransport
     if isinstance(inner, StdioTransport):  # its process is to be a child of Axon's own
-        transport = ChildTransport([inner.command, *inner.args], inner.env or {}, inner.cwd)
+        command = [inner.command, *inner.args]
+        transport = ChildTransport(shown(command), command, inner.env or {}, inner.cwd)
     else:
         transport = OtherTransport(inner, shown(source))
     client.transport = transport
@@ -91,7 +108,7 @@ def connection(source: Source, env: Mapping[str, str], cwd: str | None) -> tuple
 
 async def check_command(source: Source, env: Mapping[str, str], cwd: str | None) -> None:
     """Raise `MCPCommandNotFound` if the program to run is not there, before anybody wants it to run."""
-    if isinstance(source, list | tuple):
+    if _is_command(source):
         await asyncio.to_thread(_look_for, source[0], get_default_environment() | dict(env), cwd)
 
 

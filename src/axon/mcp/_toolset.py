@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from ..registry import lookup
 from ..server import GenServer, checked_name
 from ._ask import LOOK_AGAIN
 from ._errors import MCPServerError, MCPUnavailable
-from ._owner import Ask, Lease
+from ._owner import Ask, Lease, Lend, Return
 from ._server import PATIENCE, MCPServer
 
 if TYPE_CHECKING:
@@ -85,15 +86,15 @@ class BorrowedToolset(AbstractToolset[Any]):
         lease = Lease(running.get())
         self._leases.append(lease)
         server = self._found()
-        if server is not None and server._can_tell():
-            server._lend(lease)
+        if server is not None:
+            server._tell(Lend(lease))
         return self
 
     async def __aexit__(self, *args: object) -> None:
         lease = self._leases.pop()
         server = self._found()
         if server is not None:
-            server._tell_back(lease)
+            server._tell(Return(lease))
 
     def _found(self) -> MCPServer | None:
         if self._handle is None:
@@ -149,11 +150,13 @@ class BorrowedToolset(AbstractToolset[Any]):
 
         ask = Ask("list_tools", work, self._leases[-1] if self._leases else None, takes_turn=False)
         server = await self._there()
+        listing: _Listing
         if self._known is None:
-            self._known = await server._ask(ask, again=float("inf"))
+            listing = await server._ask(ask, again=math.inf)
         else:
-            self._known = await server._ask_once(ask) or self._known
-        return self._known
+            listing = await server._ask_once(ask) or self._known
+        self._known = listing
+        return listing
 
     def _called(self, tool: ToolsetTool[Any]) -> str:
         name = tool.tool_def.name
@@ -161,7 +164,7 @@ class BorrowedToolset(AbstractToolset[Any]):
 
     def _mine(self, name: str, tool: ToolsetTool[Any]) -> ToolsetTool[Any]:
         metadata = tool.tool_def.metadata or {}
-        hints = metadata.get("annotations") or {}
+        hints: dict[str, object] = metadata.get("annotations") or {}
         if hints.get("readOnlyHint") or hints.get("idempotentHint"):
             metadata = {**metadata, "idempotent": True}
         return replace(tool, toolset=self, tool_def=replace(tool.tool_def, name=name, metadata=metadata))

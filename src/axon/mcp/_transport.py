@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -49,8 +49,8 @@ class WatchedTransport(ClientTransport):
 class ChildTransport(WatchedTransport):
     """An MCP server that is a child process, and talks over its standard input and output."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str], cwd: str | None) -> None:
-        super().__init__(" ".join(command))
+    def __init__(self, label: str, command: Sequence[str], env: Mapping[str, str], cwd: str | None) -> None:
+        super().__init__(label)
         self._how = (command, env, cwd)
         self._child: Child | None = None
 
@@ -101,7 +101,7 @@ class ChildTransport(WatchedTransport):
     async def _look_after(self, child: Child) -> None:
         status = await child.died(NOTICE)
         if status is not None:
-            self.failure(MCPServerExited(self.label, status, child.said))
+            self.failure(MCPServerExited(self.label, status, tuple(child.said)))
 
     async def _watch(self, child: Child) -> None:
         await asyncio.wait({child.exited})
@@ -120,7 +120,7 @@ class ChildTransport(WatchedTransport):
                 return
         incoming.close()
         if await child.died(NOTICE) is None:
-            self.failure(MCPServerExited(self.label, None, child.said))
+            self.failure(MCPServerExited(self.label, None, tuple(child.said)))
 
     async def _take(self, line: bytes, incoming: Incoming) -> bool:
         try:
@@ -167,7 +167,8 @@ class OtherTransport(WatchedTransport):
 
     async def close(self) -> None:
         """Close the transport inside."""
-        await self.inner.close()  # type: ignore[no-untyped-call]
+        close: Callable[[], Awaitable[None]] = self.inner.close
+        await close()
 
     @asynccontextmanager
     async def connect_session(
