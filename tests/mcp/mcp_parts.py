@@ -65,7 +65,7 @@ async def until(wanted: Callable[[], Awaitable[object] | bool], seconds: float =
 
 async def are_held(server: MCPServer, *texts: str) -> bool:
     """Whether the small server holds these calls."""
-    return sorted((await server.call_tool("held"))["held"]) == sorted(texts)
+    return sorted((await server.call_tool("held", idempotent=True))["held"]) == sorted(texts)
 
 
 async def are_cancelled(server: MCPServer, *texts: str) -> bool:
@@ -83,7 +83,7 @@ async def status_of(server: MCPServer) -> MCPStatus:
 def calling(*calls: tuple[str, dict[str, Any]]) -> FunctionModel:
     """A model that makes these calls one after the other, and then says what came of them."""
 
-    def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         returned = [part for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
         if len(returned) < len(calls):
             return ModelResponse(parts=[ToolCallPart(*calls[len(returned)])])

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic_ai.mcp import MCPToolset
 
 from ..errors import DeadlineExceeded
 from ..process import Down, Monitor, Process, Timer, deadline_at, demonitor, monitor
@@ -16,89 +13,12 @@ from ..server import Reply, ServerProcess
 from ..telemetry import emit, wants
 from ._errors import MCPCallLost, MCPCallTimeout, MCPUnavailable
 from ._events import MCPBorrowerDied, MCPServerBroke, MCPServerClosed, MCPServerOpened
+from ._job import Ask, Broke, Idle, Job, Lease, refuse
 from ._session import Session, is_closed
 from ._turns import Turns
 
 if TYPE_CHECKING:
     from ._server import MCPServer
-
-Work = Callable[[MCPToolset[Any]], Awaitable[Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class Lease:
-    """The right to use a server; `borrower` is the process that has it, None for a plain coroutine."""
-
-    borrower: Process | None = field(repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Ask:
-    """One thing that is wanted of a server: a call of a tool, or something that needs no turn."""
-
-    what: str
-    work: Work = field(repr=False)
-    lease: Lease | None = field(repr=False, default=None)
-    takes_turn: bool = field(repr=False, default=True)
-
-    @property
-    def whose(self) -> object:
-        """Who takes turns with whom: processes, and those who are none one by one."""
-        lease = self.lease
-        return self if lease is None else lease.borrower or lease
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Broke:
-    """A session's message to its owner: it is over."""
-
-    session: Session
-    reason: Exception
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lend:
-    """A borrower's message: it has a lease from now on."""
-
-    lease: Lease
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Return:
-    """A borrower's message: it is through with its lease."""
-
-    lease: Lease
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GiveUp:
-    """A borrower's message: it does not wait for this any more."""
-
-    ask: Ask
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Idle:
-    """The owner's message to itself: nobody has used the session for a while."""
-
-
-@dataclass(eq=False)
-class Job:
-    """An `Ask` that was taken."""
-
-    ask: Ask
-    reply: Reply[Any]
-    due: float | None
-    context: Context
-    began: bool = False
-    task: asyncio.Task[None] | None = None
-    stopped: Literal["unwanted", "late"] | None = None
-
-    def stop(self, why: Literal["unwanted", "late"]) -> None:
-        """Cancel it, once: a second time would break off the news of it to the server."""
-        if self.stopped is None and self.task is not None:
-            self.stopped = why
-            self.task.cancel()
 
 
 class Owner:
@@ -291,11 +211,11 @@ class Owner:
             session = await self.open()
         except Exception as error:
             raise MCPUnavailable(path, 0, error) from error
-        loop, limit = self.process.runtime.loop, self.server.call_timeout
-        late = None if limit is None else loop.time() + limit
-        if job.due is not None and (late is None or job.due < late):
-            late = limit = None
-        timer = None if late is None and job.due is None else loop.call_at(late or job.due or 0, job.stop, "late")
+        loop, after = self.process.runtime.loop, self.server.call_timeout
+        end = None if after is None else loop.time() + after
+        if job.due is not None and (end is None or job.due < end):
+            end, after = job.due, None
+        timer = None if end is None else loop.call_at(end, job.stop, "late")
         job.began = True
         try:
             return await job.ask.work(session.toolset)
@@ -304,14 +224,15 @@ class Owner:
                 raise
             if job.task is not None:
                 job.task.uncancel()
-            if limit is None:
+            if after is None:
                 raise DeadlineExceeded(path) from error
             if await session.is_well():
-                raise MCPCallTimeout(path, what, limit) from error
-            raise self._lost(job, session.reason) from error
+                raise MCPCallTimeout(path, what, after) from error
+            raise self._lost(job, session.reason) from session.reason
         except Exception as error:
             if is_closed(error) or session.reason is not None:
-                raise self._lost(job, await session.why(error)) from error
+                reason = await session.why(error)
+                raise self._lost(job, reason) from reason
             raise
         finally:
             if timer is not None:
@@ -331,10 +252,3 @@ class Owner:
             refuse(job.reply, self._lost(job, cause))
             if job.task is not None:
                 job.task.cancel()
-
-
-def refuse(reply: Reply[Any], error: Exception) -> None:
-    """Answer with an error, though nobody may be there to hear it."""
-    if not reply.done():
-        reply.set_exception(error)
-        reply.exception()

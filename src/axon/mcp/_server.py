@@ -15,7 +15,8 @@ from ..registry import whereis
 from ..server import GenServer, Reply, ServerProcess, Status, Stop, call
 from ._ask import patiently
 from ._errors import MCPUnavailable
-from ._owner import Ask, Broke, GiveUp, Idle, Lease, Lend, Owner, Return
+from ._job import Ask, Broke, GiveUp, Idle, Lease, Lend, Return
+from ._owner import Owner
 from ._source import Source, check_command, checked_source
 from ._status import MCPStatus
 

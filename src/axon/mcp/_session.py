@@ -91,6 +91,8 @@ class Session:
             async with limit:
                 self.toolset, self.transport = connection(server.server, server.env, server.cwd)
                 await stack.enter_async_context(self.toolset)
+                # Calls that are under way hold the session open, too; its end is here all the same.
+                stack.push_async_callback(self.toolset.client.close)
                 if not self.toolset.is_running:
                     raise InvalidOption(
                         "server", self.toolset, "a toolset with fixed auth and headers: one session is for all runs"

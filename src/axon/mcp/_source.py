@@ -31,8 +31,8 @@ def checked_source(source: object, env: Mapping[str, str], cwd: str | None) -> N
         if not source.startswith(("http://", "https://")):
             raise InvalidOption("server", source, f"{EXPECTED}; a command is a list")
     elif _is_command(source):
-        if not source or not all(isinstance(part, str) and part and "\0" not in part for part in source):
-            raise InvalidOption("server", source, "a command: texts that are not empty, the program first")
+        if not source or not source[0] or not all(isinstance(part, str) and "\0" not in part for part in source):
+            raise InvalidOption("server", source, "a command: a list of texts, the program first")
     elif _is_toolset(source):
         raise InvalidOption("server", source, "a function that makes the toolset, since each session needs a new one")
     elif _is_client(source):

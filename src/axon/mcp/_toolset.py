@@ -20,7 +20,7 @@ from ..registry import lookup
 from ..server import GenServer, checked_name
 from ._ask import LOOK_AGAIN
 from ._errors import MCPServerError, MCPUnavailable
-from ._owner import Ask, Lease, Lend, Return
+from ._job import Ask, Lease, Lend, Return
 from ._server import PATIENCE, MCPServer
 
 if TYPE_CHECKING:
