@@ -98,6 +98,15 @@ async def test_a_deadline_travels_with_a_call_and_ends_it_at_the_server(server: 
     assert (await status_of(server)).restarts == 0
 
 
+async def test_so_does_that_of_a_run(server: MCPServer) -> None:
+    agent = Agent(calling(("hold", {"text": "late"})), name="clerk", toolsets=[BorrowedToolset("small")])
+    async with Supervisor([AgentServer(agent)]) as supervisor:
+        with pytest.raises(DeadlineExceeded):
+            async with axon.deadline(0.1):
+                await supervisor.get(AgentServer).run("go")
+        await until(lambda: are_cancelled(server, "late"))
+
+
 async def test_an_error_of_a_tool_is_the_one_that_pydantic_ai_makes_of_it(server: MCPServer) -> None:
     with pytest.raises(ModelRetry, match="no tool nonsense"):
         await server.call_tool("nonsense")

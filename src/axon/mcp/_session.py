@@ -78,7 +78,7 @@ class Session:
                     self.fail(self.transport.failed.result())
         except Exception as error:
             if not self._closing.done():  # what goes wrong at an end that was asked for changes nothing
-                self.fail(self._named(error))
+                self.fail(error if self.transport is None else self._named(error))
         finally:
             if not self.ready.done():  # it was ended before it was ready
                 self.ready.set_exception(MCPConnectionLost(self.label))
