@@ -34,6 +34,7 @@ AxonError
 │  ├─ TaskExit              it ended without one                          .reason
 │  └─ TaskTimeout           none came in time                             .after
 ├─ StoreError               what a store says, drawn in axon.store
+├─ MCPServerError           what is wrong with an MCP server, drawn in axon.mcp
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """
 

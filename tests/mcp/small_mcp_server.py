@@ -72,8 +72,9 @@ def tools() -> list[dict[str, Any]]:
 
 
 def handle(message: dict[str, Any]) -> None:
-    id, params = message.get("id"), message.get("params") or {}
-    match message.get("method"):
+    id: object = message.get("id")
+    params: dict[str, Any] = message.get("params") or {}
+    match str(message.get("method")):
         case "initialize":
             version = params["protocolVersion"]
             info = {"name": "small", "version": "1"}
@@ -87,8 +88,9 @@ def handle(message: dict[str, Any]) -> None:
             held[:] = [each for each in held if each[0] != params["requestId"]]
         case "ping":
             say({"id": id, "result": {}})
-        case _ if id is not None:
-            say({"id": id, "error": {"code": -32601, "message": "no such method"}})
+        case _:
+            if id is not None:
+                say({"id": id, "error": {"code": -32601, "message": "no such method"}})
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 
 @asynccontextmanager
-async def supervised(spec: MCPServer, backoff: float | None = None) -> AsyncIterator[MCPServer]:
+async def supervised(spec: MCPServer, backoff: float | None = None) -> AsyncGenerator[MCPServer]:
     again = None if backoff is None else wait_fixed(backoff)
     async with Supervisor([child(spec, name="small", backoff=again)], max_restarts=10) as supervisor:
         yield supervisor.get(MCPServer)
@@ -223,12 +223,12 @@ async def crashed(server: MCPServer) -> None:
 @pytest.mark.parametrize("told", ["", "deaf"])
 @pytest.mark.parametrize("end", [axon.stop, killed, crashed])
 async def test_its_process_and_what_that_started_are_gone_however_the_owner_ends(
-    end: Callable[[MCPServer], AsyncIterator[None]], told: str
+    end: Callable[[MCPServer], Awaitable[None]], told: str
 ) -> None:
     server = await axon.start(MCPServer(small(told)))
     pids: list[int] = [await server.call_tool("pid"), await server.call_tool("have_child")]
     assert all(map(is_alive, pids))
-    await end(server)  # type: ignore[misc]
+    await end(server)
     await until(lambda: not any(map(is_alive, pids)), 0.5)
 
 

@@ -58,6 +58,12 @@ async def test_fifty_agents_share_a_server_that_is_killed_again_and_again(
             most = max(most, len(children() - others))
             await asyncio.sleep(0.05)
 
+    async def killed(times: int) -> None:
+        await until(lambda: len(events) > times)
+        await asyncio.sleep(0.3)
+        if times < kills:
+            os.kill(events[-1].pid or 0, signal.SIGKILL)
+
     caplog.set_level(logging.INFO)
     with capture_events(MCPServerOpened) as events, warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -66,12 +72,8 @@ async def test_fifty_agents_share_a_server_that_is_killed_again_and_again(
             agents.create_task(count())
             for _ in range(AGENTS):
                 agents.create_task(work())
-            for killed in range(1, kills + 1):
-                await until(lambda killed=killed: len(events) == killed)  # type: ignore[misc]
-                await asyncio.sleep(0.3)
-                os.kill(events[-1].pid or 0, signal.SIGKILL)
-            await until(lambda: len(events) > kills)
-            await asyncio.sleep(0.3)
+            for times in range(kills + 1):
+                await killed(times)
             over.set()
     assert outcomes["success"] > 2 * AGENTS
     assert outcomes["failed"] > 0

@@ -122,6 +122,11 @@ class MCPServer(GenServer[Owner]):
         finally:
             self._tell(Return(lease))
 
+    @call
+    def status(self, state: Owner) -> MCPStatus:
+        """What may be seen of it, which `axon.get_status` shows, too. Raises `NoProcess`, `ServerDied`, `CallTimeout`."""
+        return self._seen(state)
+
     async def _ask(self, ask: Ask, *, again: float) -> Any:
         return await patiently(self, ask.what, lambda: self._ask_here(ask), again=again)
 
@@ -194,20 +199,18 @@ class MCPServer(GenServer[Owner]):
 
     def format_status(self, status: Status) -> Status:
         """What its calls are about is not shown, and neither are its command, its environment and its address."""
-        if not isinstance(status.state, Owner):
-            return status
-        owner, session = status.state, status.state.session
-        return replace(
-            status,
-            state=MCPStatus(
-                session="closed" if session is None else session.state,
-                pid=None if session is None else session.pid,
-                tools=session.ready.result() if session is not None and session.is_open else (),
-                calls=tuple(ask.what for ask, job in owner.running.items() if job.ask.takes_turn),
-                waiting=len(owner.turns),
-                leases=len(owner.leases),
-                restarts=self._starts.count - 1,
-            ),
+        return replace(status, state=self._seen(status.state)) if isinstance(status.state, Owner) else status
+
+    def _seen(self, owner: Owner) -> MCPStatus:
+        session = owner.session
+        return MCPStatus(
+            session="closed" if session is None else session.state,
+            pid=None if session is None else session.pid,
+            tools=session.ready.result() if session is not None and session.is_open else (),
+            calls=tuple(ask.what for ask in owner.running if ask.takes_turn),
+            waiting=len(owner.turns),
+            leases=len(owner.leases),
+            restarts=self._starts.count - 1,
         )
 
 

@@ -11,7 +11,7 @@ SessionState: TypeAlias = Literal["closed", "opening", "open", "broken"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MCPStatus:
-    """The `state` in `axon.get_status(server)`: never what the calls are about.
+    """What `server.status()` answers, and the `state` in `axon.get_status(server)`: never what the calls are about.
 
     pid: of its process, if it is a child of
     this program. tools: their names, when it is open. calls: those under way; waiting: those that wait for their
