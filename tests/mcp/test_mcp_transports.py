@@ -32,7 +32,6 @@ SCRIPT = PythonStdioTransport(HERE / "real_mcp_server.py")
     "source",
     [
         pytest.param(REAL, id="command"),
-        pytest.param(SCRIPT, id="transport"),
         pytest.param(Client(SCRIPT), id="client"),
         pytest.param(lambda: MCPToolset(SCRIPT, tool_error_behavior="failed"), id="function"),
     ],

@@ -29,7 +29,7 @@ class Child(SubprocessStreamProtocol):
         self.exited: asyncio.Future[int] = loop.create_future()
         self.said: deque[str] = deque(maxlen=LAST_LINES)
         self.listening: asyncio.Task[None] | None = None
-        self._transport_: asyncio.SubprocessTransport | None = None
+        self._made: asyncio.SubprocessTransport | None = None
         self._gone = False
 
     @classmethod
@@ -40,7 +40,7 @@ class Child(SubprocessStreamProtocol):
         """
         loop = asyncio.get_running_loop()
         try:
-            transport, child = await loop.subprocess_exec(
+            _, child = await loop.subprocess_exec(
                 lambda: cls(loop),
                 *command,
                 stdin=PIPE,
@@ -52,7 +52,6 @@ class Child(SubprocessStreamProtocol):
             )
         except (OSError, ValueError) as error:
             raise MCPCommandNotFound(command[0], str(error)) from error
-        child._transport_ = transport
         child.listening = asyncio.create_task(child._listen())
         return child
 
@@ -63,17 +62,22 @@ class Child(SubprocessStreamProtocol):
 
     @property
     def _open(self) -> asyncio.SubprocessTransport:
-        assert self._transport_ is not None, "a child is used after it was started"
-        return self._transport_
+        assert self._made is not None, "a child is used after it was started"
+        return self._made
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It runs."""
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._made = transport
 
     def process_exited(self) -> None:
         """It has ended: with it goes what it started, though that may still hold its pipes."""
         super().process_exited()
-        status = self._open.get_returncode() if self._transport_ is not None else None
+        status = self._open.get_returncode()
         if not self.exited.done():
             self.exited.set_result(-1 if status is None else status)
-        if self._transport_ is not None:
-            self._signal(signal.SIGKILL)
+        self.kill()
 
     async def _listen(self) -> None:
         """Read its standard error, so that it never has to wait for somebody to do so."""

@@ -14,7 +14,7 @@ from ..telemetry import emit, wants
 from ._errors import MCPCallLost, MCPCallTimeout, MCPUnavailable
 from ._events import MCPBorrowerDied, MCPServerBroke, MCPServerClosed, MCPServerOpened
 from ._job import Ask, Broke, Idle, Job, Lease, refuse
-from ._session import Session, is_closed
+from ._session import Session, is_closed, is_expected
 from ._turns import Turns
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Owner:
                 raise MCPCallTimeout(path, what, after) from error
             raise self._lost(job, session.reason) from session.reason
         except Exception as error:
-            if is_closed(error) or session.reason is not None:
+            if is_closed(error) or session.reason is not None or not (is_expected(error) or await session.is_well()):
                 reason = await session.why(error)
                 raise self._lost(job, reason) from reason
             raise

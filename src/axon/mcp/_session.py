@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from fastmcp.exceptions import McpError
+from fastmcp.exceptions import McpError, ToolError
 from mcp_types import CONNECTION_CLOSED
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
 
 from ..errors import InvalidOption, UsageError
 from ..process import calling, deadline_at
@@ -185,3 +186,8 @@ def is_closed(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def is_expected(error: Exception) -> bool:
+    """Whether an error of a call is what a server that is well may answer; others make one doubt that it is."""
+    return isinstance(error, ModelRetry | ToolFailed | ApprovalRequired | CallDeferred | ToolError | McpError)

@@ -136,7 +136,7 @@ class BorrowedToolset(AbstractToolset[Any]):
         async def work(toolset: MCPToolset[Any]) -> Any:
             return await toolset.call_tool(plain, tool_args, inner_ctx, replace(inner, toolset=toolset))
 
-        ask = Ask(plain, work, self._leases[-1] if self._leases else Lease(running.get()))
+        ask = Ask(plain, work, self._leases[-1] if self._leases else None)
         again = 1 if (tool.tool_def.metadata or {}).get("idempotent") else 0
         try:
             server = await self._there()
