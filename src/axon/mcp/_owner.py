@@ -38,27 +38,19 @@ class Owner:
 
     # -- its session
 
-    async def open(self) -> Session:
-        """The session, when it is ready; raises what is wrong with it."""
-        began = self.process.runtime.loop.time()
+    async def opened(self) -> Session:
+        """The session, made if there is none, when it is open or has a `reason` why it is not."""
         session = self.session
-        if session is not None:
-            await asyncio.wait({session.ready})
-            session.ready.result()
-            if session.reason is not None:
-                raise session.reason
-            return session
-        session = self.session = Session(self.server, lambda reason: self._broke(session, reason))
-        await asyncio.wait({session.ready})
-        tools = session.ready.result()
-        if wants(MCPServerOpened):
-            seconds = self.process.runtime.loop.time() - began
-            emit(MCPServerOpened(path=self.process.path, pid=session.pid, tools=tools, seconds=seconds))
+        if session is None:
+            session = self.session = Session(self.server, self._opened, self._broke)
+        await asyncio.wait({session.settled})
         return session
 
-    def _broke(self, session: Session | None, reason: Exception) -> None:
-        if session is None or session is not self.session:
-            return
+    def _opened(self, session: Session, seconds: float) -> None:
+        if wants(MCPServerOpened):
+            emit(MCPServerOpened(path=self.process.path, pid=session.pid, tools=session.tools, seconds=seconds))
+
+    def _broke(self, session: Session, reason: Exception) -> None:
         if wants(MCPServerBroke):
             calls = sum(job.began for job in self.running.values())
             emit(MCPServerBroke(path=self.process.path, pid=session.pid, reason=reason, calls=calls))
@@ -70,7 +62,7 @@ class Owner:
         session = self.session
         if session is None:
             return
-        was_open = session.is_open and session.reason is None
+        was_open = session.state == "open"
         await session.close()
         self.session = None
         if was_open and wants(MCPServerClosed):
@@ -207,10 +199,9 @@ class Owner:
 
     async def _result(self, job: Job) -> Any:
         path, what = self.process.path, job.ask.what
-        try:
-            session = await self.open()
-        except Exception as error:
-            raise MCPUnavailable(path, 0, error) from error
+        session = await self.opened()
+        if session.reason is not None:
+            raise MCPUnavailable(path, 0, session.reason) from session.reason
         loop, after = self.process.runtime.loop, self.server.call_timeout
         end = None if after is None else loop.time() + after
         if job.due is not None and (end is None or job.due < end):

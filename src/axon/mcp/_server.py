@@ -162,10 +162,10 @@ class MCPServer(GenServer[Owner]):
         owner = Owner(self, me)
         await check_command(self.server, self.env, self.cwd)
         if not self.lazy:
-            await owner.open()
+            session = await owner.opened()
+            if session.reason is not None:
+                raise session.reason
         owner.accepts_failure = True
-        if owner.session is not None and owner.session.reason is not None:
-            raise owner.session.reason
         owner.see_whether_idle()
         return owner
 
@@ -206,7 +206,7 @@ class MCPServer(GenServer[Owner]):
         return MCPStatus(
             session="closed" if session is None else session.state,
             pid=None if session is None else session.pid,
-            tools=session.ready.result() if session is not None and session.is_open else (),
+            tools=() if session is None else session.tools,
             calls=tuple(ask.what for ask in owner.running if ask.takes_turn),
             waiting=len(owner.turns),
             leases=len(owner.leases),

@@ -31,18 +31,31 @@ PROBE_TIMEOUT = 5.0
 
 
 class Session:
-    """From the start of an MCP server to its end. `failed(reason)` is called once, if it breaks by itself."""
+    """From the start of an MCP server to its end.
+
+    opened: called when it is ready for calls, with the seconds that took. failed: called once, with the reason, if it
+    breaks by itself.
+    """
 
     toolset: MCPToolset[Any]
     transport: WatchedTransport | None = None
+    tools: tuple[str, ...] = ()
+    """The names of its tools, once it is open."""
+    reason: Exception | None = None
+    """Why it is not open any more, or never was."""
 
-    def __init__(self, server: MCPServer, failed: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        server: MCPServer,
+        opened: Callable[[Session, float], None],
+        failed: Callable[[Session, Exception], None],
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._server = server
+        self._opened = opened
         self._failed = failed
-        self.ready: asyncio.Future[tuple[str, ...]] = loop.create_future()
-        """The names of its tools, when it is ready for calls, or why it never will be."""
-        self.reason: Exception | None = None
+        self.settled: asyncio.Future[None] = loop.create_future()
+        """Done when it is open, or never will be."""
         self._closing: asyncio.Future[None] = loop.create_future()
         context = copy_context()  # of the request that needs it, which it outlives
         context.run(deadline_at.set, None)
@@ -55,35 +68,37 @@ class Session:
         return None if self.transport is None else self.transport.pid
 
     @property
-    def is_open(self) -> bool:
-        """Whether it is ready for calls."""
-        return self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
-
-    @property
     def state(self) -> SessionState:
         """How it is with it."""
         if self.reason is not None:
             return "broken"
-        return "open" if self.is_open else "opening"
+        return "open" if self.settled.done() else "opening"
 
     # -- the task
 
     async def _live(self) -> None:
+        began = self._task.get_loop().time()
         try:
             async with AsyncExitStack() as stack:
-                self.ready.set_result(await self._open(stack))
-                assert self.transport is not None
-                either: set[asyncio.Future[Any]] = {self.transport.failed, self._closing}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if self.transport.failed.done() and not self.transport.failed.cancelled():
-                    self.fail(self.transport.failed.result())
+                self.tools = await self._open(stack)
+                self.settled.set_result(None)
+                self._opened(self, self._task.get_loop().time() - began)
+                await self._end()
         except Exception as error:
             if not self._closing.done():  # what goes wrong at an end that was asked for changes nothing
                 self.fail(error if self.transport is None else self._named(error))
         finally:
-            if not self.ready.done():  # it was ended before it was ready
-                self.ready.set_exception(MCPConnectionLost(self.label))
-                self.ready.exception()
+            if not self.settled.done():  # it was ended before it was open
+                self.reason = self.reason or MCPConnectionLost(self.label)
+                self.settled.set_result(None)
+
+    async def _end(self) -> None:
+        """Wait until it is to end, or breaks."""
+        assert self.transport is not None
+        either: set[asyncio.Future[Any]] = {self.transport.failed, self._closing}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if self.transport.failed.done() and not self.transport.failed.cancelled():
+            self.fail(self.transport.failed.result())
 
     async def _open(self, stack: AsyncExitStack) -> tuple[str, ...]:
         server = self._server
@@ -132,10 +147,9 @@ class Session:
         if self.reason is not None or self._closing.done():
             return
         self.reason = reason
-        if not self.ready.done():
-            self.ready.set_exception(reason)
-            self.ready.exception()  # nobody need wait for it
-        self._failed(reason)
+        if not self.settled.done():
+            self.settled.set_result(None)
+        self._failed(self, reason)
 
     async def why(self, error: BaseException) -> Exception:
         """What broke it, after a call has failed with a closed connection."""
@@ -163,7 +177,7 @@ class Session:
         """End it in order, and wait until it has ended."""
         if not self._closing.done():
             self._closing.set_result(None)
-        if not self.ready.done():
+        if not self.settled.done():
             self._task.cancel()
         await asyncio.wait({self._task})
 
