@@ -148,6 +148,25 @@ async def test_when_nobody_restarts_it_a_call_is_told_at_once() -> None:
         await server.call_tool("echo", {"text": "x"})
 
 
+async def test_a_call_under_way_when_the_owner_is_killed_is_lost_too() -> None:
+    async with supervised(MCPServer(small())) as server:
+        waiting = asyncio.create_task(server.call_tool("hold", {"text": "x"}))
+        harmless = asyncio.create_task(server.call_tool("hold", {"text": "y"}, idempotent=True))
+        await until(lambda: are_held(server, "x", "y"))
+        axon.exit(server, axon.kill)
+        with pytest.raises(MCPCallLost):
+            await waiting
+        await until(lambda: are_held(server, "y"))
+        await server.call_tool("let_go")
+        assert await harmless == "y"
+
+
+async def test_a_message_may_be_of_any_length() -> None:
+    async with supervised(MCPServer(small())) as server:
+        text = "x" * 5_000_000
+        assert await server.call_tool("echo", {"text": text}) == text
+
+
 # -- broken otherwise
 
 

@@ -110,9 +110,12 @@ class MCPServer(GenServer[Owner]):
     async def call_tool(self, name: str, args: Mapping[str, Any] | None = None, *, idempotent: bool = False) -> Any:
         """Call a tool with `args`, and return what it returns; starts the server if it does not run.
 
-        idempotent: make the call once more if the server ends in the middle of it, default False. Cancelling it cancels the call at the server. Raises what pydantic-ai's `MCPToolset.direct_call_tool` raises
-        for an error of the tool (`ModelRetry`, unless it is made to say otherwise); `MCPCallLost`, `MCPCallTimeout`,
-        `MCPUnavailable`, `DeadlineExceeded`, `CallCycle`. For agents: `BorrowedToolset`.
+        idempotent: make the call once more if the server ends in the middle of it, default False. Cancelling this
+        cancels the call at the server.
+
+        Raises what pydantic-ai's `MCPToolset.direct_call_tool` raises for an error of the tool (`ModelRetry`, unless it
+        is made to say otherwise); `MCPCallLost`, `MCPCallTimeout`, `MCPUnavailable`, `DeadlineExceeded`, `CallCycle`.
+        For agents: `BorrowedToolset`.
         """
         given = dict(args or {})
         lease = Lease(running.get())

@@ -149,6 +149,8 @@ class Session:
         self.reason = reason
         if not self.settled.done():
             self.settled.set_result(None)
+        if self.transport is not None and isinstance(reason, MCPServerFailed):
+            self.transport.failure(reason)  # which ends it without ceremony
         self._failed(self, reason)
 
     async def why(self, error: BaseException) -> Exception:

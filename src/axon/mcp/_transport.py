@@ -84,19 +84,15 @@ class ChildTransport(WatchedTransport):
                 except Exception:
                     await self._look_after(child)  # a session that fails may only be the first to notice
                     raise
-                self._expect_end()
-                await child.stop()
+                if self.failed.cancel():  # nothing was wrong with it so far, and that it ends now is no failure
+                    await child.stop()
                 group.cancel_scope.cancel()
         finally:
-            self._expect_end()
+            self.failed.cancel()
             for stream in (incoming, read, write, outgoing):
                 stream.close()
             with anyio.CancelScope(shield=True):
                 await child.close()
-
-    def _expect_end(self) -> None:
-        """From now on it ends because it is to, and that is no failure."""
-        self.failed.cancel()
 
     async def _look_after(self, child: Child) -> None:
         status = await child.died(NOTICE)
@@ -109,14 +105,17 @@ class ChildTransport(WatchedTransport):
 
     async def _read(self, child: Child, incoming: Incoming) -> None:
         assert child.stdout is not None
-        rest = b""
+        buffer = bytearray()
         while data := await child.stdout.read(2**16):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                if line.strip() and not await self._take(line, incoming):
-                    return
-            if len(rest) > LONGEST_LINE:
-                self._refuse(rest, incoming)
+            buffer += data
+            if b"\n" in data:
+                *lines, rest = bytes(buffer).split(b"\n")
+                buffer = bytearray(rest)
+                for line in lines:
+                    if line.strip() and not await self._take(line, incoming):
+                        return
+            if len(buffer) > LONGEST_LINE:
+                self._refuse(bytes(buffer[:200]), incoming)
                 return
         incoming.close()
         if await child.died(NOTICE) is None:
