@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from contextvars import copy_context
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from fastmcp.exceptions import McpError, ToolError
@@ -14,7 +14,7 @@ from mcp_types import CONNECTION_CLOSED
 from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ModelRetry, ToolFailed
 
 from ..errors import InvalidOption, UsageError
-from ..process import calling, deadline_at
+from ..process import running
 from ._errors import MCPConnectionLost, MCPDuplicateTools, MCPServerFailed, MCPServerHung, MCPStartTimeout
 from ._source import connection, shown
 from ._status import SessionState
@@ -57,9 +57,8 @@ class Session:
         self.settled: asyncio.Future[None] = loop.create_future()
         """Done when it is open, or never will be."""
         self._closing: asyncio.Future[None] = loop.create_future()
-        context = copy_context()  # of the request that needs it, which it outlives
-        context.run(deadline_at.set, None)
-        context.run(calling.set, None)
+        context = Context()  # not that of the request that needs it, which it outlives
+        context.run(running.set, running.get())
         self._task = loop.create_task(self._live(), context=context)
 
     @property
