@@ -35,6 +35,7 @@ AxonError
 │  └─ TaskTimeout           none came in time                             .after
 ├─ WireError                what came over the wire, drawn in axon.wire
 ├─ StoreError               what a store says, drawn in axon.store
+├─ MCPServerError           what is wrong with an MCP server, drawn in axon.mcp
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """
 

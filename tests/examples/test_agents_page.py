@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "agents.md").read_text()
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "agents.md").read_text()
 PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 PRINTED = {
@@ -17,6 +18,7 @@ PRINTED = {
     "Actors as tools": ['{"book":2}'],
     "Inputs as data": ["{'nights': 0}", "{'nights': 0}"],
     "Several queries at once": ["success (no tool calls)"] * 3,
+    "MCP servers": ['{"find":"a is on shelf X"}', "('find',)"],
 }
 
 
@@ -28,7 +30,7 @@ def test_every_program_is_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("title", "program"), PROGRAMS, ids=lambda text: text[:9])
 def test_a_program_does_what_the_page_says(title: str, program: str, tmp_path: Path) -> None:
-    text = program.replace("openai:gpt-5", "test")
+    text = program.replace("openai:gpt-5", "test").replace("examples/", f"{ROOT}/examples/")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", text],
         cwd=tmp_path,

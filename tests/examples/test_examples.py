@@ -101,6 +101,17 @@ EXPECTED = {
         "the model is told: blue is booked",
         "result: {'room': 'blue'}",
     ],
+    "shared_mcp_server": [
+        "the server is ready, with the tools: find",
+        "Emma is on shelf A1",
+        "Dracula is on shelf C7",
+        "Frankenstein is on shelf B2",
+        "the server broke: MCPServerExited",
+        "lost is the call of find",
+        "the server is ready, with the tools: find",
+        "Emma is on shelf A1",
+        "restarts: 1",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",
