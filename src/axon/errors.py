@@ -33,9 +33,7 @@ AxonError
 ├─ TaskError                a task gave its owner no result               .task
 │  ├─ TaskExit              it ended without one                          .reason
 │  └─ TaskTimeout           none came in time                             .after
-├─ WireError                what came over the wire, drawn in axon.wire
-├─ StoreError               what a store says, drawn in axon.store
-├─ MCPServerError           what is wrong with an MCP server, drawn in axon.mcp
+├─ WireError  StoreError  MCPServerError   drawn in axon.wire, axon.store and axon.mcp
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """
 
