@@ -64,7 +64,7 @@ class Runtime:
         self.blocks: dict[object, list[object]] = {}
         self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self.ends: dict[asyncio.Task[Any], dict[Callable[[], None], None]] = {}  # what ends with a plain coroutine
-        self._serial = itertools.count(1)
+        self.serials = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
@@ -79,7 +79,7 @@ class Runtime:
 
     def next_serial(self) -> int:
         """A number that no other process of this loop has."""
-        return next(self._serial)
+        return next(self.serials)
 
     def take_in_place(self) -> bool:
         """Whether one more request may be handled in its sender's turn before the loop goes round."""
@@ -145,7 +145,7 @@ class Runtime:
 
         quiet: it leaves none and did not crash, so that there is nothing to log.
         """
-        return self.bus.is_heard(quiet) or bool(self.collectors)
+        return bool(self.collectors) or self.bus.is_heard(quiet)
 
     def serve_now(self, runnable: Runnable) -> None:
         """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:

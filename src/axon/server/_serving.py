@@ -45,8 +45,12 @@ class ServingProcess(DrivenProcess):
         """
         self.busy = self.in_callback = True
         self.item = item = (handler, args, keywords, None)
-        self.recent[self.handled % RECENT] = item
-        self.handled += 1
+        handled, recent = self.handled, self.recent
+        self.handled = handled + 1
+        if handled < RECENT:  # an idle server that was asked once holds 32 bytes less
+            recent.append(item)
+        else:
+            recent[handled % RECENT] = item
         steps = False
         try:
             if self.task is not None:
@@ -123,8 +127,14 @@ class ServingProcess(DrivenProcess):
                 self.runtime.wake(self)
             else:
                 self.busy = False
-        elif self.reason is not None and isinstance(self.parent, ServingProcess) and self.runtime.in_place:
-            self.runtime.serve_now(self.parent)  # a supervisor restarts it in this very turn
+        elif self.reason is not None:
+            self._seen_to_at_once()
+
+    def _seen_to_at_once(self) -> None:
+        """It has ended in somebody's turn: its supervisor restarts it in this very turn."""
+        parent = self.parent
+        if parent is not None and isinstance(parent, ServingProcess) and self.runtime.in_place:
+            self.runtime.serve_now(parent)
 
     def _settled(self, step: Callable[[Any], Pending], value: Any) -> bool:
         loop, task = self.runtime.loop, self.task
@@ -192,7 +202,10 @@ class ServingProcess(DrivenProcess):
                 return left - 1, self._handle(item)
             left -= 1
             self.item = item
-            recent[handled % RECENT] = item if request is None else item[:3]
+            if handled < RECENT:
+                recent.append(item if request is None else item[:3])
+            else:
+                recent[handled % RECENT] = item if request is None else item[:3]
             self.handled = handled = handled + 1
             try:
                 if handler is None:

@@ -17,7 +17,7 @@ from ..process import (
     killed,
     release,
     running,
-    runtime,
+    sending,
 )
 from ._genserver import GenServer, bound, check_at_start, is_server, is_server_class
 from ._process import ServerProcess
@@ -44,7 +44,9 @@ def checked_spec(spec: object, option: str) -> GenServer[Any]:
 
 def checked_limit(limit: object) -> int | None:
     """`mailbox=` as None or an int >= 1."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+    if limit is None:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise InvalidOption("mailbox", limit, "None or a number of messages >= 1")
     return limit
 
@@ -75,7 +77,10 @@ def launch(
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
-    process.limit, process.reported = limit, reported
+    if limit is not None:
+        process.limit = limit
+    if reported:
+        process.reported = True
     if name is not None:
         claim(name, process)
     if linked and parent is not None:
@@ -113,15 +118,17 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
 
 def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> tuple[G, ServerProcess]:
     checked_spec(spec, "spec")
-    home, parent = runtime(), running.get()
-    if parent is not None:
-        parent.refuse_if_dead()
+    starter = sending()
+    home, parent = starter.runtime, None
+    if isinstance(starter, Process):
+        parent = starter
     elif linked:
         raise NotInProcess("start_link", "; in a plain coroutine use start() or a Supervisor block")
-    name, limit = checked_registration(name), checked_limit(mailbox)
-    slot = Slot(home, None if name is None else str(name), None)
+    if name is not None:
+        checked_registration(name)
+    slot = Slot(home, None if name is None else str(name))
     handle = bound(spec, slot)
-    return handle, launch(handle, slot, parent, linked=linked, name=name, limit=limit)
+    return handle, launch(handle, slot, parent, linked=linked, name=name, limit=checked_limit(mailbox))
 
 
 async def start(spec: G, *, name: Name | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
