@@ -89,11 +89,11 @@ class Runtime:
         self.in_place_left = IN_PLACE
         return False
 
-    def start_task(self, body: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+    def start_task(self, body: Coroutine[Any, Any, None], context: Context, name: str) -> asyncio.Task[None]:
         """A task that takes its first step in a later turn, whatever task factory the program has set: an eager one
         would run it here, before anybody knows of it.
         """
-        return asyncio.Task(body, loop=self.loop, context=context)
+        return asyncio.Task(body, loop=self.loop, name=name, context=context)
 
     def wake(self, runnable: Runnable) -> None:
         """Queue something that has mail; one loop callback serves all that are queued."""

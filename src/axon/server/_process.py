@@ -92,20 +92,27 @@ class ServerProcess(ServingProcess):
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
         self.in_callback = True
         try:
-            value = self.context.run(self._init)
+            value = self.context.run(self._init, running.get())
         except BaseException as error:
             return self.settle(self._failed, error)
-        if type(value) is CoroutineType:
-            with WaitEdge(running.get(), self, refuse=False):  # its first step may be a call of its starter
-                return self.settle(self._left, value)
-        if not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
-            return self.settle(self._left, value)
+        if self.handed is not None:
+            return None
+        if type(value) is CoroutineType or not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
+            return self.settle(self._left if self.task is None else self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
         self.state, self.phase = value, "running"
 
-    def _init(self) -> object:
-        running.set(self)  # the first that is run in its context
-        return self.handle.init()
+    def _init(self, starter: Process | None) -> object:
+        """What `init` returns, or, if it is to run in the task, a coroutine."""
+        running.set(self)  # the first that is done in its context
+        value = self.handle.init()
+        if type(value) is not CoroutineType or not self.calm:
+            return value
+        self.task = self._make_task()
+        if starter is None:
+            return self._begin_coroutine(self.task, value)
+        with WaitEdge(starter, self, refuse=False):  # its first step may be a call of its starter
+            return self._begin_coroutine(self.task, value)
 
     # -- one callback
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -87,6 +88,19 @@ class ServingProcess(DrivenProcess):
                 pending = handler.function(self.handle, self.state, args[0])
             else:
                 pending = handler.function(self.handle, self.state, *args, **(keywords or _NOTHING))
+            awaited = pending.send(None)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            swap_current_task(loop, outer)
+        self._hand_over(pending, awaited)
+        return None
+
+    def _begin_coroutine(self, task: asyncio.Task[None], pending: Coroutine[Any, Any, Any]) -> Any:
+        """What a coroutine returns that need not wait; one that has to goes on in the task."""
+        loop = self.runtime.loop
+        outer = swap_current_task(loop, task)
+        try:
             awaited = pending.send(None)
         except StopIteration as stop:
             return stop.value
