@@ -8,6 +8,7 @@ from ._context import calling as calling
 from ._context import current as current
 from ._context import deadline_at as deadline_at
 from ._context import here as here
+from ._context import is_blank as is_blank
 from ._context import running as running
 from ._letters import DeadLetters as DeadLetters
 from ._letters import Letter as Letter

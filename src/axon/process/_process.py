@@ -66,8 +66,7 @@ class Process:
         self.serial: int = next(runtime.serials)
         self._label: str | None = label
         self.mailbox: deque[object] | None = None
-        self.context: Context = Context()
-        self.context.run(running.set, self)
+        self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.trap_exit: bool = False
         self.calm: bool = False  # nothing but messages is to be looked after
@@ -105,6 +104,17 @@ class Process:
 
     def __axon_process__(self) -> Process | None:
         return self
+
+    def own_context(self) -> Context:
+        """The context in which all its code runs: https://docs.python.org/3/library/contextvars.html
+
+        An idle server has none as long as none of its callbacks has left anything there.
+        """
+        context = self.context
+        if context is None:
+            context = self.context = Context()
+            context.run(running.set, self)
+        return context
 
     # -- what a subclass says about how it runs
 

@@ -35,10 +35,14 @@ IN_PLACE = 64
 class Runnable(Protocol):
     """What the run queue serves: something with mail."""
 
-    context: Context
+    context: Context | None
+
+    def own_context(self) -> Context:
+        """`context`, made if there is none yet."""
+        ...
 
     def run(self) -> None:
-        """Serve what waits; called in `context`."""
+        """Serve what waits; called in the context."""
 
 
 class Runtime:
@@ -108,7 +112,10 @@ class Runtime:
         try:
             for _ in range(TURNS if ready else 0):
                 runnable = ready.popleft()
-                runnable.context.run(runnable.run)
+                context = runnable.context
+                if context is None:
+                    context = runnable.own_context()
+                context.run(runnable.run)
                 if not ready or time() > end:
                     break
         finally:
@@ -154,7 +161,7 @@ class Runtime:
         ready = self._ready
         if len(ready) == 1 and ready[0] is runnable:
             ready.clear()
-            runnable.context.run(runnable.run)
+            runnable.own_context().run(runnable.run)
 
     def interrupted(self, error: KeyboardInterrupt) -> None:
         """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""

@@ -37,7 +37,7 @@ class TaskProcess(Process):
         self._started = False
         self._burst = runtime.burst
         self._seen = 0  # messages that the present `receive` has looked at and left
-        self.task = runtime.start_task(self._main(body), self.context, label)
+        self.task = runtime.start_task(self._main(body), self.own_context(), label)
         # A task that is cancelled before its first step never enters its body (rule Z4), so this one looks after it.
         self.task.add_done_callback(lambda task: self._never_started(body))
 

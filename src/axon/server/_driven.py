@@ -133,7 +133,7 @@ class DrivenProcess(MailboxProcess):
         """A task to run under the name of; its own first step comes in a later turn (3 µs less for who starts it)."""
         body = self._drive()
         body.send(None)  # a coroutine that has not begun would not hear of a cancellation (rule Z4)
-        return self.runtime.start_task(body, self.context, self.kind)
+        return self.runtime.start_task(body, self.own_context(), self.kind)
 
     def cancel_task(self) -> None:
         if self.begun or self.task is None:

@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, disconnect, is_clean, normal, running
+from ..process import ExitReason, Process, Stop, disconnect, is_blank, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
@@ -74,14 +74,13 @@ class ServerProcess(ServingProcess):
         self.parent, self.obeys = parent, obeys
         self.serial = next(runtime.serials)
         self._label = slot.given
-        self.context = Context()
         self.handle, self.slot = handle, slot
         self.trap_exit = handle.trap_exit
         self.phase = "init"
         self.busy, self.calm = True, runtime.in_place  # calm, unless `init` asks for something
         self.handled, self.recent = 0, []
         self.begun = self.in_callback = False
-        self.mailbox = self.task = self.links = self.exit_requested = self.reason = None
+        self.context = self.mailbox = self.task = self.links = self.exit_requested = self.reason = None
         self.limit = self.waker = self.state = self.item = self.handed = None
 
     @property
@@ -91,8 +90,9 @@ class ServerProcess(ServingProcess):
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
         self.in_callback = True
+        self.context = context = Context()
         try:
-            value = self.context.run(self._init, running.get())
+            value = context.run(self._init, running.get())
         except BaseException as error:
             return self.settle(self._failed, error)
         if self.handed is not None:
@@ -101,6 +101,8 @@ class ServerProcess(ServingProcess):
             return self.settle(self._left if self.task is None else self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
         self.state, self.phase = value, "running"
+        if self.task is None and is_blank(context):
+            self.context = None
 
     def _init(self, starter: Process | None) -> object:
         """What `init` returns, or, if it is to run in the task, a coroutine."""
@@ -296,7 +298,7 @@ class ServerProcess(ServingProcess):
         """An orderly end in the turn of who asks for it: of an idle, calm server."""
         self.busy = self.stops = True
         if type(self.handle).terminate is _NO_TERMINATE:
-            self.context.run(self._stop, reason)
+            (Context() if self.context is None else self.context).run(self._stop, reason)
             self._seen_to_at_once()
         else:
             self.settle(self._stop, reason)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import Exit, as_task, swap_current_task
+from ..process import Exit, as_task, is_blank, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._mailbox import Item
@@ -44,6 +44,9 @@ class ServingProcess(DrivenProcess):
         Returns the answer, or a `Request` if it is to be waited for or is an error. Nothing tells it from a call
         through the mailbox but its speed: no request, no future and no turn of the loop (0.4 against 5 µs).
         """
+        context = self.context
+        if context is None:
+            return self._ask_in_new_context(handler, args, keywords)
         self.busy = self.in_callback = True
         self.item = item = (handler, args, keywords, None)
         handled, recent = self.handled, self.recent
@@ -57,11 +60,11 @@ class ServingProcess(DrivenProcess):
             if self.task is not None:
                 steps = handler.is_async
                 function = self._first_step if steps else self._plainly
-                value = self.context.run(function, self.task, handler, args, keywords)
+                value = context.run(function, self.task, handler, args, keywords)
             elif keywords is None and len(args) == 1:
-                value = self.context.run(handler.function, self.handle, self.state, args[0])  # see _handle_calmly
+                value = context.run(handler.function, self.handle, self.state, args[0])  # see _handle_calmly
             else:
-                value = self.context.run(self._plainly, None, handler, args, keywords)
+                value = context.run(self._plainly, None, handler, args, keywords)
         except BaseException as error:
             return self._settle_call(self._failed, error)
         if self.calm and self.handed is None and type(value) is not CoroutineType and not isinstance(value, Future):
@@ -72,6 +75,16 @@ class ServingProcess(DrivenProcess):
                 self.busy = False
             return value
         return self._settle_call(self._completed if steps else self._left, value)
+
+    def _ask_in_new_context(self, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
+        """`ask_in_place`, of a server that has none, and needs none afterwards if the handler has left nothing there:
+        190 bytes less for an idle server, and three things less for the garbage collector to look at.
+        """
+        context = self.own_context()
+        answer = self.ask_in_place(handler, args, keywords)
+        if self.handled < RECENT and not self.busy and self.task is None and is_blank(context):
+            self.context = None
+        return answer
 
     def _plainly(self, task: Task, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
         """What a handler returns, run under the name of `task` if there is one."""
@@ -109,12 +122,6 @@ class ServingProcess(DrivenProcess):
         self._hand_over(pending, awaited)
         return None
 
-    def enter(self, function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
-        """Run a function as this process: in its context, and as its task if it has one."""
-        if self.task is None:
-            return self.context.run(function, *args, **keywords)
-        return self.context.run(as_task, self.runtime.loop, self.task, function, *args, **keywords)
-
     def _settle_call(self, step: Callable[[Any], Pending], value: Any) -> Request:
         """A call that is more than its answer gets a request after all."""
         item = self.item
@@ -136,7 +143,7 @@ class ServingProcess(DrivenProcess):
 
     def settle(self, step: Callable[[Any], Pending], value: Any) -> None:
         """Do one step outside the run queue, then see whether there is more to do."""
-        if self.context.run(self._settled, step, value) and self.reason is None:
+        if self.own_context().run(self._settled, step, value) and self.reason is None:
             if self.mailbox or self.continuations:
                 self.runtime.wake(self)
             else:
