@@ -42,23 +42,28 @@ class Process:
         "__dict__",
         "__weakref__",
         "_label",
+        "at_death",
         "calm",
         "context",
         "exit_requested",
         "links",
         "mailbox",
+        "monitoring",
+        "monitors",
+        "name",
         "parent",
         "reason",
         "runtime",
         "serial",
         "task",
+        "timers",
         "trap_exit",
     )
-    name: Name | None = None
-    monitors: dict[Monitor, None] | None = None
-    monitoring: set[Subscription] | None = None
-    timers: set[Timer] | None = None
-    at_death: dict[Callable[[], None], None] | None = None
+    name: Name | None
+    monitors: dict[Monitor, None] | None
+    monitoring: set[Subscription] | None
+    timers: set[Timer] | None
+    at_death: dict[Callable[[], None], None] | None
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str | None) -> None:
         self.runtime: Runtime = runtime
@@ -73,6 +78,7 @@ class Process:
         self.links: dict[Process, None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
+        self.name = self.monitors = self.monitoring = self.timers = self.at_death = None
 
     # -- what it looks like
 
@@ -269,7 +275,7 @@ class Process:
         if self.links is not None:
             links, self.links = self.links, None
             for peer in links:
-                runtime.signal(_break_link, self, peer, reason)
+                runtime.signal(peer.receive_exit, self, reason, True)
         if self.monitors is not None:
             monitors, self.monitors = self.monitors, None
             for monitor in monitors:
@@ -282,7 +288,7 @@ class Process:
             timers, self.timers = self.timers, None
             for timer in timers:
                 runtime.timers.cancel(timer)
-        if isinstance(reason, KeyboardInterrupt):
+        if reason is not normal and isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 
     def _tell_watchers(self, reason: ExitReason, mailbox: Collection[object]) -> None:
@@ -290,10 +296,6 @@ class Process:
         here.set(None)
         self.report(reason)
         self.discard(mailbox)
-
-
-def _break_link(dead: Process, peer: Process, reason: ExitReason) -> None:
-    peer.receive_exit(dead, reason, linked=True)
 
 
 def connect(a: Process, b: Process) -> None:
@@ -333,7 +335,9 @@ def find(target: Target, runtime: Runtime) -> Process | None:
     if process is None or process.reason is not None:
         return None
     if process.runtime is not runtime:
-        raise WrongLoop(f"{process!r} belongs to another event loop or thread")
+        raise WrongLoop(
+            f"{process!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
+        )
     return process
 
 

@@ -126,11 +126,12 @@ class Runtime:
 
     def signal(self, deliver: Callable[..., None], *args: object) -> None:
         """Deliver a signal after those that are under way, so that a chain of deaths needs no recursion."""
-        self._signals.append((deliver, args))
         if self._delivering:
+            self._signals.append((deliver, args))
             return
         self._delivering = True
         try:
+            deliver(*args)
             while self._signals:
                 deliver, args = self._signals.popleft()
                 deliver(*args)
@@ -152,7 +153,7 @@ class Runtime:
 
         quiet: it leaves none and did not crash, so that there is nothing to log.
         """
-        return bool(self.collectors) or self.bus.is_heard(quiet)
+        return bool(self.collectors or self.bus.listeners) or (not quiet and self.bus.is_logged())
 
     def serve_now(self, runnable: Runnable) -> None:
         """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:

@@ -26,7 +26,7 @@ class MailboxProcess(Process):
     `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
     """
 
-    __slots__ = ("busy", "limit", "obeys", "waker")
+    __slots__ = ("busy", "idle_timer", "limit", "obeys", "room", "waker")
     mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
     busy: bool
     limit: int | None
@@ -35,10 +35,10 @@ class MailboxProcess(Process):
     suspended: bool = False
     continuations: list[object] | None = None
     idle_seconds: float | None = None
-    idle_timer: Timer | None = None
+    idle_timer: Timer | None
     stops: bool = False  # an orderly end is in the mailbox, or under way
     on_stop: Callable[[], None] | None = None  # what to break off when it comes
-    room: deque[asyncio.Future[None]] | None = None  # those who wait for it
+    room: deque[asyncio.Future[None]] | None  # those who wait for it
 
     def run(self) -> None:
         """The run queue's turn, for a process without a task."""

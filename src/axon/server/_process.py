@@ -39,10 +39,11 @@ _NO_TERMINATE: object = vars(GenServer)["terminate"]
 class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
-    __slots__ = ("slot",)
+    __slots__ = ("parting", "slot", "work")
     # Said again, so that every checker infers the same for what is assigned here.
     busy: bool
     calm: bool
+    context: Context | None
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
     trap_exit: bool
@@ -64,9 +65,9 @@ class ServerProcess(ServingProcess):
     stopping: ExitReason | None = None  # what it has asked for itself
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
-    parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
+    parting: tuple[Request, object] | None  # the answer that follows `terminate`
     terminated_with: ExitReason | None = None
-    work: set[asyncio.Future[Any]] | None = None
+    work: set[asyncio.Future[Any]] | None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
         # What its bases have is set here, too: a constructor of each would cost 0.1 µs.
@@ -81,6 +82,8 @@ class ServerProcess(ServingProcess):
         self.handled, self.recent = 0, []
         self.begun = self.in_callback = False
         self.context = self.mailbox = self.task = self.links = self.exit_requested = self.reason = None
+        self.name = self.monitors = self.monitoring = self.timers = self.at_death = None
+        self.idle_timer = self.room = self.parting = self.work = None
         self.limit = self.waker = self.state = self.item = self.handed = None
 
     @property
@@ -101,20 +104,20 @@ class ServerProcess(ServingProcess):
             return self.settle(self._left if self.task is None else self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
         self.state, self.phase = value, "running"
-        if self.task is None and is_blank(context):
+        if self.task is None and (len(context) == 1 or is_blank(context)):
             self.context = None
 
     def _init(self, starter: Process | None) -> object:
         """What `init` returns, or, if it is to run in the task, a coroutine."""
         running.set(self)  # the first that is done in its context
-        value = self.handle.init()
+        value: Any = self.handle.init()
         if type(value) is not CoroutineType or not self.calm:
-            return value
+            return cast("object", value)
         self.task = self._make_task()
         if starter is None:
-            return self._begin_coroutine(self.task, value)
+            return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
         with WaitEdge(starter, self, refuse=False):  # its first step may be a call of its starter
-            return self._begin_coroutine(self.task, value)
+            return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
 
     # -- one callback
 
@@ -297,11 +300,15 @@ class ServerProcess(ServingProcess):
     def stop_in_place(self, reason: ExitReason) -> None:
         """An orderly end in the turn of who asks for it: of an idle, calm server."""
         self.busy = self.stops = True
-        if type(self.handle).terminate is _NO_TERMINATE:
-            (Context() if self.context is None else self.context).run(self._stop, reason)
-            self._seen_to_at_once()
-        else:
+        if type(self.handle).terminate is not _NO_TERMINATE:
             self.settle(self._stop, reason)
+            return
+        # As `_stop` and `_end`, without the questions whose answers are known.
+        self.phase, self.terminated_with = "terminating", reason
+        context = Context() if self.context is None else self.context
+        context.run(self.die, reason)
+        if self.parent is not None:
+            self._seen_to_at_once()
 
     def stop_soon(self, reason: ExitReason) -> None:
         """Queue an orderly end: it comes after the messages that are in the mailbox now."""
@@ -327,13 +334,15 @@ class ServerProcess(ServingProcess):
             return
         if self.slot.process is self:
             self.slot.left_by(self)
-        if self.phase == "init":
+        starting = self.phase == "init"
+        if starting:
             if self.outcome is None:
                 self.outcome = StartFailed(self.path, reason)
             if self.obeys is not None:  # the starter gets the error, and no exit signal besides (rule B7)
                 disconnect(self, self.obeys)
         super().die(reason)
-        self._tell_starter()
+        if starting:
+            self._tell_starter()
         if self.waker is not None:
             self.wake_task()
 
@@ -362,7 +371,8 @@ class ServerProcess(ServingProcess):
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self, reason))
             self.parting = None
-        for item in cast("Collection[Item]", mailbox):
+        left: Collection[Any] = mailbox
+        for item in left:
             handler, _, _, request = item
             if request is not None and request.is_call:
                 request.fail(ServerDied(self, reason))

@@ -6,10 +6,11 @@ import asyncio
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import Exit, as_task, is_blank, swap_current_task
+from ..process import Exit, as_task, is_blank, running, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._mailbox import Item
@@ -30,6 +31,7 @@ class ServingProcess(DrivenProcess):
     __slots__ = ()
     # Said again, here and below, so that every checker infers the same for what is assigned.
     busy: bool
+    context: Context | None
     mailbox: deque[object] | None
     task: Task
     in_callback: bool
@@ -80,9 +82,10 @@ class ServingProcess(DrivenProcess):
         """`ask_in_place`, of a server that has none, and needs none afterwards if the handler has left nothing there:
         190 bytes less for an idle server, and three things less for the garbage collector to look at.
         """
-        context = self.own_context()
+        self.context = context = Context()
+        context.run(running.set, self)
         answer = self.ask_in_place(handler, args, keywords)
-        if self.handled < RECENT and not self.busy and self.task is None and is_blank(context):
+        if len(context) <= 2 and self.handled < RECENT and self.task is None and not self.busy and is_blank(context):
             self.context = None
         return answer
 
@@ -143,7 +146,10 @@ class ServingProcess(DrivenProcess):
 
     def settle(self, step: Callable[[Any], Pending], value: Any) -> None:
         """Do one step outside the run queue, then see whether there is more to do."""
-        if self.own_context().run(self._settled, step, value) and self.reason is None:
+        context = self.context
+        if context is None:
+            context = self.own_context()
+        if context.run(self._settled, step, value) and self.reason is None:
             if self.mailbox or self.continuations:
                 self.runtime.wake(self)
             else:
