@@ -146,7 +146,8 @@ class DrivenProcess(MailboxProcess):
         except asyncio.CancelledError as error:
             cancelled = error
         self.begun = True
-        pending, burst = self._begin_task(cancelled), home.burst
+        pending = self._begin_task(cancelled) if self.reason is None else None
+        burst = home.burst
         while pending is not None or self.reason is None:
             if pending is not None:
                 pending, serves = await self._finish(pending), True
@@ -175,7 +176,7 @@ class DrivenProcess(MailboxProcess):
                 self.handed = None
             self.die(self.exit_requested or cancelled)
             return None
-        if self.exit_requested is not None and self.reason is None and cancelled is None:
+        if self.exit_requested is not None and cancelled is None:
             if unbegun:
                 cancelled = asyncio.CancelledError()
             else:
