@@ -82,6 +82,7 @@ async def test_of_two_idle_servers_none_sees_the_others(start: Start) -> None:
 
 async def test_who_hears_of_a_death_may_send_though_the_dead_had_sent(start: Start) -> None:
     grave, dying = await start(Plain()), await start(Plain())
+    await dying.do(be("the dying"))  # so it has a context of its own
     await dying.do(lambda _: grave.tell(note("sent before")))
     detach = attach(lambda event: grave.tell(note("heard")), ProcessExited)
     await axon.stop(dying)
