@@ -258,7 +258,7 @@ class Process:
         if self.reason is not None:
             return
         self.reason = reason
-        self.calm = False
+        calm, self.calm = self.calm, False
         runtime = self.runtime
         name = self.name
         if name is not None and isinstance(name, str) and runtime.names.get(name) is self:
@@ -268,7 +268,7 @@ class Process:
             for release in releases:
                 release()
         mailbox, self.mailbox = self.mailbox, None
-        if runtime.is_watched(quiet=not mailbox and self.ends_quietly(reason)):
+        if runtime.is_watched(not mailbox and ((calm and reason is normal) or self.ends_quietly(reason))):
             copy_context().run(self._tell_watchers, reason, mailbox or ())
         else:
             self.discard(mailbox or ())

@@ -85,7 +85,8 @@ class ServingProcess(DrivenProcess):
         self.context = context = Context()
         context.run(running.set, self)
         answer = self.ask_in_place(handler, args, keywords)
-        if len(context) <= 2 and self.handled < RECENT and self.task is None and not self.busy and is_blank(context):
+        blank = len(context) == 1 or is_blank(context)
+        if blank and self.handled < RECENT and self.task is None and not self.busy:
             self.context = None
         return answer
 

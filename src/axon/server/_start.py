@@ -44,9 +44,7 @@ def checked_spec(spec: object, option: str) -> GenServer[Any]:
 
 def checked_limit(limit: object) -> int | None:
     """`mailbox=` as None or an int >= 1."""
-    if limit is None:
-        return None
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InvalidOption("mailbox", limit, "None or a number of messages >= 1")
     return limit
 
@@ -126,9 +124,10 @@ def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> 
         raise NotInProcess("start_link", "; in a plain coroutine use start() or a Supervisor block")
     if name is not None:
         checked_registration(name)
+    limit = None if mailbox is None else checked_limit(mailbox)
     slot = Slot(home, None if name is None else str(name))
     handle = bound(spec, slot)
-    return handle, launch(handle, slot, parent, linked=linked, name=name, limit=checked_limit(mailbox))
+    return handle, launch(handle, slot, parent, linked=linked, name=name, limit=limit)
 
 
 async def start(spec: G, *, name: Name | None = None, timeout: float | None = None, mailbox: int | None = None) -> G:
