@@ -68,7 +68,7 @@ class Runtime:
         self.blocks: dict[object, list[object]] = {}
         self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self.ends: dict[asyncio.Task[Any], dict[Callable[[], None], None]] = {}  # what ends with a plain coroutine
-        self.serials = itertools.count(1)
+        self.serials: itertools.count[int] = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()

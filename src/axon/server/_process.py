@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, disconnect, is_blank, is_clean, normal, running
+from ..process import ExitReason, Process, Stop, Timer, disconnect, is_blank, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
@@ -50,6 +50,8 @@ class ServerProcess(ServingProcess):
     stops: bool
     limit: int | None
     waker: asyncio.Future[None] | None
+    idle_timer: Timer | None
+    room: deque[asyncio.Future[None]] | None
     obeys: Process | None
     handle: GenServer[Any]
     state: Any
@@ -70,21 +72,18 @@ class ServerProcess(ServingProcess):
     work: set[asyncio.Future[Any]] | None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        # What its bases have is set here, too: a constructor of each would cost 0.1 µs.
-        self.runtime = runtime = slot.runtime
-        self.parent, self.obeys = parent, obeys
-        self.serial = next(runtime.serials)
-        self._label = slot.given
-        self.handle, self.slot = handle, slot
+        super().__init__(slot.runtime, parent, slot.given)
         self.trap_exit = handle.trap_exit
+        # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
+        self.busy, self.calm = True, self.runtime.in_place  # calm, unless `init` asks for something
+        self.obeys = obeys
+        self.handle = handle
+        self.slot: Slot = slot
         self.phase = "init"
-        self.busy, self.calm = True, runtime.in_place  # calm, unless `init` asks for something
         self.handled, self.recent = 0, []
         self.begun = self.in_callback = False
-        self.context = self.mailbox = self.task = self.links = self.exit_requested = self.reason = None
-        self.name = self.monitors = self.monitoring = self.timers = self.at_death = None
-        self.idle_timer = self.room = self.parting = self.work = None
         self.limit = self.waker = self.state = self.item = self.handed = None
+        self.idle_timer = self.room = self.parting = self.work = None
 
     @property
     def kind(self) -> str:
