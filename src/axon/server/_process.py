@@ -335,6 +335,7 @@ class ServerProcess(ServingProcess):
             self.slot.left_by(self)
         starting = self.phase == "init"
         if starting:
+            self.calm = False  # that it did not start is news, whatever the reason
             if self.outcome is None:
                 self.outcome = StartFailed(self.path, reason)
             if self.obeys is not None:  # the starter gets the error, and no exit signal besides (rule B7)
