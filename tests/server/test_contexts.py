@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from servers import Async, Plain, Start, State, each_kind, note, now, seen, sett
 
 import axon
 from axon import ExitReason, GenServer, call, stream
+from axon.telemetry import ProcessExited, attach
 from loops import a_loop
 
 who: ContextVar[str] = ContextVar("who", default="nobody")
@@ -56,6 +57,37 @@ async def test_a_server_keeps_its_own_from_one_callback_to_the_next(start: Start
     await axon.stop(server)
     assert state == ["the server", "somebody else", "somebody else"]
     assert who.get() == "nobody", "and they do not leak into its callers"
+
+
+@each_kind
+async def test_a_variable_is_reset_in_a_later_callback(start: Start, kind: type[Plain]) -> None:
+    tokens: list[Token[str]] = []
+    server = await start(kind())
+    await server.do(note_who)
+    await server.do(lambda _: tokens.append(who.set("the server")))
+    await server.do(note_who)
+    await server.do(lambda _: who.reset(tokens[0]))
+    await server.do(note_who)
+    assert await seen(server) == ["nobody", "the server", "nobody"]
+
+
+async def test_of_two_idle_servers_none_sees_the_others(start: Start) -> None:
+    first, second = await start(Plain()), await start(Plain())
+    for server in (first, second) * 6:
+        await server.do(lambda _: who.set(f"{who.get()}+"))
+    for server in (first, second):
+        await server.do(note_who)
+        assert await seen(server) == ["nobody++++++"]
+
+
+async def test_who_hears_of_a_death_may_send_though_the_dead_had_sent(start: Start) -> None:
+    grave, dying = await start(Plain()), await start(Plain())
+    await dying.do(be("the dying"))  # so it has a context of its own
+    await dying.do(lambda _: grave.tell(note("sent before")))
+    detach = attach(lambda event: grave.tell(note("heard")), ProcessExited)
+    await axon.stop(dying)
+    detach()
+    assert await seen(grave) == ["sent before", "heard"]
 
 
 @each_kind

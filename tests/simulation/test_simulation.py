@@ -229,11 +229,11 @@ class Worker(GenServer[int]):
 
 async def busy_tree() -> int:
     """Two workers under a supervisor, asked again and again; returns how often there was no answer, or -1 if one was
-    killed while the tree started.
+    killed while the tree started, or the supervisor at any time.
     """
     try:
         return await _busy_tree()
-    except axon.StartFailed:
+    except (axon.StartFailed, axon.SupervisorDied):
         return -1
 
 

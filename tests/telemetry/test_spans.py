@@ -254,7 +254,7 @@ async def test_g15_a_listener_that_raises_is_detached_from_all_its_kinds(error: 
         attach(deaf, OrderPlaced, ProcessStarted)
         emit(OrderPlaced(1))
         emit(OrderPlaced(2))
-        assert bus()._listeners.get(ProcessStarted) is None
+        assert bus().listeners.get(ProcessStarted) is None
     failures = events.of(ListenerFailed)
     assert [(failure.kind, failure.error) for failure in failures] == [(OrderPlaced, error)]
     assert "deaf" in failures[0].listener

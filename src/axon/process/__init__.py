@@ -8,6 +8,7 @@ from ._context import calling as calling
 from ._context import current as current
 from ._context import deadline_at as deadline_at
 from ._context import here as here
+from ._context import is_blank as is_blank
 from ._context import running as running
 from ._letters import DeadLetters as DeadLetters
 from ._letters import Letter as Letter
@@ -53,6 +54,7 @@ from ._runtime import IN_PLACE as IN_PLACE
 from ._runtime import Runnable as Runnable
 from ._runtime import Runtime as Runtime
 from ._runtime import runtime as runtime
+from ._runtime import sending as sending
 from ._spawn import TaskProcess as TaskProcess
 from ._spawn import cancel_timer as cancel_timer
 from ._spawn import read_timer as read_timer

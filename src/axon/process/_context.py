@@ -6,7 +6,7 @@ from a starter into what it starts: https://docs.python.org/3/library/contextvar
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..errors import NotInProcess
@@ -30,6 +30,11 @@ Callers: TypeAlias = "tuple[Process, Callers] | None"
 
 calling: ContextVar[Callers] = ContextVar("axon_callers", default=None)
 """On whose behalf the present message is handled."""
+
+
+def is_blank(context: Context) -> bool:
+    """Whether there is nothing in a process's context but the process itself."""
+    return len(context) == 1 or (len(context) == 2 and here in context)
 
 
 def current() -> Process:

@@ -35,10 +35,14 @@ IN_PLACE = 64
 class Runnable(Protocol):
     """What the run queue serves: something with mail."""
 
-    context: Context
+    context: Context | None
+
+    def own_context(self) -> Context:
+        """`context`, made if there is none yet."""
+        ...
 
     def run(self) -> None:
-        """Serve what waits; called in `context`."""
+        """Serve what waits; called in the context."""
 
 
 class Runtime:
@@ -64,7 +68,7 @@ class Runtime:
         self.blocks: dict[object, list[object]] = {}
         self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self.ends: dict[asyncio.Task[Any], dict[Callable[[], None], None]] = {}  # what ends with a plain coroutine
-        self._serial = itertools.count(1)
+        self.serials: itertools.count[int] = itertools.count(1)
         self._ready: deque[Runnable] = deque()
         self._armed = False
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
@@ -79,7 +83,7 @@ class Runtime:
 
     def next_serial(self) -> int:
         """A number that no other process of this loop has."""
-        return next(self._serial)
+        return next(self.serials)
 
     def take_in_place(self) -> bool:
         """Whether one more request may be handled in its sender's turn before the loop goes round."""
@@ -89,11 +93,11 @@ class Runtime:
         self.in_place_left = IN_PLACE
         return False
 
-    def start_task(self, body: Coroutine[Any, Any, None], context: Context) -> asyncio.Task[None]:
+    def start_task(self, body: Coroutine[Any, Any, None], context: Context, name: str) -> asyncio.Task[None]:
         """A task that takes its first step in a later turn, whatever task factory the program has set: an eager one
         would run it here, before anybody knows of it.
         """
-        return asyncio.Task(body, loop=self.loop, context=context)
+        return asyncio.Task(body, loop=self.loop, name=name, context=context)
 
     def wake(self, runnable: Runnable) -> None:
         """Queue something that has mail; one loop callback serves all that are queued."""
@@ -108,7 +112,10 @@ class Runtime:
         try:
             for _ in range(TURNS if ready else 0):
                 runnable = ready.popleft()
-                runnable.context.run(runnable.run)
+                context = runnable.context
+                if context is None:
+                    context = runnable.own_context()
+                context.run(runnable.run)
                 if not ready or time() > end:
                     break
         finally:
@@ -119,11 +126,12 @@ class Runtime:
 
     def signal(self, deliver: Callable[..., None], *args: object) -> None:
         """Deliver a signal after those that are under way, so that a chain of deaths needs no recursion."""
-        self._signals.append((deliver, args))
         if self._delivering:
+            self._signals.append((deliver, args))
             return
         self._delivering = True
         try:
+            deliver(*args)
             while self._signals:
                 deliver, args = self._signals.popleft()
                 deliver(*args)
@@ -145,7 +153,7 @@ class Runtime:
 
         quiet: it leaves none and did not crash, so that there is nothing to log.
         """
-        return self.bus.is_heard(quiet) or bool(self.collectors)
+        return bool(self.collectors or self.bus.listeners) or (not quiet and self.bus.is_logged())
 
     def serve_now(self, runnable: Runnable) -> None:
         """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:
@@ -154,7 +162,7 @@ class Runtime:
         ready = self._ready
         if len(ready) == 1 and ready[0] is runnable:
             ready.clear()
-            runnable.context.run(runnable.run)
+            runnable.own_context().run(runnable.run)
 
     def interrupted(self, error: KeyboardInterrupt) -> None:
         """Ctrl-C was raised inside a process: end the programs of this loop in order (rule Z7)."""

@@ -37,7 +37,7 @@ class TaskProcess(Process):
         self._started = False
         self._burst = runtime.burst
         self._seen = 0  # messages that the present `receive` has looked at and left
-        self.task = runtime.start_task(self._main(body), self.context)
+        self.task = runtime.start_task(self._main(body), self.own_context(), label)
         # A task that is cancelled before its first step never enters its body (rule Z4), so this one looks after it.
         self.task.add_done_callback(lambda task: self._never_started(body))
 
@@ -234,16 +234,14 @@ def send_after(seconds: float, target: Target, message: object) -> Timer:
         return home.timers.after(seconds, _send_to_name, target, message)
     owner = find(target, home)
     if owner is None:
-        timer = Timer(home.loop.time(), None, None, None)
-        timer._pending = False  # it was aimed at a process that has ended
-        return timer
+        return home.timers.fired()  # it was aimed at a process that has ended
     return home.timers.send(seconds, owner, message)
 
 
 def start_timer(seconds: float, target: Target, message: object) -> Timer:
     """As `send_after`, but what arrives is `Timeout(timer, message)`, so that a stale one can be told apart."""
     timer = send_after(seconds, target, message)
-    if timer._pending:
+    if timer.is_pending:
         stamped = Timeout(timer, message)
         timer._what = (target, stamped) if timer.target is None else stamped
     return timer

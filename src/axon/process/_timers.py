@@ -28,21 +28,28 @@ GRAIN = 1e-5
 own. Selectors count in milliseconds, so this is lost among them."""
 
 
+_NOTHING = object()
+
+
 class Timer:
     """One pending delivery; keep it to cancel it. Made by `send_after` and `start_timer`."""
 
     # The message itself, not a bound method and a tuple: each timer is one thing for the garbage collector, not three.
-    __slots__ = ("_fire", "_pending", "_what", "_when", "target")
+    __slots__ = ("_fire", "_what", "_when", "target")
 
     def __init__(self, when: float, fire: Callable[..., None] | None, what: Any, target: Process | None) -> None:
         self._when = when
         self._fire = fire
-        self._what = what  # the arguments of `fire`; without one, the message to the target
-        self._pending = True
+        self._what = what  # the arguments of `fire`; without one, the message to the target; in the end, _NOTHING
         self.target: Process | None = target
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is still to fire."""
+        return self._what is not _NOTHING
+
     def __repr__(self) -> str:
-        return f"<Timer {f'due at {self._when:.3f}' if self._pending else 'done'}>"
+        return f"<Timer {f'due at {self._when:.3f}' if self.is_pending else 'done'}>"
 
 
 Entry: TypeAlias = "tuple[float, int, Timer]"
@@ -65,47 +72,54 @@ class TimerHeap:
 
     def after(self, seconds: float, fire: Callable[[*Ts], None], *args: *Ts) -> Timer:
         """Call `fire(*args)` once, `seconds` from now at the earliest, never in this turn of the loop."""
-        timer = Timer(self.time() + seconds, fire, args, None)
-        self._push(timer)
+        when = self.time() + seconds
+        timer = Timer(when, fire, args, None)
+        self._serial = serial = self._serial + 1
+        heappush(self._heap, (when, serial, timer))
+        if when < self._arm_before:
+            self._arm()
         return timer
 
     def send(self, seconds: float, target: Process, message: object) -> Timer:
         """Deliver a message to a live process in the same way, unless that dies first."""
-        timer = Timer(self.time() + seconds, None, message, target)
-        if target.timers is None:
+        when = self.time() + seconds
+        timer = Timer(when, None, message, target)
+        self._serial = serial = self._serial + 1
+        heappush(self._heap, (when, serial, timer))
+        if when < self._arm_before:
+            self._arm()
+        pending = target.timers
+        if pending is None:
             target.timers = {timer}
         else:
-            target.timers.add(timer)
-        self._push(timer)
+            pending.add(timer)
         return timer
 
-    def _push(self, timer: Timer) -> None:
-        self._serial += 1
-        heappush(self._heap, (timer._when, self._serial, timer))
-        if timer._when < self._arm_before:
-            self._arm()
+    def fired(self) -> Timer:
+        """One that is done."""
+        return Timer(self.time(), None, _NOTHING, None)
 
     def cancel(self, timer: Timer) -> None:
         """Nothing comes of it any more, if it has not fired."""
-        if not timer._pending:
+        if timer._what is _NOTHING:
             return
-        timer._pending, timer._what = False, ()
-        if timer.target is not None and timer.target.timers is not None:
-            timer.target.timers.discard(timer)
-        self._cancelled += 1
-        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap) and self._arm_before != -inf:
-            self._heap = [entry for entry in self._heap if entry[2]._pending]
+        timer._what, target = _NOTHING, timer.target
+        if target is not None and target.timers is not None:
+            target.timers.discard(timer)
+        self._cancelled = cancelled = self._cancelled + 1
+        if cancelled > 64 and cancelled * 2 > len(self._heap) and self._arm_before != -inf:
+            self._heap = [entry for entry in self._heap if entry[2]._what is not _NOTHING]
             heapify(self._heap)
             self._cancelled = 0
             self._arm()
 
     def left(self, timer: Timer) -> float | None:
         """Seconds until it fires, or None if it has fired or was cancelled."""
-        return max(0.0, timer._when - self.time()) if timer._pending else None
+        return None if timer._what is _NOTHING else max(0.0, timer._when - self.time())
 
     def pending(self) -> list[Timer]:
         """Those that are still to fire, the next one first."""
-        return [timer for _, _, timer in sorted(self._heap) if timer._pending]
+        return [timer for _, _, timer in sorted(self._heap) if timer.is_pending]
 
     def _arm(self) -> None:
         if self._armed is not None:
@@ -123,16 +137,17 @@ class TimerHeap:
         due = iter(self._take_due(self.time() + 1e-9))
         try:
             for _, _, timer in due:
-                if not timer._pending:
+                what, target = timer._what, timer.target
+                if what is _NOTHING:
                     self._cancelled -= 1
                     continue
-                fire, what, target = timer._fire, timer._what, timer.target
-                timer._pending, timer._what = False, ()
-                if fire is not None:
-                    fire(*what)
-                elif target is not None and target.timers is not None:
-                    target.timers.discard(timer)
-                    target.deliver(what)
+                timer._what = _NOTHING
+                if target is not None:
+                    if target.timers is not None:
+                        target.timers.discard(timer)
+                        target.deliver(what)
+                elif timer._fire is not None:
+                    timer._fire(*what)
         finally:
             for entry in due:  # left by one that raised
                 heappush(self._heap, entry)

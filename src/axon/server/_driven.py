@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from types import coroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..process import ExitReason, rest_of, shutdown
@@ -26,6 +27,12 @@ Task: TypeAlias = "asyncio.Task[None] | None"
 
 UNBEGUN = object()
 """What a coroutine waits for that has not taken its first step."""
+
+
+@coroutine
+def _first_step() -> Generator[None, None, None]:
+    """Wait for the first step of the task."""
+    yield
 
 
 class DrivenProcess(MailboxProcess):
@@ -122,67 +129,58 @@ class DrivenProcess(MailboxProcess):
         self.die(self.exit_requested)
         return True
 
-    def _make_task(self, cancelled: asyncio.CancelledError | None = None) -> asyncio.Task[None]:
+    def _make_task(self) -> asyncio.Task[None]:
         """A task to run under the name of; its own first step comes in a later turn (3 µs less for who starts it)."""
-        task = self.runtime.start_task(self._drive(cancelled), self.context)
-        task.add_done_callback(self._task_ended)
-        return task
+        body = self._drive()
+        body.send(None)  # a coroutine that has not begun would not hear of a cancellation (rule Z4)
+        return self.runtime.start_task(body, self.own_context(), self.kind)
 
     def cancel_task(self) -> None:
         if self.begun or self.task is None:
             super().cancel_task()  # otherwise it sees for itself, when it begins, that it is to end
 
-    def _task_ended(self, _: object) -> None:
-        if self.handed is not None and self.handed[1] is UNBEGUN:
-            self.handed[0].close()
-            self.die(self.exit_requested or asyncio.CancelledError())
-        elif self.handed is not None and self.reason is None:
-            # A task that is cancelled before its first step never enters its body (rule Z4): another one ends what
-            # had been begun under its name.
-            self.begun = False
-            self.task = self._make_task(asyncio.CancelledError())
-        else:
-            self.die(self.exit_requested or asyncio.CancelledError())
-
-    async def _drive(self, cancelled: asyncio.CancelledError | None) -> None:
+    async def _drive(self) -> None:
+        home, cancelled, serves = self.runtime, None, False
+        try:
+            await _first_step()
+        except asyncio.CancelledError as error:
+            cancelled = error
         self.begun = True
-        burst = self.runtime.burst
         pending = self._begin_task(cancelled) if self.reason is None else None
-        if pending is None and self.reason is None:
-            pending = await self._park()
+        burst = home.burst
         while pending is not None or self.reason is None:
             if pending is not None:
-                pending = await self._finish(pending)
-                continue
-            burst -= 1
-            if burst == 0:
-                burst = self.runtime.burst
-                await asyncio.sleep(0)
-            pending = self._next()
-            if not self.busy:
-                pending = await self._park()
-                burst = self.runtime.burst
-        if self.task is not None:
-            self.task.remove_done_callback(self._task_ended)  # there is nothing to see to (0.9 µs less)
+                pending, serves = await self._finish(pending), True
+            elif serves:
+                burst -= 1
+                if burst == 0:
+                    burst = home.burst
+                    await asyncio.sleep(0)
+                pending = self._next()
+                serves = self.busy
+            else:  # park until there is a coroutine to go on with; meanwhile the run queue serves the mailbox
+                self.waker, cancelled = home.loop.create_future(), None
+                try:
+                    await self.waker
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                self.waker = None
+                pending, burst, serves = self._take_over(cancelled), home.burst, True
 
     def _begin_task(self, cancelled: asyncio.CancelledError | None) -> Pending:
         """What was handed over before the task took its first step."""
+        unbegun = self.handed is not None and self.handed[1] is UNBEGUN
+        if cancelled is not None and (unbegun or self.handed is None):
+            if self.handed is not None:
+                self.handed[0].close()
+                self.handed = None
+            self.die(self.exit_requested or cancelled)
+            return None
         if self.exit_requested is not None and cancelled is None:
-            if self.handed is not None and self.handed[1] is UNBEGUN:
+            if unbegun:
                 cancelled = asyncio.CancelledError()
             else:
                 super().cancel_task()  # it takes effect where the coroutine waits, as if it had come now
-        return self._take_over(cancelled)
-
-    async def _park(self) -> Pending:
-        """Wait for a coroutine to go on with; meanwhile the run queue serves the mailbox."""
-        self.waker = self.runtime.loop.create_future()
-        cancelled = None
-        try:
-            await self.waker
-        except asyncio.CancelledError as error:
-            cancelled = error
-        self.waker = None
         return self._take_over(cancelled)
 
     def _take_over(self, cancelled: asyncio.CancelledError | None) -> Pending:

@@ -7,7 +7,6 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Awaitable
-from threading import get_ident
 from types import UnionType
 from typing import Any, ClassVar, Generic, NoReturn, TypeGuard, TypeVar, dataclass_transform
 
@@ -149,9 +148,8 @@ class GenServer(Generic[S]):
 
     def __axon_process__(self) -> Process | None:
         slot: Slot | None = self._axon_slot
-        if slot is None or get_ident() != slot.runtime.thread or not slot.runtime.loop.is_running():
-            slot = slot_of(self)
-        return slot.process
+        process = None if slot is None else slot.process
+        return slot_of(self).process if process is None else process  # whoever asks looks whose it is
 
     def __axon_text__(self, message: object) -> str:
         return text_of(self, slot_of(self), (None, message, None, None))

@@ -26,19 +26,19 @@ class MailboxProcess(Process):
     `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
     """
 
-    __slots__ = ("busy", "continuations", "idle_seconds", "idle_timer", "limit", "obeys", "suspended", "waker")
+    __slots__ = ("busy", "idle_timer", "limit", "obeys", "room", "waker")
     mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
     busy: bool
-    suspended: bool
-    continuations: list[object] | None
     limit: int | None
     obeys: Process | None  # whose exit signal it follows: who started it with a link
     waker: asyncio.Future[None] | None
-    idle_seconds: float | None
+    suspended: bool = False
+    continuations: list[object] | None = None
+    idle_seconds: float | None = None
     idle_timer: Timer | None
     stops: bool = False  # an orderly end is in the mailbox, or under way
     on_stop: Callable[[], None] | None = None  # what to break off when it comes
-    room: deque[asyncio.Future[None]] | None = None  # those who wait for it
+    room: deque[asyncio.Future[None]] | None  # those who wait for it
 
     def run(self) -> None:
         """The run queue's turn, for a process without a task."""

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from contextvars import Context
 from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, Timer, disconnect, is_clean, normal, running
+from ..process import ExitReason, Process, Stop, Timer, disconnect, is_blank, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import GenServer
-from ._history import RECENT
+from ._history import remember
 from ._mailbox import Item
 from ._report import report_end, report_start
 from ._request import Request
@@ -38,20 +39,19 @@ _NO_TERMINATE: object = vars(GenServer)["terminate"]
 class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
-    __slots__ = ("reported", "slot", "stopping")
+    __slots__ = ("parting", "slot", "work")
     # Said again, so that every checker infers the same for what is assigned here.
     busy: bool
     calm: bool
+    context: Context | None
     mailbox: deque[object] | None
     task: asyncio.Task[None] | None
     trap_exit: bool
-    suspended: bool
     stops: bool
-    continuations: list[object] | None
     limit: int | None
     waker: asyncio.Future[None] | None
-    idle_seconds: float | None
     idle_timer: Timer | None
+    room: deque[asyncio.Future[None]] | None
     obeys: Process | None
     handle: GenServer[Any]
     state: Any
@@ -63,29 +63,27 @@ class ServerProcess(ServingProcess):
     handled: int
     recent: list[Any]
 
+    reported: bool = False  # whether its crash is its supervisor's to report
+    stopping: ExitReason | None = None  # what it has asked for itself
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
-    parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
+    parting: tuple[Request, object] | None  # the answer that follows `terminate`
     terminated_with: ExitReason | None = None
-    work: set[asyncio.Future[Any]] | None = None
+    work: set[asyncio.Future[Any]] | None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
         super().__init__(slot.runtime, parent, slot.given)
         self.trap_exit = handle.trap_exit
         # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
-        self.busy = True
-        self.suspended = False
-        self.continuations = self.limit = self.waker = self.idle_seconds = self.idle_timer = None
+        self.busy, self.calm = True, self.runtime.in_place  # calm, unless `init` asks for something
         self.obeys = obeys
         self.handle = handle
-        self.state = self.item = self.handed = None
-        self.phase = "init"
-        self.in_callback = self.begun = False
-        self.handled = 0
-        self.recent = [None] * RECENT
         self.slot: Slot = slot
-        self.reported: bool = False
-        self.stopping: ExitReason | None = None
+        self.phase = "init"
+        self.handled, self.recent = 0, []
+        self.begun = self.in_callback = False
+        self.limit = self.waker = self.state = self.item = self.handed = None
+        self.idle_timer = self.room = self.parting = self.work = None
 
     @property
     def kind(self) -> str:
@@ -94,24 +92,31 @@ class ServerProcess(ServingProcess):
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
         self.in_callback = True
+        self.context = context = Context()
         try:
-            value = self.context.run(self.handle.init)
+            value = context.run(self._init, running.get())
         except BaseException as error:
             return self.settle(self._failed, error)
-        if type(value) is CoroutineType:
-            with WaitEdge(running.get(), self, refuse=False):  # its first step may be a call of its starter
-                return self.settle(self._left, value)
-        if (
-            self.exit_requested is not None
-            or self.stopping is not None
-            or self.idle_seconds is not None
-            or self.continuations
-            or self.mailbox
-            or self.runtime.bus.wants(ProcessStarted)
-        ):
-            return self.settle(self._left, value)
+        if self.handed is not None:
+            return None
+        if type(value) is CoroutineType or not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
+            return self.settle(self._left if self.task is None else self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
-        self.state, self.phase, self.calm = value, "running", self.runtime.in_place
+        self.state, self.phase = value, "running"
+        if self.task is None and (len(context) == 1 or is_blank(context)):
+            self.context = None
+
+    def _init(self, starter: Process | None) -> object:
+        """What `init` returns, or, if it is to run in the task, a coroutine."""
+        running.set(self)  # the first that is done in its context
+        value: Any = self.handle.init()
+        if type(value) is not CoroutineType or not self.calm:
+            return cast("object", value)
+        self.task = self._make_task()
+        if starter is None:
+            return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
+        with WaitEdge(starter, self, refuse=False):  # its first step may be a call of its starter
+            return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
 
     # -- one callback
 
@@ -134,7 +139,7 @@ class ServerProcess(ServingProcess):
         handler, args, keywords, request = item
         if handler is None and keywords is not None:
             return self._system(args, request)
-        if self.idle_timer is not None:
+        if not self.calm and self.idle_timer is not None:
             self.cancel_idle()
         if request is not None and request.carries:
             if request.due is not None and self.runtime.loop.time() >= request.due:
@@ -143,7 +148,7 @@ class ServerProcess(ServingProcess):
                 return None
             request.enter()
         self.item = item
-        self.recent[self.handled % RECENT] = item[:3]  # without the request, which would keep the answer alive
+        remember(self.recent, self.handled, item[:3])  # without the request, which would keep the answer alive
         self.handled += 1
         if handler is None:
             if self.is_parents_exit(args):
@@ -201,16 +206,18 @@ class ServerProcess(ServingProcess):
             self.state = value
             self.phase = "running"
             report_start(self)
+            self._tell_starter()
         elif item is not None:
             self.item = None
             request = item[3]
             if request is not None:
                 self._answer(item, request, value)
-        if self.stopping is not None:
-            return self._stop(self.stopping)
-        if self.idle_seconds is not None:
-            self.arm_idle(self.idle_seconds)
-        self._see_whether_calm()
+        if not self.calm:
+            if self.stopping is not None:
+                return self._stop(self.stopping)
+            if self.idle_seconds is not None:
+                self.arm_idle(self.idle_seconds)
+            self._see_whether_calm()
         return None
 
     def _see_whether_calm(self) -> None:
@@ -280,7 +287,8 @@ class ServerProcess(ServingProcess):
     def _stop(self, reason: ExitReason) -> Pending:
         """End in order: `terminate(state, reason)` first, then a parting answer if there is one, then death."""
         self.phase, self.terminated_with, self.calm = "terminating", reason, False
-        self.cancel_idle()
+        if self.idle_timer is not None:
+            self.cancel_idle()
         if self.item is not None and self.item[3] is not None and self.item[3].carries:
             self.item[3].leave()  # its deadline is not that of terminate
         if type(self.handle).terminate is _NO_TERMINATE and self.exit_requested is None:
@@ -291,7 +299,15 @@ class ServerProcess(ServingProcess):
     def stop_in_place(self, reason: ExitReason) -> None:
         """An orderly end in the turn of who asks for it: of an idle, calm server."""
         self.busy = self.stops = True
-        self.settle(self._stop, reason)
+        if type(self.handle).terminate is not _NO_TERMINATE:
+            self.settle(self._stop, reason)
+            return
+        # As `_stop` and `_end`, without the questions whose answers are known.
+        self.phase, self.terminated_with = "terminating", reason
+        context = Context() if self.context is None else self.context
+        context.run(self.die, reason)
+        if self.parent is not None:
+            self._seen_to_at_once()
 
     def stop_soon(self, reason: ExitReason) -> None:
         """Queue an orderly end: it comes after the messages that are in the mailbox now."""
@@ -317,13 +333,26 @@ class ServerProcess(ServingProcess):
             return
         if self.slot.process is self:
             self.slot.left_by(self)
-        if self.phase == "init":
+        starting = self.phase == "init"
+        if starting:
+            self.calm = False  # that it did not start is news, whatever the reason
             if self.outcome is None:
                 self.outcome = StartFailed(self.path, reason)
             if self.obeys is not None:  # the starter gets the error, and no exit signal besides (rule B7)
                 disconnect(self, self.obeys)
         super().die(reason)
-        self.wake_task()
+        if starting:
+            self._tell_starter()
+        if self.waker is not None:
+            self.wake_task()
+
+    def _tell_starter(self) -> None:
+        """Who waits for `init` may look."""
+        if self.ack is not None and not self.ack.done():
+            self.ack.set_result(None)
+
+    def ends_quietly(self, reason: ExitReason) -> bool:
+        return self.phase != "init" and (reason is normal or is_clean(reason))
 
     def report(self, reason: ExitReason) -> None:
         if self.phase == "init":
@@ -334,7 +363,7 @@ class ServerProcess(ServingProcess):
     def shown(self, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
         return crash_of(self, reason)
 
-    def discard(self, mailbox: deque[object]) -> None:
+    def discard(self, mailbox: Collection[object]) -> None:
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
         reason = self.reason or normal
         if self.item is not None and self.item[3] is not None:
@@ -342,14 +371,18 @@ class ServerProcess(ServingProcess):
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self, reason))
             self.parting = None
-        for item in cast("deque[Item]", mailbox):
+        left: Collection[Any] = mailbox
+        for item in left:
             handler, _, _, request = item
             if request is not None and request.is_call:
                 request.fail(ServerDied(self, reason))
             elif handler is not None:
                 dead_letter(self.handle, self.slot, item, "died before handling it")
-        for work in list(self.work or ()):
-            work.cancel()
-        self.clear_line()
-        self.cancel_idle()
+        if self.work is not None:
+            for work in list(self.work):
+                work.cancel()
+        if self.room is not None:
+            self.clear_line()
+        if self.idle_timer is not None:
+            self.cancel_idle()
         self.item = self.state = None

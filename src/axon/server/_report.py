@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report_start(server: ServerProcess) -> None:
-    """`init` is over: an event says how it went, and the starter may look."""
+    """`init` is over: an event says how it went."""
     bus, outcome = server.runtime.bus, server.outcome
     if outcome is None:
         if bus.wants(ProcessStarted):
@@ -24,8 +24,6 @@ def report_start(server: ServerProcess) -> None:
             bus.emit(ProcessIgnored(path=server.path))
     elif bus.wants(ProcessStartFailed):
         bus.emit(ProcessStartFailed(path=server.path, reason=status_of(server, reason=outcome.reason).reason))
-    if server.ack is not None and not server.ack.done():
-        server.ack.set_result(None)
 
 
 def report_end(server: ServerProcess, reason: ExitReason) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import Exit, as_task, swap_current_task
+from ..process import Exit, as_task, is_blank, running, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._mailbox import Item
@@ -29,6 +31,7 @@ class ServingProcess(DrivenProcess):
     __slots__ = ()
     # Said again, here and below, so that every checker infers the same for what is assigned.
     busy: bool
+    context: Context | None
     mailbox: deque[object] | None
     task: Task
     in_callback: bool
@@ -43,20 +46,27 @@ class ServingProcess(DrivenProcess):
         Returns the answer, or a `Request` if it is to be waited for or is an error. Nothing tells it from a call
         through the mailbox but its speed: no request, no future and no turn of the loop (0.4 against 5 µs).
         """
+        context = self.context
+        if context is None:
+            return self._ask_in_new_context(handler, args, keywords)
         self.busy = self.in_callback = True
         self.item = item = (handler, args, keywords, None)
-        self.recent[self.handled % RECENT] = item
-        self.handled += 1
+        handled, recent = self.handled, self.recent
+        self.handled = handled + 1
+        if handled < RECENT:  # an idle server that was asked once holds 32 bytes less
+            recent.append(item)
+        else:
+            recent[handled % RECENT] = item
         steps = False
         try:
             if self.task is not None:
                 steps = handler.is_async
                 function = self._first_step if steps else self._plainly
-                value = self.context.run(function, self.task, handler, args, keywords)
+                value = context.run(function, self.task, handler, args, keywords)
             elif keywords is None and len(args) == 1:
-                value = self.context.run(handler.function, self.handle, self.state, args[0])  # see _handle_calmly
+                value = context.run(handler.function, self.handle, self.state, args[0])  # see _handle_calmly
             else:
-                value = self.context.run(self._plainly, None, handler, args, keywords)
+                value = context.run(self._plainly, None, handler, args, keywords)
         except BaseException as error:
             return self._settle_call(self._failed, error)
         if self.calm and self.handed is None and type(value) is not CoroutineType and not isinstance(value, Future):
@@ -67,6 +77,18 @@ class ServingProcess(DrivenProcess):
                 self.busy = False
             return value
         return self._settle_call(self._completed if steps else self._left, value)
+
+    def _ask_in_new_context(self, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
+        """`ask_in_place`, of a server that has none, and needs none afterwards if the handler has left nothing there:
+        190 bytes less for an idle server, and three things less for the garbage collector to look at.
+        """
+        self.context = context = Context()
+        context.run(running.set, self)
+        answer = self.ask_in_place(handler, args, keywords)
+        blank = len(context) == 1 or is_blank(context)
+        if blank and self.handled < RECENT and self.task is None and not self.busy:
+            self.context = None
+        return answer
 
     def _plainly(self, task: Task, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
         """What a handler returns, run under the name of `task` if there is one."""
@@ -91,11 +113,18 @@ class ServingProcess(DrivenProcess):
         self._hand_over(pending, awaited)
         return None
 
-    def enter(self, function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
-        """Run a function as this process: in its context, and as its task if it has one."""
-        if self.task is None:
-            return self.context.run(function, *args, **keywords)
-        return self.context.run(as_task, self.runtime.loop, self.task, function, *args, **keywords)
+    def _begin_coroutine(self, task: asyncio.Task[None], pending: Coroutine[Any, Any, Any]) -> Any:
+        """What a coroutine returns that need not wait; one that has to goes on in the task."""
+        loop = self.runtime.loop
+        outer = swap_current_task(loop, task)
+        try:
+            awaited = pending.send(None)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            swap_current_task(loop, outer)
+        self._hand_over(pending, awaited)
+        return None
 
     def _settle_call(self, step: Callable[[Any], Pending], value: Any) -> Request:
         """A call that is more than its answer gets a request after all."""
@@ -118,13 +147,22 @@ class ServingProcess(DrivenProcess):
 
     def settle(self, step: Callable[[Any], Pending], value: Any) -> None:
         """Do one step outside the run queue, then see whether there is more to do."""
-        if self.context.run(self._settled, step, value) and self.reason is None:
+        context = self.context
+        if context is None:
+            context = self.own_context()
+        if context.run(self._settled, step, value) and self.reason is None:
             if self.mailbox or self.continuations:
                 self.runtime.wake(self)
             else:
                 self.busy = False
-        elif self.reason is not None and isinstance(self.parent, ServingProcess) and self.runtime.in_place:
-            self.runtime.serve_now(self.parent)  # a supervisor restarts it in this very turn
+        elif self.reason is not None:
+            self._seen_to_at_once()
+
+    def _seen_to_at_once(self) -> None:
+        """It has ended in somebody's turn: its supervisor restarts it in this very turn."""
+        parent = self.parent
+        if parent is not None and isinstance(parent, ServingProcess) and self.runtime.in_place:
+            self.runtime.serve_now(parent)
 
     def _settled(self, step: Callable[[Any], Pending], value: Any) -> bool:
         loop, task = self.runtime.loop, self.task
@@ -192,7 +230,10 @@ class ServingProcess(DrivenProcess):
                 return left - 1, self._handle(item)
             left -= 1
             self.item = item
-            recent[handled % RECENT] = item if request is None else item[:3]
+            if handled < RECENT:
+                recent.append(item if request is None else item[:3])
+            else:
+                recent[handled % RECENT] = item if request is None else item[:3]
             self.handled = handled = handled + 1
             try:
                 if handler is None:

@@ -69,7 +69,7 @@ class Slot:
         if self.home is None and process.parent is not None:
             self._label = process.path
         elif self._label is None:
-            self._label = (process.kind, process.serial)  # put together when somebody asks
+            self._label = (type(process.handle).__name__, process.serial)  # put together when somebody asks
 
     @property
     def path(self) -> str:

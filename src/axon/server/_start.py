@@ -17,7 +17,7 @@ from ..process import (
     killed,
     release,
     running,
-    runtime,
+    sending,
 )
 from ._genserver import GenServer, bound, check_at_start, is_server, is_server_class
 from ._process import ServerProcess
@@ -75,7 +75,10 @@ def launch(
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
-    process.limit, process.reported = limit, reported
+    if limit is not None:
+        process.limit = limit
+    if reported:
+        process.reported = True
     if name is not None:
         claim(name, process)
     if linked and parent is not None:
@@ -113,13 +116,16 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
 
 def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> tuple[G, ServerProcess]:
     checked_spec(spec, "spec")
-    home, parent = runtime(), running.get()
-    if parent is not None:
-        parent.refuse_if_dead()
+    starter = sending()
+    home, parent = starter.runtime, None
+    if isinstance(starter, Process):
+        parent = starter
     elif linked:
         raise NotInProcess("start_link", "; in a plain coroutine use start() or a Supervisor block")
-    name, limit = checked_registration(name), checked_limit(mailbox)
-    slot = Slot(home, None if name is None else str(name), None)
+    if name is not None:
+        checked_registration(name)
+    limit = None if mailbox is None else checked_limit(mailbox)
+    slot = Slot(home, None if name is None else str(name))
     handle = bound(spec, slot)
     return handle, launch(handle, slot, parent, linked=linked, name=name, limit=limit)
 

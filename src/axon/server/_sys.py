@@ -27,7 +27,6 @@ from ..process import (
 from ._genserver import GenServer, is_server
 from ._history import Statistics
 from ._process import ServerProcess
-from ._request import refuse_zombie
 from ._send import ask_system, slot_of
 from ._status import Status, as_text, recent_of, status_of
 from ._waits import WaitEdge
@@ -146,10 +145,12 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     `NoProcess` if nobody is there, and `ServerDied` if it ended with another reason than asked for.
     https://www.erlang.org/doc/man/gen_server#stop-3
     """
-    checked(reason)
-    refuse_zombie()
+    if reason is not normal:
+        checked(reason)
+    sender = running.get()
+    if sender is not None:
+        sender.refuse_if_dead()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
-    due = deadline_at.get()
     server = slot_of(target).process if is_server(target) else find(target, runtime())
     if server is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
@@ -158,10 +159,11 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     home = server.runtime
     if not server.busy and home.in_place and not home.take_in_place():
         await asyncio.sleep(0)
-    sender, in_place = running.get(), server.calm and not server.busy and home.in_place
+    in_place = server.calm and not server.busy and home.in_place
     if in_place and sender is None:  # a plain coroutine makes no edge
         server.stop_in_place(reason)
     if server.reason is None:
+        due = deadline_at.get()
         with WaitEdge(sender, server, limit, due):
             if not in_place:
                 server.stop_soon(reason)

@@ -190,7 +190,7 @@ class BaseSupervisor(GenServer[Children]):
     def _restart(self, state: Children, child: Child, process: ServerProcess | None) -> Awaitable[None] | None:
         """Count a restart, and do it: now, or later if the child has a backoff."""
         me = this_supervisor()
-        now = me.runtime.loop.time()
+        now = me.runtime.timers.time()
         too_many = add_restart(state.restarts, now, self.max_restarts, self.max_seconds)
         attempt = count_restart(child, now)
         delay = 0.0 if too_many or child.spec.backoff is None else backoff_delay(child, attempt)

@@ -96,7 +96,7 @@ class Children:
         """Start a child as far as that goes without waiting: it is running, unless its `init` has to be awaited."""
         self.cancel_timer(child)
         if again:
-            child.slot.restart_at = supervisor.runtime.loop.time()
+            child.slot.restart_at = supervisor.runtime.timers.time()
         spec = child.spec
         try:
             child.process = process = launch(

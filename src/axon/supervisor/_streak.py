@@ -94,7 +94,7 @@ def expect_stability(child: Child, supervisor: ServerProcess, max_seconds: float
     streak = child.streak
     if streak is None:
         return
-    streak.stable_at = at = supervisor.runtime.loop.time() + max(max_seconds, streak.wait)
+    streak.stable_at = at = supervisor.runtime.timers.time() + max(max_seconds, streak.wait)
     if streak.timer is not None and streak.looks_at > at:
         forget_stability(child)
     if streak.timer is None:

@@ -75,8 +75,9 @@ class WorkProcess(TaskProcess):
         self.expected: ExitReason | None = None
         self.crashed: bool = False
         super().__init__(home, parent, work.label, self._run())
-        self.context.run(calling.set, work.callers)
-        self.context.run(deadline_at.set, work.due)
+        context = self.own_context()
+        context.run(calling.set, work.callers)
+        context.run(deadline_at.set, work.due)
 
     async def _run(self) -> None:
         value = self.work.run()

@@ -30,25 +30,25 @@ class _Attachment:
 class Bus:
     """The listeners of one event loop, and the tracer of its requests. Reach it with `attach` and `emit`."""
 
-    __slots__ = ("_listeners", "_loop", "_spans", "tracer")
+    __slots__ = ("_loop", "_spans", "listeners", "tracer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.tracer: Tracer | None = None
         self._loop = loop
-        self._listeners: dict[type[Event], list[_Attachment]] = {}
+        self.listeners: dict[type[Event], list[_Attachment]] = {}
         self._spans = itertools.count(1)
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether anybody listens to this kind: ask before an event is built."""
-        return kind in self._listeners or _log.wants(kind)
+        return kind in self.listeners or _log.wants(kind)
 
-    def is_heard(self, quiet: bool = False) -> bool:
-        """Whether anybody listens to anything; of what is `quiet` nothing is logged."""
-        return bool(self._listeners) or (not quiet and _log.is_heard())
+    def is_logged(self) -> bool:
+        """Whether a log line of the highest level would reach anybody."""
+        return _log.is_heard()
 
     def emit(self, event: Event) -> None:
         """Hand the event to its listeners; one that raises is detached and never disturbs the emitter."""
-        for attached in tuple(self._listeners.get(type(event), ())):
+        for attached in tuple(self.listeners.get(type(event), ())):
             try:
                 attached.listener(event)
             except BaseException as error:
@@ -71,16 +71,16 @@ class Bus:
     def attach(self, attached: _Attachment) -> None:
         """Hand over events of its kinds from now on."""
         for kind in attached.kinds:
-            self._listeners.setdefault(kind, []).append(attached)
+            self.listeners.setdefault(kind, []).append(attached)
 
     def detach(self, attached: _Attachment) -> None:
         """Hand over no more; a second time changes nothing."""
         for kind in attached.kinds:
-            kept = [known for known in self._listeners.get(kind, ()) if known is not attached]
+            kept = [known for known in self.listeners.get(kind, ()) if known is not attached]
             if kept:
-                self._listeners[kind] = kept
+                self.listeners[kind] = kept
             else:
-                self._listeners.pop(kind, None)
+                self.listeners.pop(kind, None)
 
 
 def _raise(error: BaseException) -> None:

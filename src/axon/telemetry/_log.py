@@ -81,7 +81,7 @@ def is_heard() -> bool:
 def _is_heard(logger: logging.Logger | None) -> bool:
     while logger is not None:
         for handler in logger.handlers:  # a generator would cost 0.3 µs, at each crash and restart several times
-            if not isinstance(handler, logging.NullHandler):
+            if type(handler) is not logging.NullHandler:
                 return True
         logger = logger.parent if logger.propagate else None
     return False

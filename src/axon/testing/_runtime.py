@@ -29,11 +29,11 @@ class SimulatedRuntime(Runtime):
 
     def wake(self, runnable: Runnable) -> None:
         """Queue a process that has mail."""
-        self._turns[runnable] = self.loop.call_soon(runnable.run, context=runnable.context)
+        self._turns[runnable] = self.loop.call_soon(runnable.run, context=runnable.own_context())
 
     def serve_now(self, runnable: Runnable) -> None:
         """Let it have its turn before all others."""
         turn, ready = self._turns.pop(runnable, None), cast("SimulationLoop", self.loop)._ready
         if turn is not None and turn in ready:
             ready.remove(turn)
-            runnable.context.run(runnable.run)
+            runnable.own_context().run(runnable.run)
