@@ -31,6 +31,7 @@ ROOMS = (
     "task",
     "wire",
     "store",
+    "budget",
     "env",
     "port",
     "cluster",

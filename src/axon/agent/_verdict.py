@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from pydantic_ai import exceptions as raised
 
+from ..budget import BudgetError
 from ..errors import AxonError, InvalidOption
 from ._errors import FirstTokenTimeout, StreamStalled
 
@@ -37,6 +38,7 @@ ACTIONS: Mapping[type[BaseException], Action] = MappingProxyType(
         raised.UsageLimitExceeded: "fail",
         raised.ModelQuotaExceededError: "fail",  # HTTP 429, too, and waiting does not help
         raised.RunCancelled: "fail",  # and RunTimedOut
+        BudgetError: "fail",
         # the same again would fail the same way
         raised.ModelRequestRejectedError: "fail",  # authentication, not found, context window
         raised.AgentRunError: "fail",  # behaviour of the model, content filters, what pydantic-ai adds later
