@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from genai_prices import calc_price
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import UserError
@@ -16,7 +14,7 @@ from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
-from pydantic_ai.usage import RequestUsage, RunUsage
+from pydantic_ai.usage import RunUsage
 
 from ..budget import Budget, Price, PriceUnknown, Request
 from ..errors import InvalidOption
@@ -110,9 +108,11 @@ def _has_price(model: Model, prices: Mapping[str, Price]) -> bool:
         url = model.base_url
     except (AttributeError, UserError):
         url = None
-    for provider_id, provider_api_url in ((None, url), (model.system, None)):
-        if provider_id or provider_api_url:
-            with suppress(LookupError):
-                calc_price(RequestUsage(), model.model_name, provider_id=provider_id, provider_api_url=provider_api_url)
-                return True
-    return False
+    empty = ModelResponse(parts=[], model_name=model.model_name, provider_name=model.system, provider_url=url)
+    try:
+        empty.cost()
+    except LookupError:
+        return False
+    except ValueError:  # it knows the model, and not what to say of no usage
+        return True
+    return True
