@@ -76,6 +76,9 @@ class Ledger:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._looks = False
         self._epoch = self._version = self._records = 0
+        if store is not None:  # loads pydantic, here rather than in the middle of a turn
+            BATCHES.record(Batch("", []))
+            TREES.record(Tree())
 
     def submit(
         self,
@@ -189,7 +192,7 @@ class Ledger:
                 self._queue, self._waiting = [], []
                 try:
                     outcomes = await self._written(store, jobs)
-                except StoreError as error:
+                except Exception as error:
                     self._failed(jobs, error)
                     break
                 self._tell(outcomes)
@@ -248,7 +251,7 @@ class Ledger:
         else:
             self._records = 0
 
-    def _failed(self, jobs: Sequence[Job], error: StoreError) -> None:
+    def _failed(self, jobs: Sequence[Job], error: Exception) -> None:
         """The store did not answer: those who asked are told so, and what has happened is written later."""
         self._queue = [*(job for job in jobs if job.must), *self._queue]
         self._tell([(job, error) for job in jobs])
