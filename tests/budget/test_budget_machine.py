@@ -78,7 +78,8 @@ class Machine(RuleBasedStateMachine):
     def program(self) -> Program:
         budget = Budget(
             "acme",
-            **self.limits,
+            usd=self.limits["usd"],
+            tokens=self.limits["tokens"],
             per=self.per,
             response=self.response,
             store=self.kept,
@@ -266,8 +267,9 @@ class Machine(RuleBasedStateMachine):
         finally:
             for program in self.dead:  # they must not end in the middle of a sentence
                 for asked in program.asked:
-                    asked.entering.cancel()
-                    if asked.entering in program.sent and asked.entering.exception() is None:
+                    if not asked.entering.done():
+                        asked.entering.cancel()
+                    elif asked.entering.exception() is None:
                         program.run(asked.block.__aexit__(None, None, None))
             for program in [*self.programs, *self.dead]:
                 program.run(asyncio.sleep(1))

@@ -5,6 +5,7 @@ They are counted in memory or in a store, where they outlive the program and are
 
 from ._amount import Amount as Amount
 from ._amount import Balance as Balance
+from ._amount import Grant as Grant
 from ._amount import Limits as Limits
 from ._amount import Money as Money
 from ._amount import Price as Price

@@ -34,9 +34,17 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of each resource there may be; None is no limit."""
+    """How much of each resource one response may use, as `response=` has it; None is not known."""
 
     usd: Money | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """How much of each resource was granted, or is left of it; None is no limit."""
+
+    usd: Decimal | None = None
     tokens: int | None = None
     requests: int | None = None
     seconds: float | None = None
@@ -68,10 +76,10 @@ class Balance:
     """
 
     budget: str
-    granted: Limits
+    granted: Grant
     spent: Amount
     reserved: Amount
-    left: Limits
+    left: Grant
     in_flight: int = 0
     opens_at: float | None = None
 
@@ -138,9 +146,9 @@ def as_amount(amounts: Mapping[Resource, Decimal]) -> Amount:
     )
 
 
-def as_limits(amounts: Mapping[Resource, Decimal]) -> Limits:
+def as_grant(amounts: Mapping[Resource, Decimal]) -> Grant:
     """Decimals as they are shown; what is left out is not limited."""
-    return Limits(
+    return Grant(
         usd=amounts.get("usd"),
         tokens=int(amounts["tokens"]) if "tokens" in amounts else None,
         requests=int(amounts["requests"]) if "requests" in amounts else None,

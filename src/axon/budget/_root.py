@@ -51,8 +51,6 @@ def checked_response(response: object) -> Amounts:
         return {}
     if not isinstance(response, Limits):
         raise InvalidOption("response", response, "axon.budget.Limits(usd=..., tokens=...), or None")
-    if response.requests is not None or response.seconds is not None:
-        raise InvalidOption("response", response, "of usd and tokens alone")
     return checked_amounts(response.usd, response.tokens, None, None, of="response.")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from ._amount import RESOURCES, ZERO, Amounts, Balance, Resource, as_amount, as_limits
+from ._amount import RESOURCES, ZERO, Amounts, Balance, Resource, as_amount, as_grant
 from ._errors import BudgetClosed, BudgetExceeded
 from ._tree import Node, Path, Tree, life
 
@@ -178,10 +178,10 @@ def balance_of(tree: Tree, terms: Terms, path: Path) -> Balance:
     spent: Amounts = {resource: whole.get(resource, ZERO) - carried_in(tree, path, resource) for resource in RESOURCES}
     return Balance(
         budget=name_of(terms, path),
-        granted=as_limits(node.limits),
+        granted=as_grant(node.limits),
         spent=as_amount(spent),
         reserved=as_amount({resource: gone[resource] - spent[resource] for resource in RESOURCES}),
-        left=as_limits({resource: max(ZERO, limit - gone[resource]) for resource, limit in node.limits.items()}),
+        left=as_grant({resource: max(ZERO, limit - gone[resource]) for resource, limit in node.limits.items()}),
         in_flight=sum(hold.seconds is None for _, one in tree.all(path, node) for hold in one.holds.values()),
         opens_at=None if path else terms.opens_at,
     )
