@@ -206,7 +206,7 @@ def events(log: Path) -> list[list[Any]]:
 
 def main() -> None:
     pydantic_ai.BANNER_ENABLED = False
-    _ledger.LEASE = LEASE  # type: ignore[misc]
+    _ledger.LEASE = LEASE
     asyncio.run(agent_lives(Life("", os.devnull), MemoryStore()))  # loads and makes everything once
     for line in sys.stdin:
         question = json.loads(line)

@@ -16,7 +16,7 @@ from ..errors import InvalidOption, NotInProcess
 from ..process import current
 from ..store import Store
 from ._amount import Amounts, Balance, Limits, Money, Price, checked_amounts, plus
-from ._ledger import Decision, Ledger
+from ._ledger import Decision, Ledger, taken_back
 from ._meter import metered
 from ._root import BudgetRef, Root, checked_budget_name, checked_prices, checked_response
 from ._rules import Terms, Wait, balance_of, may_request, may_reserve
@@ -166,9 +166,8 @@ class Budget:
         wanted = checked_amounts(usd, tokens, requests, seconds)
         share = Share.__new__(Share)
         share._be(self._root, (*self._path, checked_budget_name(name)), self._ledger)
-        await self._ledger.submit(
-            lambda tree, terms: share._made(tree, terms, wanted), undo=share._end, path=self._path
-        )
+        with taken_back(share._end):
+            await self._ledger.submit(lambda tree, terms: share._made(tree, terms, wanted), path=self._path)
         share._begin()
         return share
 
@@ -191,9 +190,10 @@ class Budget:
         def over(used: Amounts | None = None) -> asyncio.Future[None]:
             ledger.let_go(id)
             event = Event("spend", path, id, used or {})
-            return ledger.submit(lambda tree, terms: ([event], None), must=True, path=path)
+            return ledger.submit(lambda tree, terms: (tree.news(event), None), must=True, path=path)
 
-        await ledger.submit(admit, undo=over, path=path)
+        with taken_back(over):
+            await ledger.submit(admit, path=path)
         ledger.keep(id, path)
         request = Request()
         try:
@@ -256,7 +256,7 @@ class Share(Budget):
             current().forget_on_death(self._give_back)
         self._ledger.let_go(self._id)
         over = Event("refund", self._path, self._id)
-        return self._ledger.submit(lambda tree, terms: ([over], None), must=True)
+        return self._ledger.submit(lambda tree, terms: (tree.news(over), None), must=True)
 
     def _give_back(self) -> None:
         _ = self._end()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -46,15 +47,26 @@ TREES = Codec("budget_tree", Tree)
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """Something to be decided. must: it has happened, and is written whoever waits for it. undo: if nobody wants it."""
+    """Something to be decided. must: it has happened, and is written whoever waits for it."""
 
     decide: Callable[[Tree, Terms], Decision]
     future: asyncio.Future[Any]
     must: bool
-    undo: Callable[[], object] | None
     path: Path = ()
     batch: str = ""
     value: Any = None
+
+
+@contextmanager
+def taken_back(undo: Callable[[], object]) -> Generator[None]:
+    """Take back what this block asks for, if it ends without knowing whether it was given."""
+    try:
+        yield
+    except BudgetError:
+        raise
+    except BaseException:
+        undo()
+        raise
 
 
 class Ledger:
@@ -85,17 +97,17 @@ class Ledger:
         decide: Callable[[Tree, Terms], Decision],
         *,
         must: bool = False,
-        undo: Callable[[], object] | None = None,
         path: Path = (),
         look: bool = False,
     ) -> asyncio.Future[Any]:
         """Have something decided; the result is what `decide` gives besides the events, once these are written.
 
-        If it gives `WAIT` it is asked again when something has changed. path: what is on it is used still, however long
+        If it gives `WAIT` it is asked again when something has changed. Who is cancelled, or told that the store failed,
+        does not know whether it was written, and takes it back. path: what is on it is used still, however long
         nobody was heard of. look: at what other programs wrote first.
         """
         loop = self._at_home()
-        job = Job(decide, loop.create_future(), must, undo, path)
+        job = Job(decide, loop.create_future(), must, path)
         self._queue.append(job)
         self._looks |= look
         self._go()
@@ -157,8 +169,7 @@ class Ledger:
             if outcome is WAIT:
                 self._waiting.append(job)
             elif job.future.done():
-                if job.undo is not None and not isinstance(outcome, Exception):
-                    job.undo()
+                pass  # its caller is gone, and takes back what it was given
             elif isinstance(outcome, Exception):
                 job.future.set_exception(outcome)
                 job.future.exception()  # its caller may be gone
@@ -255,9 +266,6 @@ class Ledger:
         """The store did not answer: those who asked are told so, and what has happened is written later."""
         self._queue = [*(job for job in jobs if job.must), *self._queue]
         self._tell([(job, error) for job in jobs])
-        for job in jobs:
-            if job.undo is not None:
-                job.undo()  # it may have been written
         if self._queue:
             self._set("again", TRY_AGAIN, self._go)
 
@@ -299,9 +307,7 @@ class Ledger:
         if self._loop is not None and self._loop.is_running():
             raise WrongLoop(f"the budget {self._key!r} is used in another event loop: make one for each, on one store")
         self._loop, self._writer, self._timers, self._waiting, self._open = loop, None, {}, [], {}
-        self._queue = [
-            Job(job.decide, loop.create_future(), True, None, batch=job.batch) for job in self._queue if job.must
-        ]
+        self._queue = [Job(job.decide, loop.create_future(), True, batch=job.batch) for job in self._queue if job.must]
         if self.store is not None:
             self.tree = None
         return loop

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from ._amount import ZERO, Amounts, as_seconds
-from ._ledger import Decision, Ledger
+from ._ledger import Decision, Ledger, taken_back
 from ._rules import Terms, Wait, may_run, out_of_seconds
 from ._tree import Event, Path, Tree
 
@@ -33,7 +33,8 @@ class Meter:
 
     async def admitted(self) -> Decimal | None:
         """Take the first seconds; None if there is no limit. Raises `BudgetError`."""
-        first: Decimal | None = await self._ledger.submit(self._take, undo=self._release, path=self._path)
+        with taken_back(self._release):
+            first: Decimal | None = await self._ledger.submit(self._take, path=self._path)
         return first
 
     def begin(self, first: Decimal) -> None:
@@ -63,7 +64,7 @@ class Meter:
     def _release(self, used: Amounts | None = None) -> None:
         self._ledger.let_go(self.id)
         over = Event("spend", self._path, self.id, used or {})
-        _ = self._ledger.submit(lambda tree, terms: ([over], None), must=True, path=self._path)
+        _ = self._ledger.submit(lambda tree, terms: (tree.news(over), None), must=True, path=self._path)
 
     def _has(self, more: Decimal) -> None:
         self.held += more

@@ -95,7 +95,7 @@ class Tree:
 
     def apply(self, event: Event) -> None:
         """Take an event in."""
-        node = self.line(event.path)[-1]  # what comes after the end of a share counts where the share came from
+        node = self._holder(event)
         match event.what:
             case "window":
                 self.window = event.at
@@ -131,6 +131,20 @@ class Tree:
                 self._used_still(event)
                 if event.id in node.holds:
                     node.holds[event.id].until = event.until
+
+    def news(self, event: Event) -> list[Event]:
+        """The end of something, unless it says nothing: what ended is not there, and came to nothing."""
+        if event.what == "refund":
+            share = self.node(event.path)
+            is_there = share is not None and share.id == event.id
+        else:
+            is_there = bool(event.amounts) or event.id in self._holder(event).holds
+        return [event] if is_there else []
+
+    def _holder(self, event: Event) -> Node:
+        """Where what is in flight is: it may be where its share came from, if that has ended."""
+        line = self.line(event.path)
+        return next((node for node in reversed(line) if event.id in node.holds), line[-1])
 
     def _used_still(self, event: Event) -> None:
         for share in self.line(event.path)[1:]:
