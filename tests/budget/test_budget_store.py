@@ -164,6 +164,21 @@ async def test_a_write_that_fails_after_it_is_done_is_not_done_again() -> None:
     assert (usd_of(balance), balance.in_flight) == ((3, 0, 7), 0)
 
 
+async def test_of_two_writes_one_of_which_was_done_each_is_done_once() -> None:
+    """The first was written though the store failed, and then another one fails together with its repetition."""
+    store = Failing()
+    budget = make(store)
+    blocks = [budget.request(), budget.request()]
+    for block in blocks:
+        (await block.__aenter__()).used(usd=1)
+    for block, fails in zip(blocks, ("after", "before"), strict=True):
+        setattr(store, fails, 1)
+        with pytest.raises(StoreUnavailable):
+            await block.__aexit__(None, None, None)
+    await asyncio.sleep(10)
+    assert usd_of(await make(store).balance()) == (2, 0, 8)
+
+
 async def test_a_request_whose_admission_failed_leaves_nothing_behind() -> None:
     store = Failing()
     store.after = 1

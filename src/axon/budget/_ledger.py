@@ -215,13 +215,14 @@ class Ledger:
     async def _written(self, store: Store, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
         while True:
             tree = await self._read(store) if self.tree is None or self._looks else self.tree
+            # what was written though the store did not say so keeps its batch, however often the rest fails
             known = [job for job in jobs if job.batch and job.batch in tree.batches]
-            events, outcomes = self._round(tree, [job for job in jobs if job not in known])
-            outcomes += [(job, job.value) for job in known]
+            events, decided = self._round(tree, [job for job in jobs if job not in known])
+            outcomes = [*decided, *((job, job.value) for job in known)]
             if not events:
                 return outcomes
             batch = Batch(os.urandom(8).hex(), events)
-            for job, outcome in outcomes:
+            for job, outcome in decided:
                 if outcome is not WAIT and not isinstance(outcome, Exception):
                     job.batch = batch.id
             try:
