@@ -285,7 +285,7 @@ def test_any_tree_under_any_interleaving_keeps_to_its_grants(store: Store | None
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=int(os.environ.get("AXON_EXAMPLES", "60")),
+            max_examples=int(os.environ.get("AXON_EXAMPLES", "60" if store is None else "20")),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -11,6 +11,7 @@ from pydantic_ai import exceptions as raised
 
 from ..budget import BudgetError
 from ..errors import AxonError, InvalidOption
+from ..store import StoreUnavailable
 from ._errors import FirstTokenTimeout, StreamStalled
 
 Action: TypeAlias = Literal["retry", "fail", "crash"]
@@ -34,6 +35,7 @@ ACTIONS: Mapping[type[BaseException], Action] = MappingProxyType(
         StreamStalled: "retry",
         # we are
         raised.ConcurrencyLimitExceeded: "retry",
+        StoreUnavailable: "retry",  # that of a budget, or of a tool
         # budgets, deadlines and cancellations are clean ends
         raised.UsageLimitExceeded: "fail",
         raised.ModelQuotaExceededError: "fail",  # HTTP 429, too, and waiting does not help
