@@ -259,7 +259,8 @@ class Share(Budget):
         return self._ledger.submit(lambda tree, terms: (tree.news(over), None), must=True)
 
     def _give_back(self) -> None:
-        _ = self._end()
+        with suppress(RuntimeError):  # the loop is closed: the program ends, and what it held is given up
+            _ = self._end()
 
 
 def _wall_clock() -> float:

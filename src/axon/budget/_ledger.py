@@ -7,6 +7,7 @@ two that decide at the same time one is refused, reads what the other wrote, and
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ LEASE = 30.0
 """Seconds after which what a program held is given up, unless the program says that it is there still."""
 LOOK_AGAIN = 0.25
 """Seconds after which who waits looks whether another program has given something back."""
+SWEEP = 1.0
+"""Seconds between two looks for what is to be given up."""
 TRY_AGAIN = 1.0
 """Seconds after which what must be written is written again, when the store did not answer."""
 COMPACT_AFTER = 100
@@ -87,6 +90,7 @@ class Ledger:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._looks = False
+        self._swept = -math.inf
         self._epoch = self._version = self._records = 0
         if store is not None:  # loads pydantic, here rather than in the middle of a turn
             BATCHES.record(Batch("", []))
@@ -142,7 +146,10 @@ class Ledger:
         now = self.now()
         terms, window = self._terms(now)
         tree.root.limits = terms.limits
-        events = _upkeep(tree, window, now, [job.path for job in jobs])
+        events = [Event("window", at=window)] if window > tree.window else []
+        if self.store is not None and not 0 <= now - self._swept < SWEEP:
+            self._swept = now
+            events += _given_up(tree, now, [job.path for job in jobs])
         for event in events:
             tree.apply(event)
         outcomes: list[tuple[Job, Any]] = []
@@ -314,9 +321,9 @@ class Ledger:
         return loop
 
 
-def _upkeep(tree: Tree, window: float, now: float, asked: Sequence[Path]) -> list[Event]:
-    """What time has brought: a new window, and the end of what its holder was not heard of for too long."""
-    events = [Event("window", at=window)] if window > tree.window else []
+def _given_up(tree: Tree, now: float, asked: Sequence[Path]) -> list[Event]:
+    """The end of what its holder was not heard of for too long, unless it is asked for just now."""
+    events: list[Event] = []
     for path, node in tree.all():
         for id, hold in node.holds.items():
             if hold.until is not None and hold.until < now:
