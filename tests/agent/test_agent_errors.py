@@ -46,7 +46,8 @@ from axon.agent import (
     TurnWasSetAside,
 )
 from axon.agent._verdict import action_for, pause_after
-from axon.store import MemoryStore
+from axon.budget import BudgetClosed, PriceUnknown
+from axon.store import MemoryStore, StoreUnavailable
 from axon.testing import capture_events
 
 
@@ -65,6 +66,9 @@ DECISIONS = [
     (ModelHTTPError(408, "m"), "retry"),
     (ModelHTTPError(418, "m"), "fail"),
     (ConcurrencyLimitExceeded("full"), "retry"),
+    (StoreUnavailable("no answer"), "retry"),
+    (BudgetClosed("acme/job"), "fail"),
+    (PriceUnknown("acme", "m"), "fail"),
     (FirstTokenTimeout(60), "retry"),
     (StreamStalled(60), "retry"),
     (ToolTimeout("t", 60), "fail"),

@@ -32,6 +32,7 @@ ROOMS = (
     "wire",
     "store",
     "mcp",
+    "budget",
     "env",
     "port",
     "cluster",

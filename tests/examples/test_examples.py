@@ -112,6 +112,14 @@ EXPECTED = {
         "Emma is on shelf A1",
         "restarts: 1",
     ],
+    "budgets": [
+        "clerk: A fine day.",
+        "refused: budget 'acme/report' is out of usd: 0.006 of 0.005 spent",
+        "acme has spent 0.009 and has 0.001 left",
+        "clerk: A fine day.",
+        "refused: acme has spent 0.012 of 0.010 usd",
+        "still spent: 0.012",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

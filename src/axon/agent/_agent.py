@@ -13,6 +13,7 @@ from pydantic_ai.messages import AgentStreamEvent, ModelMessage
 from pydantic_ai.models import KnownModelName, Model
 from typing_extensions import TypeVar
 
+from ..budget import Budget
 from ..errors import InvalidOption
 from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
 from ..registry import register, whereis
@@ -25,6 +26,7 @@ from ._feed import parsed_id
 from ._journal import Journal
 from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
 from ._replies import answer_to, events_of, text_pieces
+from ._spending import with_budget
 from ._state import AgentState
 from ._stream import RunStream
 from ._turn import Turn
@@ -82,7 +84,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     before the table `axon.agent.ACTIONS`. attempts: how often a turn is tried from one checkpoint before it is set
     aside, default 3. when_busy: default `queue`. approval_timeout: seconds until an approval expires, which is a denial;
     default never. passivate_after: seconds after which an idle agent gives its messages back to the store, to fetch them
-    when it is asked again; default never.
+    when it is asked again; default never. budget: what its runs draw on, unless they bring another one; see
+    `axon.budget`. Default that of the run on whose behalf it is asked, if there is one.
 
     request_timeout: seconds a model request may take, with all retries and the reading of its stream, where no model
     settings say otherwise; default 120. first_token_timeout, stall_timeout: seconds a streamed answer may take to
@@ -120,6 +123,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     tool_timeout: float | None = field(default=None, kw_only=True)
     stream_buffer: int = field(default=1024, kw_only=True)
     passivate_after: float | None = field(default=None, kw_only=True)
+    budget: Budget | None = field(default=None, kw_only=True)
 
     trap_exit: ClassVar[bool] = True  # so that `terminate` ends the runs in order
 
@@ -154,6 +158,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             raise InvalidOption("when_busy", self.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
         if self.passivate_after is not None and self.store is None:
             raise InvalidOption("passivate_after", self.passivate_after, "None without a store to give the messages to")
+        if self.budget is not None and not isinstance(self.budget, Budget):
+            raise InvalidOption("budget", self.budget, "an axon.budget.Budget, or None")
         checked_actions(self.on_error)
         if self.store is not None and not isinstance(self.store, Store):
             raise InvalidOption("store", self.store, "an axon.store.Store, such as SQLiteStore('agents.db'), or None")
@@ -171,6 +177,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
+        budget: Budget | None = None,
     ) -> AgentRunResult[Output]:
         """Run the agent on `prompt` in its conversation, and return the result when the run is done.
 
@@ -181,14 +188,15 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         message_id: what names this message, default a new id. The same message asked for again joins its turn, if that is
         under way or ended just now, and with a store gets the answer that was given, also after a restart and in another
-        process (of the last 1,000 turns).
+        process (of the last 1,000 turns). budget: what this run draws on, default the server's; with a store it must be
+        kept in the same one.
 
         Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`, `AgentBusy`,
-        `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,
+        `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `axon.budget.BudgetExceeded`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,
         `NoProcess`, `InvalidOption`, and `CallCycle` if a run of this very agent is waiting for the answer, as when one
         of its tools asks it.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
         if self.store is None:
             return await self._run(order)
         return await attached(self._process, lambda: self._run(order))
@@ -202,6 +210,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
+        budget: Budget | None = None,
     ) -> AgentRunResult[Output]:
         """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
         return from_thread.call(
@@ -212,6 +221,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             deferred_tool_results=deferred_tool_results,
             usage_limits=usage_limits,
             message_id=message_id,
+            budget=budget,
         )
 
     def run_stream(
@@ -223,6 +233,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
+        budget: Budget | None = None,
         after: str | None = None,
     ) -> RunStream[str]:
         """The same run, its text as the model writes it: `async for piece in writer.run_stream("..."):`.
@@ -238,7 +249,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         Raises what `run` raises, and `EventsLost`.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
         return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
 
     def run_stream_events(
@@ -250,14 +261,15 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         deferred_tool_results: DeferredToolResults | None = None,
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
+        budget: Budget | None = None,
         after: str | None = None,
     ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
         return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
 
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
-        order = checked_order(prompt, deps, history, *rest)
+        order = with_budget(checked_order(prompt, deps, history, *rest), self)
         if self.store is not None and deps is not None:
             kept_deps(self.agent, deps)
         return order

@@ -8,11 +8,13 @@ from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic_ai import Agent, AgentRunResult, CancellationToken
+from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.run import AgentRun
 from pydantic_ai.usage import RunUsage
 
+from ..budget import Budget
 from ._approvals import Desk
 from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
@@ -22,6 +24,7 @@ from ._kept import KeptTurn, patch
 from ._order import Order
 from ._plain import settings_of
 from ._records import Content, Responded, Step
+from ._spending import Spending
 from ._status import Activity
 from ._text import Event
 
@@ -44,6 +47,7 @@ class Attempt(Generic[Deps, Output]):
         activity: Activity,
         feed: Feed[Event],
         desk: Desk | None,
+        budget: Budget | None,
     ) -> None:
         self.kept = kept
         self.desk = desk
@@ -56,6 +60,8 @@ class Attempt(Generic[Deps, Output]):
         self._activity = activity
         self._feed = feed
         self._clock = journal.process.runtime.loop.time
+        self._budget = budget
+        self._streaming: asyncio.Timeout | None = None
         self._run: AgentRun[Deps, Output] | None = None
         self._before = RunUsage()
         self._enqueued: dict[str, str | None] = {}
@@ -91,7 +97,7 @@ class Attempt(Generic[Deps, Output]):
             usage=copied(kept.before if self._replaying else kept.usage),
             usage_limits=order.usage_limits or server.usage_limits,
             cancellation_token=token,
-            capabilities=[(Replay if self._replaying else Hooks)(attempt=self)],
+            capabilities=self._capabilities(),
             infer_name=False,
         ) as run:
             self._run = run
@@ -109,6 +115,11 @@ class Attempt(Generic[Deps, Output]):
         if resumed:
             result._new_message_index = kept.start
         return result
+
+    def _capabilities(self) -> list[AbstractCapability[Any]]:
+        """The first is around the others: a response that was kept is no request to spend on."""
+        hooks = (Replay if self._replaying else Hooks)(attempt=self)
+        return [hooks] if self._budget is None else [hooks, Spending(attempt=self, budget=self._budget)]
 
     async def _drive(self, run: AgentRun[Deps, Output]) -> None:
         async for node in run:
@@ -130,7 +141,7 @@ class Attempt(Generic[Deps, Output]):
     async def _stream_model(self, run: AgentRun[Deps, Output], node: Any) -> None:
         server, began = self._server, False
         self._before = copied(run.usage)
-        limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
+        limit = self._streaming = asyncio.timeout(None if self._replaying else server.first_token_timeout)
         try:
             async with limit, node.stream(run.ctx) as events:
                 async for event in events:
@@ -177,6 +188,17 @@ class Attempt(Generic[Deps, Output]):
         await self.note(Responded(self.kept.id, keep, new, resend, self._before, copied(usage), delivered))
         for steer in delivered:
             del self._enqueued[steer]
+
+    def waits_for_admission(self) -> None:
+        """The model is not asked before the budget admits it, and until then no answer can begin."""
+        if self._streaming is not None:
+            self._streaming.reschedule(None)
+
+    def is_admitted(self) -> None:
+        """Now it is."""
+        seconds = self._server.first_token_timeout
+        if self._streaming is not None and seconds is not None:
+            self._streaming.reschedule(self._clock() + seconds)
 
     def take_replay(self) -> ModelResponse | None:
         """The response that was kept, once."""

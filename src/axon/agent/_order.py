@@ -18,8 +18,9 @@ from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import UsageLimits
 from pydantic_core import to_json
 
+from ..budget import Budget
 from ..errors import InvalidOption
-from ..store import Unreadable
+from ..store import Store, Unreadable
 from ._history import check_history
 from ._records import Accepted, Content
 
@@ -47,6 +48,8 @@ class Order:
     usage_limits: UsageLimits | None
     message_id: str
     within: tuple[Turn[Any, Any], ...] = ()
+    budget: Budget | None = None
+    is_inherited: bool = False
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -68,6 +71,7 @@ def checked_order(  # noqa: PLR0917
     deferred_tool_results: object,
     usage_limits: object,
     message_id: object,
+    budget: object,
 ) -> Order:
     """The order, made on the caller's side; `InvalidOption` if an argument cannot be one."""
     if prompt is not None and not isinstance(prompt, str) and not _is_content(prompt):
@@ -78,6 +82,8 @@ def checked_order(  # noqa: PLR0917
         raise InvalidOption("deferred_tool_results", deferred_tool_results, "DeferredToolResults or None")
     if message_id is not None and not (isinstance(message_id, str) and 0 < len(message_id) <= 200):
         raise InvalidOption("message_id", message_id, "a text of 1 to 200 characters, or None")
+    if budget is not None and not isinstance(budget, Budget):
+        raise InvalidOption("budget", budget, "an axon.budget.Budget, or None")
     history = cast("Sequence[ModelMessage] | None", message_history)
     if history is not None:
         check_history(history, prompted=prompt is not None)
@@ -89,6 +95,7 @@ def checked_order(  # noqa: PLR0917
         usage_limits=checked_limits(usage_limits),
         message_id=message_id or os.urandom(16).hex(),
         within=inside.get(),
+        budget=budget,
     )
 
 
@@ -133,6 +140,8 @@ def kept_order(
         None if left is None else time.time() + left,
         streamed,
         first,
+        None if order.budget is None or not durable else order.budget.ref,
+        order.is_inherited,
     )
 
 
@@ -148,8 +157,8 @@ def kept_deps(agent: AbstractAgent[Any, Any], deps: object) -> Any:
         ) from error
 
 
-def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str) -> Order:
-    """The order that a record is of. Raises `Unreadable` if the dependencies do not fit the agent any more."""
+def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: Store | None) -> Order:
+    """The order that a record in this store is of. Raises `Unreadable` if the dependencies do not fit the agent any more."""
     try:
         deps = None if kept.deps is None else TypeAdapter(agent.deps_type).validate_python(kept.deps)
     except Exception as error:
@@ -161,6 +170,8 @@ def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str) -> Order:
         deferred_tool_results=kept.deferred,
         usage_limits=kept.limits,
         message_id=kept.turn,
+        budget=None if kept.budget is None or store is None else Budget.of(kept.budget, store),
+        is_inherited=kept.inherited,
     )
 
 

@@ -13,6 +13,7 @@ from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import RunUsage, UsageLimits
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from ..budget import BudgetRef
 from ..store import ApprovalStatus, Codec, Entry, Record, Unreadable
 
 Content: TypeAlias = str | list[UserContent]
@@ -83,6 +84,8 @@ class Accepted(Step):
     due: float | None = None
     streamed: bool = False
     first: bool = False
+    budget: BudgetRef | None = None
+    inherited: bool = False
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ class AgentState:
                     path=self.process.path, message_id=kept.id, responses=kept.responses, attempts=kept.attempts
                 )
                 self.process.runtime.bus.emit(resumed)
-            self._begin(kept, order_of(kept.accepted, self.server.agent, self.journal.key), NOW)
+            self._begin(kept, order_of(kept.accepted, self.server.agent, self.journal.key, self.journal.store), NOW)
         self.next()
 
     def next(self) -> None:
@@ -246,8 +246,12 @@ class AgentState:
         """The picture of this moment."""
         now, turn = self.process.runtime.loop.time(), self.current
         queued = max(0, len(self.turns) - (turn is not None))
+        budget = self.server.budget if turn is None else turn.budget
+        balance = None if budget is None else budget.seen
         if turn is None:
-            return AgentStatus(state="idle", seconds=now - self.since, queued=queued, usage=self.usage())
+            return AgentStatus(
+                state="idle", seconds=now - self.since, queued=queued, usage=self.usage(), budget=balance
+            )
         doing = turn.activity
         tools = tuple(
             RunningTool(name=name, call_id=call_id, seconds=now - began)
@@ -267,6 +271,7 @@ class AgentState:
             error=doing.error,
             queued=queued,
             usage=self.usage(),
+            budget=balance,
         )
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic_ai.usage import RunUsage
 
+from ..budget import Balance
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningTool:
@@ -50,6 +52,9 @@ class AgentStatus:
     usage: RunUsage
     """What all runs have used so far, the one under way and failed ones included: of this incarnation, or with a store
     of all."""
+    budget: Balance | None = None
+    """What is spent and left of the budget that the run under way draws on, or the next one will, as this program last
+    knew it; None without one, and before the first request."""
 
 
 @dataclass(slots=True)

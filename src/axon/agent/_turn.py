@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic_ai import AgentRunResult, AgentRunResultEvent, CancellationToken
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.usage import RunUsage
 
+from ..budget import Budget
 from ..errors import ServerDied
 from ..process import ExitReason, Process, deadline_at
 from ._answers import Outputs
@@ -56,6 +58,7 @@ class Turn(Generic[Deps, Output]):
         self.kept: KeptTurn = kept
         self.order: Order = order
         self.process: Process = journal.process
+        self.budget: Budget | None = order.budget or server.budget
         self.activity: Activity = Activity()
         self.feed: Feed[Event] = Feed(journal.epoch, server.stream_buffer)
         self.due: float | None = deadline_at.get()
@@ -164,6 +167,10 @@ class Turn(Generic[Deps, Output]):
     async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         await accepted
         await self._go
+        async with nullcontext() if self.budget is None or self.order.is_inherited else self.budget.running():
+            return await self._until_done()
+
+    async def _until_done(self) -> AgentRunResult[Output]:
         while True:
             if self.kept.attempts >= self._server.attempts:
                 self._gives_up(self.kept.error)
@@ -180,7 +187,7 @@ class Turn(Generic[Deps, Output]):
     async def _try(self) -> AgentRunResult[Output]:
         self.activity.becomes("thinking", self.process.runtime.loop.time())
         self._attempt = Attempt(
-            self._server, self._journal, self.kept, self.order, self.activity, self.feed, self._desk
+            self._server, self._journal, self.kept, self.order, self.activity, self.feed, self._desk, self.budget
         )
         try:
             return await self._attempt.run(self._token)

@@ -9,7 +9,9 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from pydantic_ai import exceptions as raised
 
+from ..budget import BudgetError
 from ..errors import AxonError, InvalidOption
+from ..store import StoreUnavailable
 from ._errors import FirstTokenTimeout, StreamStalled
 
 Action: TypeAlias = Literal["retry", "fail", "crash"]
@@ -33,10 +35,12 @@ ACTIONS: Mapping[type[BaseException], Action] = MappingProxyType(
         StreamStalled: "retry",
         # we are
         raised.ConcurrencyLimitExceeded: "retry",
+        StoreUnavailable: "retry",  # that of a budget, or of a tool
         # budgets, deadlines and cancellations are clean ends
         raised.UsageLimitExceeded: "fail",
         raised.ModelQuotaExceededError: "fail",  # HTTP 429, too, and waiting does not help
         raised.RunCancelled: "fail",  # and RunTimedOut
+        BudgetError: "fail",
         # the same again would fail the same way
         raised.ModelRequestRejectedError: "fail",  # authentication, not found, context window
         raised.AgentRunError: "fail",  # behaviour of the model, content filters, what pydantic-ai adds later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    budgets,
     calls,
     demo,
     examples,
@@ -33,6 +34,7 @@ ALL = (
     operators.TREE,
     leaving.TREE,
     demo.TREE,
+    budgets.TREE,
     *nested.TREES,
 )
 TREES: dict[str, Tree] = {tree.name: tree for tree in ALL}
