@@ -8,6 +8,7 @@ work; a room imports only rooms further up in this list.
     registry    names, groups, registries, topics  supervisor  children, strategies, restart budgets, applications
     task        functions as processes whose results their owners await (`Task`, `TaskSupervisor`)
     store       journals and decisions that outlive a process (import axon.store)
+    provider    accounts at model providers: limits, weather, prices (import axon.provider)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     testing     helpers for tests                  cli         the `axon` command
 """

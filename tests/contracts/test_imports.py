@@ -34,6 +34,7 @@ ROOMS = (
     "env",
     "port",
     "cluster",
+    "provider",
     "agent",
     "gateway",
     "observer",

@@ -24,6 +24,7 @@ from ._plain import settings_of
 from ._records import Content, Responded, Step
 from ._status import Activity
 from ._text import Event
+from ._weather import Weather
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -56,6 +57,7 @@ class Attempt(Generic[Deps, Output]):
         self._activity = activity
         self._feed = feed
         self._clock = journal.process.runtime.loop.time
+        self.weather = Weather(server.account, journal.key, activity, server.first_token_timeout, self._clock)
         self._run: AgentRun[Deps, Output] | None = None
         self._before = RunUsage()
         self._enqueued: dict[str, str | None] = {}
@@ -131,6 +133,7 @@ class Attempt(Generic[Deps, Output]):
         server, began = self._server, False
         self._before = copied(run.usage)
         limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
+        self.weather.limit = limit
         try:
             async with limit, node.stream(run.ctx) as events:
                 async for event in events:
@@ -145,6 +148,8 @@ class Attempt(Generic[Deps, Output]):
             if began:
                 raise StreamStalled(server.stall_timeout or 0.0) from error
             raise FirstTokenTimeout(server.first_token_timeout or 0.0) from error
+        finally:
+            self.weather.limit = None
 
     async def _publish(self, event: Event) -> None:
         self._feed.publish(event)
