@@ -95,6 +95,14 @@ EXPECTED = {
         "clerk: The blue room is yours.",
         "asked again: The blue room is yours.",
     ],
+    "provider_outage": [
+        "open: ModelOverloadedError: overloaded",
+        "clerk-3 is throttled",
+        "in a second 12 agents have asked 5 times at most: True",
+        "closed, 11 agents wait",
+        "full rate, 0 agents wait",
+        "answers: {'Done.'}",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",
