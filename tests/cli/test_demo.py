@@ -66,10 +66,17 @@ def test_a_question_is_answered_with_lines_that_hold_whatever_strikes(folder: Pa
     assert (status, errors, found["ok"]) == (0, "", True)
     assert quotes_stand_in_the_files(found, folder) >= 1
     assert "Anna Holm" in json.dumps(found["answers"])
-    assert [fault["fault"] for fault in found["faults"]] == ["tool raises", "agent is killed", "agent hangs"]
+    assert [fault["fault"] for fault in found["faults"]] == [
+        *("tool raises", "agent is killed", "agent hangs"),
+        "provider is overloaded",
+    ]
     assert [down["reason"].partition("(")[0] for down in found["downs"]] == ["ToolBroken", "killed", "ToolTimeout"]
     assert found["restarts"] == {"demo/researchers/researcher-1": 3}
     assert found["answers"][0]["attempts"] == 1, "the turn outlived them all: whoever asked did not notice"
+    assert len(found["outages"]) == 1, "which the agent sat out, without a restart"
+    assert 0.6 <= found["outages"][0] <= 5
+    assert any("the provider of 'local' is in trouble: all agents wait" in line for line in lines)
+    assert any("the provider of 'local' answers again" in line for line in lines)
 
 
 def test_faults_strike_different_questions_if_there_are_several(folder: Path) -> None:

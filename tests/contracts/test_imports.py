@@ -36,6 +36,7 @@ ROOMS = (
     "env",
     "port",
     "cluster",
+    "provider",
     "agent",
     "gateway",
     "observer",

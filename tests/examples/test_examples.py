@@ -120,6 +120,14 @@ EXPECTED = {
         "refused: acme has spent 0.012 of 0.010 usd",
         "still spent: 0.012",
     ],
+    "provider_outage": [
+        "open: ModelOverloadedError: overloaded",
+        "clerk-3 is throttled",
+        "in a second 12 agents have asked 5 times at most: True",
+        "closed, 11 agents wait",
+        "full rate, 0 agents wait",
+        "answers: {'Done.'}",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -16,6 +16,7 @@ from typing_extensions import TypeVar
 from ..budget import Budget
 from ..errors import InvalidOption
 from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
+from ..provider import Account
 from ..registry import register, whereis
 from ..server import Stop, call, checked_name, from_thread, stream
 from ..store import Store
@@ -90,7 +91,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     request_timeout: seconds a model request may take, with all retries and the reading of its stream, where no model
     settings say otherwise; default 120. first_token_timeout, stall_timeout: seconds a streamed answer may take to
     begin, and stand still; default 60. tool_timeout: seconds a tool may take, default no limit. None is no limit. Each
-    ends in an error of its own. stream_buffer: events of a turn that are kept for its readers, default 1024.
+    ends in an error of its own. account: the provider account that its requests go through, shared with others; what
+    that means, docs/agents.md tells; default none. stream_buffer: events of a turn that are kept for its readers, default 1024.
 
     A run has no time limit of its own: `async with axon.deadline(60):` around the call gives it one, and when that
     passes the run is ended. A caller or reader that goes away does not end its run; `cancel` does.
@@ -122,6 +124,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     stall_timeout: float | None = field(default=TOKEN_TIMEOUT, kw_only=True)
     tool_timeout: float | None = field(default=None, kw_only=True)
     stream_buffer: int = field(default=1024, kw_only=True)
+    account: Account | None = field(default=None, kw_only=True)
     passivate_after: float | None = field(default=None, kw_only=True)
     budget: Budget | None = field(default=None, kw_only=True)
 
@@ -161,6 +164,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         if self.budget is not None and not isinstance(self.budget, Budget):
             raise InvalidOption("budget", self.budget, "an axon.budget.Budget, or None")
         checked_actions(self.on_error)
+        if self.account is not None and not isinstance(self.account, Account):
+            raise InvalidOption("account", self.account, "an axon.provider.Account, or None")
         if self.store is not None and not isinstance(self.store, Store):
             raise InvalidOption("store", self.store, "an axon.store.Store, such as SQLiteStore('agents.db'), or None")
         if self.store is not None and self.name is None:

@@ -27,6 +27,7 @@ from ._records import Content, Responded, Step
 from ._spending import Spending
 from ._status import Activity
 from ._text import Event
+from ._weather import Weather
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -61,7 +62,7 @@ class Attempt(Generic[Deps, Output]):
         self._feed = feed
         self._clock = journal.process.runtime.loop.time
         self._budget = budget
-        self._streaming: asyncio.Timeout | None = None
+        self.weather = Weather(server.account, journal.key, activity, server.first_token_timeout, self._clock)
         self._run: AgentRun[Deps, Output] | None = None
         self._before = RunUsage()
         self._enqueued: dict[str, str | None] = {}
@@ -141,7 +142,8 @@ class Attempt(Generic[Deps, Output]):
     async def _stream_model(self, run: AgentRun[Deps, Output], node: Any) -> None:
         server, began = self._server, False
         self._before = copied(run.usage)
-        limit = self._streaming = asyncio.timeout(None if self._replaying else server.first_token_timeout)
+        limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
+        self.weather.limit = limit
         try:
             async with limit, node.stream(run.ctx) as events:
                 async for event in events:
@@ -156,6 +158,8 @@ class Attempt(Generic[Deps, Output]):
             if began:
                 raise StreamStalled(server.stall_timeout or 0.0) from error
             raise FirstTokenTimeout(server.first_token_timeout or 0.0) from error
+        finally:
+            self.weather.limit = None
 
     async def _publish(self, event: Event) -> None:
         self._feed.publish(event)
@@ -188,17 +192,6 @@ class Attempt(Generic[Deps, Output]):
         await self.note(Responded(self.kept.id, keep, new, resend, self._before, copied(usage), delivered))
         for steer in delivered:
             del self._enqueued[steer]
-
-    def waits_for_admission(self) -> None:
-        """The model is not asked before the budget admits it, and until then no answer can begin."""
-        if self._streaming is not None:
-            self._streaming.reschedule(None)
-
-    def is_admitted(self) -> None:
-        """Now it is."""
-        seconds = self._server.first_token_timeout
-        if self._streaming is not None and seconds is not None:
-            self._streaming.reschedule(self._clock() + seconds)
 
     def take_replay(self) -> ModelResponse | None:
         """The response that was kept, once."""

@@ -19,6 +19,7 @@ from pydantic_ai.exceptions import (
     ToolRetryError,
 )
 from pydantic_ai.messages import ModelResponse, ToolCallPart, ToolReturn, ToolReturnPart
+from pydantic_ai.models import Model
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 
 from ..errors import UsageError
@@ -90,6 +91,10 @@ class Hooks(AbstractCapability[Any]):
         if self.attempt.request_timeout is None or "request_timeout" in (ctx.model_settings or {}):
             return ModelSettings()
         return ModelSettings(request_timeout=self.attempt.request_timeout)
+
+    def get_wrapper_model(self, model: Model) -> Model | None:
+        """Have the model's requests go through the agent's account, if it has one."""
+        return self.attempt.weather.wrapped(model)
 
     # -- tools
 

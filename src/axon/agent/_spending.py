@@ -51,9 +51,9 @@ class Spending(AbstractCapability[Any]):
         limits_usd = await self.budget.limits_usd()
         if limits_usd:
             self._check_price(request_context.model)
-        self.attempt.waits_for_admission()
+        self.attempt.weather.hold(True)
         async with self.budget.request() as request:
-            self.attempt.is_admitted()
+            self.attempt.weather.hold(False)
             before = replace(ctx.usage)
             response: ModelResponse | None = None
             try:

@@ -258,17 +258,19 @@ class AgentState:
             for call_id, (name, began) in doing.tools.items()
         )
         waits = bool(doing.approvals) and not tools
-        since = min(doing.approvals.values()) if waits else doing.since
+        wait = doing.wait
+        since = min(doing.approvals.values()) if waits else doing.since if wait is None else wait.since
+        until = doing.until if wait is None else wait.until
         return AgentStatus(
-            state="tool" if tools else "approval" if waits else doing.state,
+            state="tool" if tools else "approval" if waits else doing.state if wait is None else wait.state,
             seconds=tools[0].seconds if tools else now - since,
             tools=tools,
             approvals=tuple(doing.approvals),
             prompt=turn.order.excerpt,
             message_id=turn.kept.id,
             deadline=None if turn.due is None else turn.due - now,
-            resumes_in=None if doing.until is None else doing.until - now,
-            error=doing.error,
+            resumes_in=None if until is None else until - now,
+            error=doing.error if wait is None else wait.error,
             queued=queued,
             usage=self.usage(),
             budget=balance,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic_ai.usage import RunUsage
 
 from ..budget import Balance
+from ..provider import Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,10 @@ class RunningTool:
 class AgentStatus:
     """What `AgentServer.status` returns."""
 
-    state: Literal["idle", "queued", "thinking", "tool", "approval", "throttled"]
+    state: Literal["idle", "queued", "thinking", "tool", "approval", "throttled", "parked"]
     """`idle` without a run; `queued` while its beginning is being written down; `tool` while at least one tool runs;
-    `approval` while it waits for somebody's decision; `throttled` while it pauses before another try; otherwise
-    `thinking`.
+    `approval` while it waits for somebody's decision; `throttled` while it pauses before another try or waits for its
+    provider account; `parked` while it waits for an account that somebody has to resume; otherwise `thinking`.
     """
     seconds: float
     """How long it has been in this state; for `tool` since the oldest of the tools began."""
@@ -44,9 +45,11 @@ class AgentStatus:
     deadline: float | None = None
     """Seconds until the run is ended, None without a limit."""
     resumes_in: float | None = None
-    """Seconds until the next try, while it is `throttled`."""
+    """Seconds until the next try, while it is `throttled`; or until its account may be asked, if that is known."""
     error: str | None = None
-    """What the last try failed with, if this is not the first one since the last progress."""
+    """What the last try failed with, if this is not the first one since the last progress; while it waits for its
+    account, what the provider said last.
+    """
     queued: int = 0
     """Runs that wait for this one."""
     usage: RunUsage
@@ -67,6 +70,8 @@ class Activity:
     error: str | None = None
     tools: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     approvals: dict[str, float] = field(default_factory=dict[str, float])
+    wait: Wait | None = None
+    """For its provider account."""
 
     def becomes(
         self, state: Literal["queued", "thinking", "throttled"], now: float, until: float | None = None

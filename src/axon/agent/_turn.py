@@ -24,10 +24,11 @@ from ._feed import Feed
 from ._journal import Journal
 from ._kept import KeptTurn, patch
 from ._order import Order, inside
-from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Started
+from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Paused, Started
 from ._status import Activity
 from ._text import Event
 from ._verdict import action_for, pause_after
+from ._weather import is_weather
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -201,13 +202,20 @@ class Turn(Generic[Deps, Output]):
 
     async def _decide(self, error: Exception) -> None:
         """What becomes of a try that failed: returns for another one."""
-        durable = self._journal.store is not None
-        action = action_for(error, self._server.on_error, durable=durable)
+        account = self._server.account
+        weather = account is not None and is_weather(error)
+        waits = weather and account is not None and not account.is_well
+        durable = weather or self._journal.store is not None
+        action = "retry" if waits else action_for(error, self._server.on_error, durable=durable)
         self._used = copied(self.usage)
         if action == "fail" or self.kept.cancelled:
             raise error
         text = _text(error)
         await self._journal.note(AttemptFailed(self.kept.id, text))
+        if waits:
+            await self._journal.note(Paused(self.kept.id))  # it waits with all others, and no attempt is used up
+            self._attempt = None
+            return
         if self.kept.attempts >= self._server.attempts:
             self._gives_up(text)
             raise error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ._running import here
 
@@ -20,6 +20,11 @@ class Event:
         axon.telemetry.emit(OrderPlaced(3))
 
     `path` names the process, from the root: `app/Counter`; default the one whose code runs, empty if none does.
+    """
+
+    logged: ClassVar[tuple[int, str] | None] = None
+    """The level and the title with which events of this kind are logged, such as `(logging.WARNING, "order late")`; None:
+    they are not.
     """
 
     path: str = field(default_factory=here)

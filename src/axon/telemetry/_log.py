@@ -69,7 +69,7 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
 
 def wants(kind: type[Event]) -> bool:
     """Whether a line of this kind would reach anybody."""
-    entry = LEVELS.get(kind)
+    entry = LEVELS.get(kind) or kind.logged
     return entry is not None and LOGGER.isEnabledFor(entry[0]) and _is_heard(LOGGER)
 
 
@@ -91,7 +91,9 @@ def write(event: Event) -> None:
     """Log the event, if its kind is one that is logged and somebody hears it."""
     if not wants(type(event)):
         return
-    level, title = LEVELS[type(event)]
+    entry = LEVELS.get(type(event)) or event.logged
+    assert entry is not None, "it is wanted"
+    level, title = entry
     fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     advice = getattr(event, "advice", None)
     if advice is not None:

@@ -23,6 +23,7 @@ from axon.cli.demo._corpus import Corpus
 from axon.cli.demo._effects import Effects
 from axon.cli.demo._faults import Faults as PlannedFaults
 from axon.cli.demo._folder import Contents, TextFile
+from axon.cli.demo._provider import Provider
 from axon.cli.demo._screen import Screen
 from axon.cli.demo._session import Began, Owner, Pen, Session
 from axon.store import MemoryStore
@@ -194,8 +195,9 @@ async def program(witness: Witness) -> None:
     order = _program.Order(began=asked(questions), corpus=CORPUS, model=model)
     await pen.note(order.began)
     desk = _desk.Desk(pen=pen, questions=questions, say=screen.say)
-    faults = PlannedFaults(pen, EffectsInMemory(), desk.asking)
-    tree = _program.tree(order, pen.session, store, faults)
+    provider = Provider(model)
+    faults = PlannedFaults(pen, EffectsInMemory(), desk.asking, provider)
+    tree = _program.tree(order, pen.session, store, faults, provider)
     loop = asyncio.get_running_loop()
     assert isinstance(loop, SimulationLoop)
     with patch.object(asyncio, "to_thread", in_no_thread):

@@ -1,4 +1,4 @@
-"""Faults on purpose: what is done to the agents while they work."""
+"""Faults on purpose: what is done to the agents, and to the provider of their model, while they work."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import axon
 from axon.agent import idempotency_key
 
 from ._effects import Effects
+from ._provider import Provider
 from ._session import Pen, Struck
 
-Kind: TypeAlias = Literal["tool raises", "agent is killed", "agent hangs"]
+Kind: TypeAlias = Literal["tool raises", "agent is killed", "agent hangs", "provider is overloaded"]
 
 HANG_SECONDS = 1.5
 """Seconds a tool may take while agents are made to hang, and a little more in large folders."""
@@ -28,10 +29,11 @@ class Faults:
     asking: which question each agent has, kept up to date by the desk.
     """
 
-    def __init__(self, pen: Pen, effects: Effects, asking: Mapping[str, int]) -> None:
+    def __init__(self, pen: Pen, effects: Effects, asking: Mapping[str, int], provider: Provider) -> None:
         self._pen = pen
         self._effects = effects
         self._asking = asking
+        self._provider = provider
         began = pen.session.began
         assert began is not None, "the demo has begun"
         self._planned: list[tuple[Kind, int]] = (
@@ -62,6 +64,9 @@ class Faults:
         return next((kind for kind, number in self._planned if number == question and kind not in struck), None)
 
     async def _strike(self, kind: Kind, tool: str, agent: str) -> None:
+        if kind == "provider is overloaded":
+            self._provider.is_overloaded()
+            return
         if kind == "tool raises":
             raise ToolBroken(f"{tool}: the disk is on fire")
         if kind == "agent is killed":

@@ -27,6 +27,7 @@ from ._folder import FolderNotFound, checked_folder
 from ._kill import checked_step
 from ._model import local_model
 from ._open import Opened, to_begin, to_resume
+from ._provider import Provider, account_of
 from ._report import Report
 from ._research import Library, checked_question, research_agent
 from ._screen import Screen, count
@@ -122,9 +123,9 @@ def _model(name: str) -> Model:
         raise ModelNotUsable(name, str(error)) from error
 
 
-def tree(todo: Order, session: Session, store: Store, faults: Faults) -> Supervisor:
+def tree(todo: Order, session: Session, store: Store, faults: Faults, provider: Provider) -> Supervisor:
     """The supervision tree of the demo."""
-    agent = research_agent(todo.model)
+    agent, account = research_agent(provider), account_of(todo.began.model)
 
     def researcher(name: str) -> AgentServer[Library, Answer]:
         key = session.key(name)
@@ -137,6 +138,7 @@ def tree(todo: Order, session: Session, store: Store, faults: Faults) -> Supervi
             tool_timeout=todo.tool_timeout,
             on_error={ToolTimeout: "crash"},  # its supervisor starts it again at once, and the turn goes on
             attempts=TRIES,
+            account=account,
         )
 
     agents = [child(researcher(name), id=name) for name in _names(todo)]
@@ -175,10 +177,11 @@ async def _main(todo: Order, opened: Opened, screen: Screen) -> int:
     screen.say(f"kill -9 {os.getpid()} ends this at any moment, {place.resume} goes on")
     screen.listen()
     desk = Desk(pen=pen, questions=todo.began.questions, say=screen.say)
-    faults = Faults(pen, Effects(place.effects), desk.asking)
+    provider = Provider(todo.model)
+    faults = Faults(pen, Effects(place.effects), desk.asking, provider)
     report = Report(desk, faults, resumed, opened.store, screen)
     try:
-        downs = await _work(desk, tree(todo, pen.session, opened.store, faults), _names(todo), screen)
+        downs = await _work(desk, tree(todo, pen.session, opened.store, faults, provider), _names(todo), screen)
     except asyncio.CancelledError:
         screen.say(f"stopped; {place.resume} goes on")
         screen.last_line({"ok": False, "stopped": "by a signal", **report.summary([])})

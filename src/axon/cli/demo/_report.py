@@ -75,6 +75,7 @@ class Report:
             ],
             "downs": [{"agent": name, "reason": reason} for name, reason in downs],
             "restarts": self.screen.restarts,
+            "outages": [round(seconds, 3) for seconds in self.screen.outages],
             "store": str(self.store.path),
             "model_requests": requests,
             "tool_calls": tool_calls,

@@ -17,6 +17,7 @@ from rich.tree import Tree
 import axon
 from axon import GenServer, Supervisor
 from axon.agent import AgentServer, TurnResumed
+from axon.provider import BreakerClosed, BreakerOpened
 from axon.telemetry import ChildRestarted, ProcessCrashed, ProcessExited, attach
 
 from ._words import ESCAPE
@@ -29,11 +30,12 @@ LINES_KEPT = 12
 
 
 class Screen:
-    """Counts restarts and last ends by path, and shows them."""
+    """Counts restarts and last ends by path, and outages of the provider, and shows them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.restarts: dict[str, int] = {}
+        self.outages: list[float] = []
         self._ends: dict[str, str] = {}
         self._lines: list[str] = []
         self._live: Live | None = None
@@ -60,6 +62,8 @@ class Screen:
         attach(self._exited, ProcessExited)
         attach(self._restarted, ChildRestarted)
         attach(self._resumed, TurnResumed)
+        attach(self._opened, BreakerOpened)
+        attach(self._closed, BreakerClosed)
 
     def _crashed(self, event: ProcessCrashed) -> None:
         self.say(f"{event.path} ended with {event.reason!r}; decision of its supervisor: {event.decision}")
@@ -73,6 +77,15 @@ class Screen:
 
     def _resumed(self, event: TurnResumed) -> None:
         self.say(f"{event.path} goes on with {event.message_id}, after {count(event.responses, 'answer')} of its model")
+
+    def _opened(self, event: BreakerOpened) -> None:
+        self.say(
+            f"the provider of {event.account!r} is in trouble: all agents wait, and ask now and then: {event.error}"
+        )
+
+    def _closed(self, event: BreakerClosed) -> None:
+        self.outages.append(event.seconds)
+        self.say(f"the provider of {event.account!r} answers again after {event.seconds:.2f} s: the agents go on")
 
     @asynccontextmanager
     async def showing(self, tree: Supervisor) -> AsyncGenerator[None, None]:
