@@ -25,6 +25,7 @@ from ._feed import parsed_id
 from ._journal import Journal
 from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
 from ._replies import answer_to, events_of, text_pieces
+from ._runs import Runs
 from ._state import AgentState
 from ._stream import RunStream
 from ._turn import Turn
@@ -298,8 +299,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             if me.reason is None:
                 me.deliver(_Fault(error))
 
-        journal = Journal(me, self.name or me.path, self.store, crash)
-        state = AgentState(self, me, journal, Outputs(self.agent.output_type), ended, crash)
+        has_checkpoints = self.store is not None or bool(self.on_error)
+        journal = Journal(me, self.name or me.path, self.store, crash, has_checkpoints=has_checkpoints)
+        state = AgentState(self, me, Runs(self), journal, Outputs(self.agent.output_type), ended, crash)
         state.next()
         return state if self.store is None else self._restored(state)
 

@@ -34,14 +34,26 @@ class Journal:
     A step changes what is `kept` at once, so that the order of steps is that in which they were noted; awaiting
     `note` waits until it is durable. A write that fails ends the agent with the store's error, through `broken`: what
     waits for it goes on waiting, until the end of the process cancels it.
+
+    has_checkpoints: whether a turn may have to go on from one, after a restart or a try that failed; otherwise its steps
+    are of no use to anybody, and are not taken.
     """
 
-    def __init__(self, process: Process, key: str, store: Store | None, broken: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        process: Process,
+        key: str,
+        store: Store | None,
+        broken: Callable[[Exception], None],
+        *,
+        has_checkpoints: bool,
+    ) -> None:
         self.process = process
         self.key = key
         self.store = store
         self.rows: Store = MemoryStore() if store is None else store
         """Where approvals are."""
+        self.has_checkpoints = has_checkpoints
         self.kept: Kept = Kept()
         self.epoch: int = process.serial
         self._version = 0

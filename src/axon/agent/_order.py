@@ -36,9 +36,9 @@ inside: ContextVar[tuple[Turn[Any, Any], ...]] = ContextVar("axon_turns", defaul
 """The turns on whose behalf code runs, over all agents in between, the outermost first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(eq=False, slots=True, kw_only=True, repr=False)
 class Order:
-    """The request for one run; shown by its prompt alone, since the rest may hold keys."""
+    """The request for one run, which nobody changes; shown by its prompt alone, since the rest may hold keys."""
 
     prompt: Prompt | None
     deps: Any
@@ -113,19 +113,18 @@ def fingerprint_of(prompt: Prompt | None) -> str:
 def kept_order(
     order: Order,
     agent: AbstractAgent[Any, Any],
-    fingerprint: str,
     left: float | None,
     *,
     streamed: bool,
     first: bool,
     durable: bool,
 ) -> Accepted:
-    """The record of an order; `left` are the seconds it has."""
+    """The record of an order; `left` are the seconds it has. One that is not durable has what a turn needs, and no more."""
     history = order.message_history
     return Accepted(
         order.message_id,
         None if order.prompt is None else content_of(order.prompt),
-        fingerprint,
+        fingerprint_of(order.prompt) if durable else "",
         None if history is None else list(history),
         order.deferred_tool_results,
         order.usage_limits,
@@ -171,7 +170,9 @@ def checked_limits(limits: object) -> UsageLimits | None:
     return limits
 
 
-def _items(value: object) -> list[object] | None:
+def _items(value: object) -> Sequence[object] | None:
+    if isinstance(value, list | tuple):
+        return cast("Sequence[object]", value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return list(cast("Sequence[object]", value))
     return None

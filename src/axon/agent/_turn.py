@@ -21,8 +21,9 @@ from ._events import TurnWasSetAside
 from ._feed import Feed
 from ._journal import Journal
 from ._kept import KeptTurn, patch
-from ._order import Order, inside
+from ._order import Order, fingerprint_of, inside
 from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Started
+from ._runs import Runs
 from ._status import Activity
 from ._text import Event
 from ._verdict import action_for, pause_after
@@ -45,6 +46,7 @@ class Turn(Generic[Deps, Output]):
     def __init__(  # noqa: PLR0917
         self,
         server: AgentServer[Deps, Output],
+        runs: Runs[Deps, Output],
         journal: Journal,
         kept: KeptTurn,
         order: Order,
@@ -57,12 +59,12 @@ class Turn(Generic[Deps, Output]):
         self.order: Order = order
         self.process: Process = journal.process
         self.activity: Activity = Activity()
-        self.feed: Feed[Event] = Feed(journal.epoch, server.stream_buffer)
         self.due: float | None = deadline_at.get()
         loop = self.process.runtime.loop
         if self.due is None and kept.accepted.due is not None:
             self.due = loop.time() + kept.accepted.due - time.time()
         self._server = server
+        self._runs = runs
         self._journal = journal
         self._outputs = outputs
         self._ended = ended
@@ -70,16 +72,16 @@ class Turn(Generic[Deps, Output]):
         self._token = CancellationToken()
         self._attempt: Attempt[Deps, Output] | None = None
         self._used: RunUsage | None = None
+        self._feed: Feed[Event] | None = None
         self._desk = None if outputs.asks else Desk(journal, kept, self.activity, server.approval_timeout)
         self._server_ends: ExitReason | None = None
         self._set_aside = False
         self._is_done = False
         self._is_counted = False
-        self._woken: asyncio.Future[None] = loop.create_future()
-        self._go: asyncio.Future[None] = loop.create_future()
+        self._started = False
+        self._waits: asyncio.Future[None] | None = None
         if kept.cancelled:
             self._token.cancel()
-        self.process.on_death(self._server_died)
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
         """What its askers wait for."""
         self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work(accepted))
@@ -89,8 +91,21 @@ class Turn(Generic[Deps, Output]):
 
     def start(self) -> None:
         """Its turn has come."""
-        if not self._go.done():
-            self._go.set_result(None)
+        self._started = True
+        self._wake()
+
+    def fingerprint_of(self, id: str) -> str:
+        """That of the message with this id, which is its own or was told to it."""
+        return self.kept.riders.get(id) or self.kept.accepted.fingerprint or fingerprint_of(self.order.prompt)
+
+    @property
+    def feed(self) -> Feed[Event]:
+        """What happens in it, for its readers."""
+        if self._feed is None:
+            self._feed = Feed(self._journal.epoch, self._server.stream_buffer)
+            if self.over:
+                self._close_feed(self._feed)
+        return self._feed
 
     @property
     def over(self) -> bool:
@@ -114,8 +129,7 @@ class Turn(Generic[Deps, Output]):
         if not self.kept.cancelled:
             self._journal.jot(CancelAsked(self.kept.id))
         self._token.cancel()
-        if not self._woken.done():
-            self._woken.set_result(None)
+        self._wake()
 
     def abandon(self, server_ends: ExitReason) -> None:
         """End the work because the server ends. If it is ending already its tools go on cleaning up undisturbed."""
@@ -134,14 +148,15 @@ class Turn(Generic[Deps, Output]):
         if self._desk is not None:
             self._desk.nudge()
 
-    def _server_died(self) -> None:
+    def server_died(self) -> None:
+        """End the work at once."""
         if not self.task.cancelling():
             self.task.cancel()
 
     # -- what it does
 
     async def _work(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
-        inside.set((*self.order.within, self))
+        here = inside.set((*self.order.within, self))
         deadline_at.set(self.due)
         try:
             return await self._to_the_end(accepted)
@@ -149,6 +164,8 @@ class Turn(Generic[Deps, Output]):
             if self._server_ends is not None:
                 raise ServerDied(self.process.path, self._server_ends) from error
             raise
+        finally:
+            inside.reset(here)  # the task is kept by its turn, which it would keep in turn
 
     async def _to_the_end(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         limit = None if self.due is None else asyncio.timeout_at(self.due)  # the asker's own is over by then
@@ -163,12 +180,16 @@ class Turn(Generic[Deps, Output]):
 
     async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         await accepted
-        await self._go
+        while not self._started:
+            await self._woken()
         while True:
             if self.kept.attempts >= self._server.attempts:
                 self._gives_up(self.kept.error)
                 raise TurnSetAside(self.kept.id, self.kept.attempts, self.kept.error)
-            await self._journal.note(Started(self.kept.id))
+            if self._journal.has_checkpoints:
+                await self._journal.note(Started(self.kept.id))
+            else:
+                self._journal.kept.start(self.kept)
             try:
                 result = await self._try()
             except Exception as error:
@@ -180,7 +201,14 @@ class Turn(Generic[Deps, Output]):
     async def _try(self) -> AgentRunResult[Output]:
         self.activity.becomes("thinking", self.process.runtime.loop.time())
         self._attempt = Attempt(
-            self._server, self._journal, self.kept, self.order, self.activity, self.feed, self._desk
+            self._server,
+            self._runs,
+            self._journal,
+            self.kept,
+            self.order,
+            self.activity,
+            self.feed if self.kept.accepted.streamed else None,
+            self._desk,
         )
         try:
             return await self._attempt.run(self._token)
@@ -225,10 +253,24 @@ class Turn(Generic[Deps, Output]):
         seconds = pause_after(error, self.kept.attempts)
         self.activity.error = text
         self.activity.becomes("throttled", now, now + seconds)
-        await asyncio.wait([self._woken], timeout=seconds)
+        if not self.kept.cancelled:
+            await asyncio.wait([self._woken()], timeout=seconds)
+
+    def _woken(self) -> asyncio.Future[None]:
+        """Done with the next `start` or `cancel`."""
+        self._waits = self.process.runtime.loop.create_future()
+        return self._waits
+
+    def _wake(self) -> None:
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
 
     async def _commit(self, result: AgentRunResult[Output]) -> None:
         self._is_done = True
+        if not self._journal.has_checkpoints:
+            self._journal.kept.over(self.kept, list(result.all_messages()), result.usage)
+            self._is_counted = True
+            return
         assert self.kept.history is not None, "the turn has started"
         keep, messages = patch(self.kept.history, result.all_messages())
         output = None if self._journal.store is None else self._outputs.text(result.output)
@@ -256,11 +298,9 @@ class Turn(Generic[Deps, Output]):
         await ended
 
     def _done(self, task: asyncio.Task[AgentRunResult[Output]]) -> None:
-        self.process.forget_on_death(self._server_died)
         error = self._error_of(task)
-        if error is None:
-            self.feed.publish(AgentRunResultEvent(task.result()))
-        self.feed.end(error)
+        if self._feed is not None:
+            self._close_feed(self._feed)
         if not self.outcome.done():
             if error is None:
                 self.outcome.set_result(task.result())
@@ -271,6 +311,12 @@ class Turn(Generic[Deps, Output]):
                 self.outcome.exception()  # whoever asked may be gone: it is looked at here
         self._attempt = None  # its run holds a lot, and a turn that is over is kept for a while
         self._ended(self)
+
+    def _close_feed(self, feed: Feed[Event]) -> None:
+        error = self._error_of(self.task)
+        if error is None:
+            feed.publish(AgentRunResultEvent(self.task.result()))
+        feed.end(error)
 
     def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
         if not task.cancelled():
