@@ -16,11 +16,12 @@ from typing_extensions import TypeVar
 from ..errors import InvalidOption
 from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
 from ..registry import register, whereis
-from ..server import Stop, call, checked_name, from_thread, stream
+from ..server import Ignore, ServerProcess, Stop, call, checked_name, from_thread, stream
 from ..store import Store
 from ._answers import Outputs
 from ._attach import attached
 from ._control import AgentControl
+from ._errors import TakenOver
 from ._feed import parsed_id
 from ._journal import Journal
 from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
@@ -287,6 +288,11 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def init(self) -> AgentState | Coroutine[Any, Any, AgentState]:
         """The conversation: an empty one, or with a store what was kept; turns that were under way go on."""
         me = current()
+        assert isinstance(me, ServerProcess), "an agent's callbacks run in its own process"
+        slot = me.slot
+        if slot.lost:
+            slot.lost = False  # whoever starts it again by hand wants it back
+            raise Ignore
         if self.name is not None:
             register(self.name, self)
 
@@ -297,6 +303,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         def crash(error: Exception) -> None:
             if me.reason is None:
+                if isinstance(error, TakenOver):
+                    slot.lost = True
                 me.deliver(_Fault(error))
 
         has_checkpoints = self.store is not None or bool(self.on_error)

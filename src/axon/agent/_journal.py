@@ -9,6 +9,7 @@ from contextvars import copy_context
 from ..errors import ProcessDead
 from ..process import Process
 from ..store import ApprovalRequest, MemoryStore, Stale, Store
+from ._errors import TakenOver
 from ._kept import SNAPSHOTS, Kept, replayed
 from ._records import Step, encoded
 
@@ -32,8 +33,8 @@ class Journal:
     """What one incarnation knows and writes. Without a store it only knows.
 
     A step changes what is `kept` at once, so that the order of steps is that in which they were noted; awaiting
-    `note` waits until it is durable. A write that fails ends the agent with the store's error, through `broken`: what
-    waits for it goes on waiting, until the end of the process cancels it.
+    `note` waits until it is durable. A write that fails ends the agent through `broken`, with the store's error, or with
+    `TakenOver`: what waits for it goes on waiting, until the end of the process cancels it.
 
     has_checkpoints: whether a turn may have to go on from one, after a restart or a try that failed; otherwise its steps
     are of no use to anybody, and are not taken.
@@ -108,13 +109,15 @@ class Journal:
         return True
 
     async def take_up(self) -> None:
-        """Read again what was put down. Raises `Stale` if somebody else has it now."""
+        """Read again what was put down. Raises `TakenOver` if somebody else has it now, and what the store raises."""
         assert self.store is not None, "only what is in a store can be put down"
         await self.flushed()
         found = await self.store.read(self.key)
         epoch, version = (0, 0) if found is None else (found.epoch, found.version)
         if found is None or epoch != self.epoch or version != self._version:
-            raise Stale(self.key, epoch=self.epoch, version=self._version, current_epoch=epoch, current_version=version)
+            raise self._refused(
+                Stale(self.key, epoch=self.epoch, version=self._version, current_epoch=epoch, current_version=version)
+            )
         self.kept = replayed(found)
 
     async def flushed(self) -> None:
@@ -144,7 +147,7 @@ class Journal:
                 await self._compact_if_due(store)
         except Exception as error:
             self._failed = True
-            self._broken(error)
+            self._broken(self._refused(error) if isinstance(error, Stale) else error)
         finally:
             self._writer = None
 
@@ -154,6 +157,14 @@ class Journal:
             snapshot = SNAPSHOTS.record(self.kept)
             await store.compact(self.key, snapshot, epoch=self.epoch, version=self._version)
             self._records = 0
+
+    def _refused(self, stale: Stale) -> Exception:
+        """What it means that a write was refused."""
+        if stale.current_epoch <= self.epoch:  # deleted, or written to by this very owner
+            return stale
+        taken_over = TakenOver(self.process.path)
+        taken_over.__cause__ = stale
+        return taken_over
 
     def _close(self) -> None:
         """Write no more: this incarnation is over, and what still waits for it is cancelled."""
