@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import copy_context
 
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.usage import RunUsage
+
 from ..errors import ProcessDead
 from ..process import Process
 from ..store import ApprovalRequest, MemoryStore, Stale, Store
 from ._errors import TakenOver
-from ._kept import SNAPSHOTS, Kept, replayed
+from ._kept import SNAPSHOTS, Kept, KeptTurn, replayed
 from ._records import Step, encoded
 
 COMPACT_AFTER = 1000
@@ -87,6 +90,13 @@ class Journal:
         if self._writer is None and not self._failed:
             self._writer = self.process.runtime.loop.create_task(self._write(self.store), context=self._context)
         return kept
+
+    def over(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> Awaitable[None]:
+        """A turn without checkpoints is over, and `messages` are the conversation if it succeeded. Raises `ProcessDead`."""
+        if self.process.reason is not None:
+            raise ProcessDead(self.process.path, self.process.reason)
+        self.kept.over(turn, messages, usage)
+        return NOW
 
     def jot(self, step: Step) -> None:
         """Take a step that nobody waits for: what follows it is kept only after it."""

@@ -230,7 +230,7 @@ class Kept:
         turn.attempts += 1
 
     def over(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> None:
-        """A turn is over that leaves nothing behind but these messages, the conversation from now on, if it succeeded."""
+        """A turn is over that leaves nothing behind but, if it succeeded, these messages: the conversation from now on."""
         self.queue.remove(turn)
         self.spent.incr(usage)
         if messages is not None:

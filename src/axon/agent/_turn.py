@@ -267,18 +267,18 @@ class Turn(Generic[Deps, Output]):
 
     async def _commit(self, result: AgentRunResult[Output]) -> None:
         self._is_done = True
-        if not self._journal.has_checkpoints:
-            self._journal.kept.over(self.kept, list(result.all_messages()), result.usage)
-            self._is_counted = True
-            return
+        if self._journal.has_checkpoints:
+            committed = self._journal.note(self._committed(result))
+        else:
+            committed = self._journal.over(self.kept, list(result.all_messages()), result.usage)
+        self._is_counted = True
+        await committed
+
+    def _committed(self, result: AgentRunResult[Output]) -> Committed:
         assert self.kept.history is not None, "the turn has started"
         keep, messages = patch(self.kept.history, result.all_messages())
         output = None if self._journal.store is None else self._outputs.text(result.output)
-        committed = self._journal.note(
-            Committed(self.kept.id, keep, messages, output, result._output_tool_name, copied(result.usage))
-        )
-        self._is_counted = True
-        await committed
+        return Committed(self.kept.id, keep, messages, output, result._output_tool_name, copied(result.usage))
 
     async def _close(self, error: Exception, *, late: bool) -> None:
         """Write down that it is over without an answer, and why."""
@@ -293,7 +293,10 @@ class Turn(Generic[Deps, Output]):
         if self._desk is not None:
             await self._desk.cancel()
         usage = self._used = copied(self.usage)
-        ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
+        if self._journal.has_checkpoints:
+            ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
+        else:
+            ended = self._journal.over(self.kept, None, usage)
         self._is_counted = True
         await ended
 
