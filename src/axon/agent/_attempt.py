@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic_ai import Agent, AgentRunResult, CancellationToken
@@ -71,38 +72,26 @@ class Attempt(Generic[Deps, Output]):
 
     async def run(self, token: CancellationToken) -> AgentRunResult[Output]:
         """Run to the end. Raises what the run raises."""
+        kept = self.kept
+        resumed = kept.responses > 0
         here = attempt.set(self)
+        left: SystemExit | None = None
         try:
-            return await self._iterate(token)
+            async with self._open(token, resumed=resumed) as run:
+                self._run = run
+                if not self._replaying:
+                    self._enqueue_kept()
+                try:
+                    await self._drive(run)
+                except (
+                    SystemExit
+                ) as error:  # pydantic-ai would raise it in a task, where it ends the event loop (rule Z7)
+                    left = error
         finally:
             attempt.reset(here)
             if self.wrapping is not None:
                 self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
                 self.wrapping = None
-
-    async def _iterate(self, token: CancellationToken) -> AgentRunResult[Output]:
-        order, kept = self._order, self.kept
-        resumed = kept.responses > 0
-        async with self._runs.open(
-            self._hooks(),
-            None if resumed else order.prompt,
-            deps=order.deps,
-            history=self._history(),
-            deferred=None if resumed else order.deferred_tool_results,
-            usage=copied(kept.before if self._replaying else kept.usage)
-            if self._journal.has_checkpoints
-            else kept.usage,
-            limits=order.usage_limits,
-            token=token,
-        ) as run:
-            self._run = run
-            if not self._replaying:
-                self._enqueue_kept()
-            left: SystemExit | None = None
-            try:
-                await self._drive(run)
-            except SystemExit as error:  # pydantic-ai would raise it in a task, where it ends the event loop (rule Z7)
-                left = error
         if left is not None:
             raise ExitRefused("the run", left) from left
         result = run.result
@@ -110,6 +99,19 @@ class Attempt(Generic[Deps, Output]):
         if resumed:
             result._new_message_index = kept.start
         return result
+
+    def _open(self, token: CancellationToken, *, resumed: bool) -> AbstractAsyncContextManager[AgentRun[Deps, Output]]:
+        order, usage = self._order, self.kept.before if self._replaying else self.kept.usage
+        return self._runs.open(
+            self._hooks(),
+            None if resumed else order.prompt,
+            deps=order.deps,
+            history=self._history(),
+            deferred=None if resumed else order.deferred_tool_results,
+            usage=copied(usage) if self._journal.has_checkpoints else usage,
+            limits=order.usage_limits,
+            token=token,
+        )
 
     def _hooks(self) -> type[ToolHooks]:
         if self._replaying:

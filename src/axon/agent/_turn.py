@@ -19,7 +19,7 @@ from ._attempt import Attempt, copied
 from ._errors import ExitRefused, RunInterrupted, TurnSetAside
 from ._events import TurnWasSetAside
 from ._feed import Feed
-from ._journal import Journal
+from ._journal import NOW, Journal
 from ._kept import KeptTurn, patch
 from ._order import Order, fingerprint_of, inside
 from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Started
@@ -75,6 +75,7 @@ class Turn(Generic[Deps, Output]):
         self._feed: Feed[Event] | None = None
         self._desk = None if outputs.asks else Desk(journal, kept, self.activity, server.approval_timeout)
         self._server_ends: ExitReason | None = None
+        self._end: AgentRunResult[Output] | BaseException | None = None
         self._set_aside = False
         self._is_done = False
         self._is_counted = False
@@ -103,8 +104,8 @@ class Turn(Generic[Deps, Output]):
         """What happens in it, for its readers."""
         if self._feed is None:
             self._feed = Feed(self._journal.epoch, self._server.stream_buffer)
-            if self.over:
-                self._close_feed(self._feed)
+            if self._end is not None:
+                self._close_feed(self._feed, self._end)
         return self._feed
 
     @property
@@ -159,13 +160,15 @@ class Turn(Generic[Deps, Output]):
         here = inside.set((*self.order.within, self))
         deadline_at.set(self.due)
         try:
-            return await self._to_the_end(accepted)
+            result = await self._to_the_end(accepted)
         except asyncio.CancelledError as error:
             if self._server_ends is not None:
                 raise ServerDied(self.process.path, self._server_ends) from error
             raise
         finally:
             inside.reset(here)  # the task is kept by its turn, which it would keep in turn
+        self._settle(result)  # rather than a turn of the loop later
+        return result
 
     async def _to_the_end(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         limit = None if self.due is None else asyncio.timeout_at(self.due)  # the asker's own is over by then
@@ -179,7 +182,8 @@ class Turn(Generic[Deps, Output]):
             raise
 
     async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
-        await accepted
+        if accepted is not NOW:
+            await accepted
         while not self._started:
             await self._woken()
         while True:
@@ -301,25 +305,32 @@ class Turn(Generic[Deps, Output]):
         await ended
 
     def _done(self, task: asyncio.Task[AgentRunResult[Output]]) -> None:
-        error = self._error_of(task)
+        if self._end is None:
+            error = self._error_of(task)
+            self._settle(error or task.result())
+
+    def _settle(self, end: AgentRunResult[Output] | BaseException) -> None:
+        """Tell everybody how it ended."""
+        self._end = end
         if self._feed is not None:
-            self._close_feed(self._feed)
+            self._close_feed(self._feed, end)
         if not self.outcome.done():
-            if error is None:
-                self.outcome.set_result(task.result())
-            elif isinstance(error, asyncio.CancelledError):
+            if not isinstance(end, BaseException):
+                self.outcome.set_result(end)
+            elif isinstance(end, asyncio.CancelledError):
                 self.outcome.cancel()
             else:
-                self.outcome.set_exception(error)
+                self.outcome.set_exception(end)
                 self.outcome.exception()  # whoever asked may be gone: it is looked at here
         self._attempt = None  # its run holds a lot, and a turn that is over is kept for a while
         self._ended(self)
 
-    def _close_feed(self, feed: Feed[Event]) -> None:
-        error = self._error_of(self.task)
-        if error is None:
-            feed.publish(AgentRunResultEvent(self.task.result()))
-        feed.end(error)
+    def _close_feed(self, feed: Feed[Event], end: AgentRunResult[Output] | BaseException) -> None:
+        if isinstance(end, BaseException):
+            feed.end(end)
+        else:
+            feed.publish(AgentRunResultEvent(end))
+            feed.end()
 
     def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
         if not task.cancelled():
