@@ -80,7 +80,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
     store: makes the agent durable, under its `name`, which it then needs: every step of a turn is written down before
     the next, and after a crash, a kill or a new deployment the turn goes on from the last of them; no finished model
-    request and no finished tool call is done twice. Default none. on_error: what is done about classes of errors,
+    request and no finished tool call is done twice. Default none. When another program starts the agent, it ends here with
+    `TakenOver`, and is not restarted. on_error: what is done about classes of errors,
     before the table `axon.agent.ACTIONS`. attempts: how often a turn is tried from one checkpoint before it is set
     aside, default 3. when_busy: default `queue`. approval_timeout: seconds until an approval expires, which is a denial;
     default never. passivate_after: seconds after which an idle agent gives its messages back to the store, to fetch them
@@ -261,7 +262,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
         order = checked_order(prompt, deps, history, *rest)
         if self.store is not None and deps is not None:
-            kept_deps(self.agent, deps)
+            order.kept_deps = kept_deps(self.agent, deps)
         return order
 
     def _process(self) -> Process | None:

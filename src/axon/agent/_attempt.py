@@ -17,7 +17,7 @@ from pydantic_ai.usage import RunUsage
 from ._approvals import Desk
 from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
-from ._hooks import Hooks, Replay, ToolHooks, attempt
+from ._hooks import Hooks, Replay, ToolHooks, current_attempt
 from ._journal import Journal
 from ._kept import KeptTurn, patch
 from ._order import Order
@@ -74,7 +74,7 @@ class Attempt(Generic[Deps, Output]):
         """Run to the end. Raises what the run raises."""
         kept = self.kept
         resumed = kept.responses > 0
-        here = attempt.set(self)
+        here = current_attempt.set(self)
         left: SystemExit | None = None
         try:
             async with self._open(token, resumed=resumed) as run:
@@ -88,7 +88,7 @@ class Attempt(Generic[Deps, Output]):
                 ) as error:  # pydantic-ai would raise it in a task, where it ends the event loop (rule Z7)
                     left = error
         finally:
-            attempt.reset(here)
+            current_attempt.reset(here)
             if self.wrapping is not None:
                 self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
                 self.wrapping = None

@@ -28,7 +28,7 @@ from ._records import ToolDeferred, ToolDone, ToolEnded, ToolIntended, ToolUnkno
 if TYPE_CHECKING:
     from ._attempt import Attempt
 
-attempt: ContextVar[Attempt[Any, Any]] = ContextVar("axon_attempt")
+current_attempt: ContextVar[Attempt[Any, Any]] = ContextVar("axon_attempt")
 """Whose run the hooks are called for."""
 _effect: ContextVar[str | None] = ContextVar("axon_effect", default=None)
 
@@ -58,8 +58,8 @@ class ToolHooks(AbstractCapability[Any]):
     """
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
-        """Other capabilities' hooks around the run have a task of their own in pydantic-ai."""
-        attempt.get().wrapping = asyncio.current_task()
+        """Say which task of pydantic-ai's the hooks around the run have, so that none is left behind."""
+        current_attempt.get().wrapping = asyncio.current_task()
         try:
             return await handler()
         except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
@@ -67,7 +67,7 @@ class ToolHooks(AbstractCapability[Any]):
 
     def get_model_settings(self) -> AgentModelSettings[Any] | None:
         """The default limit of a model request: the settings of the agent, its model and the server come first."""
-        seconds = attempt.get().request_timeout
+        seconds = current_attempt.get().request_timeout
         if seconds is None:
             return None
 
@@ -98,7 +98,7 @@ class ToolHooks(AbstractCapability[Any]):
             raise ExitRefused(f"the tool {call.tool_name!r}", error) from error
 
     async def _watched(self, call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler) -> Any:
-        mine, id = attempt.get(), call.tool_call_id
+        mine, id = current_attempt.get(), call.tool_call_id
         token = _effect.set(mine.key_of(id))
         mine.tool_begins(id, call.tool_name)
         try:
@@ -113,7 +113,7 @@ class ToolHooks(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, requests: DeferredToolRequests
     ) -> DeferredToolResults | None:
         """Wait for the decisions here, unless the agent's own output is to ask for them."""
-        desk = attempt.get().desk
+        desk = current_attempt.get().desk
         return None if desk is None else await desk.decide(requests)
 
 
@@ -125,14 +125,14 @@ class Hooks(ToolHooks):
     async def before_node_run(self, ctx: RunContext[Any], *, node: Any) -> Any:
         """Note what was used before the request."""
         if isinstance(cast("object", node), ModelRequestNode):
-            attempt.get().requesting(ctx.usage)
+            current_attempt.get().requesting(ctx.usage)
         return node
 
     async def after_node_run(self, ctx: RunContext[Any], *, node: Any, result: Any) -> Any:
         """Write the response down."""
         if isinstance(cast("object", node), ModelRequestNode):
             resend = result.request if isinstance(cast("object", result), ModelRequestNode) else None
-            await attempt.get().responded(ctx.messages, ctx.usage, resend)
+            await current_attempt.get().responded(ctx.messages, ctx.usage, resend)
         return result
 
     # -- tools
@@ -147,7 +147,7 @@ class Hooks(ToolHooks):
         handler: WrapToolExecuteHandler,
     ) -> Any:
         """Run the tool between two records, unless it has been run."""
-        mine = attempt.get()
+        mine = current_attempt.get()
         idempotent = bool((tool_def.metadata or {}).get("idempotent"))
         before = mine.kept.effects.get(call.tool_call_id)
         if before is not None and not (idempotent and before.state in ("intended", "raised")):
@@ -208,7 +208,7 @@ class Replay(Hooks):
 
     async def wrap_model_request(self, ctx: RunContext[Any], *, request_context: Any, handler: Any) -> ModelResponse:
         """Give the kept response in place of the first request."""
-        kept = attempt.get().take_replay()
+        kept = current_attempt.get().take_replay()
         if kept is not None:
             return kept
         response: ModelResponse = await handler(request_context)

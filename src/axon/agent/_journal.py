@@ -91,11 +91,11 @@ class Journal:
             self._writer = self.process.runtime.loop.create_task(self._write(self.store), context=self._context)
         return kept
 
-    def over(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> Awaitable[None]:
+    def finish(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> Awaitable[None]:
         """A turn without checkpoints is over, and `messages` are the conversation if it succeeded. Raises `ProcessDead`."""
         if self.process.reason is not None:
             raise ProcessDead(self.process.path, self.process.reason)
-        self.kept.over(turn, messages, usage)
+        self.kept.finish(turn, messages, usage)
         return NOW
 
     def jot(self, step: Step) -> None:

@@ -229,7 +229,7 @@ class Kept:
             turn.start = len(turn.history)
         turn.attempts += 1
 
-    def over(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> None:
+    def finish(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> None:
         """A turn is over that leaves nothing behind but, if it succeeded, these messages: the conversation from now on."""
         self.queue.remove(turn)
         self.spent.incr(usage)

@@ -47,6 +47,8 @@ class Order:
     usage_limits: UsageLimits | None
     message_id: str
     within: tuple[Turn[Any, Any], ...] = ()
+    kept_deps: Any = None
+    """The dependencies as JSON, where there is a store."""
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -112,14 +114,13 @@ def fingerprint_of(prompt: Prompt | None) -> str:
 
 def kept_order(
     order: Order,
-    agent: AbstractAgent[Any, Any],
     left: float | None,
     *,
     streamed: bool,
     first: bool,
     durable: bool,
 ) -> Accepted:
-    """The record of an order; `left` are the seconds it has. One that is not durable has what a turn needs, and no more."""
+    """The record of an order; `left` are the seconds it has. One that is not durable has what a turn needs alone."""
     history = order.message_history
     return Accepted(
         order.message_id,
@@ -128,7 +129,7 @@ def kept_order(
         None if history is None else list(history),
         order.deferred_tool_results,
         order.usage_limits,
-        None if order.deps is None or not durable else kept_deps(agent, order.deps),
+        order.kept_deps,
         None if left is None else time.time() + left,
         streamed,
         first,

@@ -112,14 +112,8 @@ class AgentState:
         due = deadline_at.get()
         left = None if due is None else due - self.process.runtime.loop.time()
         interrupts = self.server.when_busy == "interrupt" and self.current is not None
-        record = kept_order(
-            order,
-            self.server.agent,
-            left,
-            streamed=streamed,
-            first=interrupts,
-            durable=self.journal.store is not None,
-        )
+        durable = self.journal.store is not None
+        record = kept_order(order, left, streamed=streamed, first=interrupts, durable=durable)
         accepted = self.journal.note(record) if self.journal.has_checkpoints else NOW
         kept = self.journal.kept.turn(order.message_id) or self.journal.kept.accept(record)
         turn = self._begin(kept, order, accepted)

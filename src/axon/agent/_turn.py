@@ -274,7 +274,7 @@ class Turn(Generic[Deps, Output]):
         if self._journal.has_checkpoints:
             committed = self._journal.note(self._committed(result))
         else:
-            committed = self._journal.over(self.kept, list(result.all_messages()), result.usage)
+            committed = self._journal.finish(self.kept, list(result.all_messages()), result.usage)
         self._is_counted = True
         await committed
 
@@ -300,7 +300,7 @@ class Turn(Generic[Deps, Output]):
         if self._journal.has_checkpoints:
             ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
         else:
-            ended = self._journal.over(self.kept, None, usage)
+            ended = self._journal.finish(self.kept, None, usage)
         self._is_counted = True
         await ended
 
