@@ -56,7 +56,10 @@ AGENTS: dict[str, Callable[[], Agent[object, str]]] = {
 def override(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the hooks cannot stand in the agent's place, they are a capability of each run."""
     if request.param:
-        monkeypatch.setattr(runs_module, "_override", lambda _agent: None)
+
+        def missing(agent: object) -> None: ...
+
+        monkeypatch.setattr(runs_module, "_override", missing)
 
 
 @pytest.mark.usefixtures("override")

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forge import Forge
 from killed import History, nothing_is_done_twice, read, told_unknown, without
 
 from axon.agent import Boundary
 from axon.store import Approval, Record, Store
+from forge import Forge
 from places import Durable, InFile
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow]
