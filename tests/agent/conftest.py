@@ -9,9 +9,9 @@ from pathlib import Path
 import pydantic_ai
 import pydantic_ai.models
 import pytest
-from forge import Forge
 from killed import History
 
+from forge import Forge
 from places import Durable
 
 pydantic_ai.BANNER_ENABLED = False
@@ -20,7 +20,7 @@ pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
 
 @pytest.fixture(scope="session")
 def forge() -> Iterator[Forge]:
-    forge = Forge()
+    forge = Forge(Path(__file__).with_name("lives.py"))
     yield forge
     forge.close()
 

@@ -24,6 +24,7 @@ import axon
 from axon import Supervisor, child
 from axon.agent import AgentServer, TurnFailed, approve, deny
 from axon.store import AlreadyDecided, Store
+from forge import serve
 
 PLAN = [*STEPS[:-1], ["unlock"], STEPS[-1]]
 """What the model says: one step more than the survivor's own, for a tool that asks for its approval by itself."""
@@ -294,3 +295,8 @@ def warm() -> None:
             granting.cancel()
 
     asyncio.run(turns())
+
+
+if __name__ == "__main__":
+    warm()
+    serve(lambda life: live(Life(**life)))

@@ -16,8 +16,8 @@ from pydantic_ai.models.test import TestModel
 
 import axon
 from axon import InvalidOption, NameTaken, StartFailed, Supervisor, child
-from axon.agent import AgentServer, AnswerNotKept, InvalidHistory
-from axon.store import MemoryStore, Record, Stale, StoreFull, Unreadable
+from axon.agent import AgentServer, AnswerNotKept, InvalidHistory, TakenOver
+from axon.store import MemoryStore, Record, StoreFull, Unreadable
 
 ASKED: list[ModelMessage] = [
     ModelRequest(parts=[UserPromptPart("go")]),
@@ -141,7 +141,7 @@ async def test_two_programs_that_run_the_same_agent_are_told_apart() -> None:
     assert (await store.open("a")).epoch > 1
     with pytest.raises(axon.ServerDied) as died:
         await first.run("mine?")
-    assert isinstance(died.value.reason, Stale)
+    assert isinstance(died.value.reason, TakenOver)
     second = await axon.start(spec)
     assert texts_of(await second.messages()) == ["before", "before!"]
     await axon.stop(second)

@@ -10,10 +10,10 @@ from pydantic_ai import ModelMessage
 
 import axon
 from axon import InvalidOption
-from axon.agent import AgentServer
+from axon.agent import AgentServer, TakenOver
 from axon.agent import _journal as journal_module
 from axon.agent._state import AgentState
-from axon.store import Journal, MemoryStore, Stale
+from axon.store import Journal, MemoryStore
 
 
 class CountingStore(MemoryStore):
@@ -101,7 +101,7 @@ async def test_what_somebody_else_took_over_is_not_used() -> None:
     await store.open("a")
     with pytest.raises(axon.ServerDied) as died:
         await agent.messages()
-    assert isinstance(died.value.reason, Stale)
+    assert isinstance(died.value.reason, TakenOver)
 
 
 def test_without_a_store_there_is_nobody_to_give_them_to() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from typing import Literal
 
 import pytest
 from agent_parts import now, plain, says, texts_of
 from pydantic_ai import Agent, RunCancelled
 
 import axon
-from axon import NoProcess, ServerDied, StartFailed, Supervisor, child
-from axon.agent import AgentServer
+from axon import CallError, NoProcess, ServerDied, StartFailed, Supervisor, child
+from axon.agent import AgentServer, TakenOver
+from axon.store import MemoryStore
 from axon.testing import virtual_clock
 
 ended: list[str] = []
@@ -201,3 +204,56 @@ async def test_a_mailbox_limit_does_not_lose_the_end_of_a_run() -> None:
     await axon.resume(writer)
     assert [(await one).output for one in (first, second)] == ["first!", "second!"]
     await axon.stop(writer)
+
+
+@pytest.mark.parametrize("restart", ["permanent", "transient"])
+async def test_an_agent_that_another_program_has_now_is_not_brought_back(
+    restart: Literal["permanent", "transient"],
+) -> None:
+    store = MemoryStore()
+    spec = AgentServer(plain(), model=says("{prompt}!"), name="clerk", store=store)
+    async with Supervisor([child(spec, id="clerk", restart=restart)]) as sup:
+        clerk = sup.get(AgentServer, "clerk")
+        await clerk.run("before")
+        theirs = await store.open("clerk")  # as the other program does when it starts the agent
+
+        with pytest.raises(ServerDied) as died:
+            await clerk.run("mine?")
+        assert isinstance(died.value.reason, TakenOver)
+        await asyncio.sleep(60)
+        with pytest.raises(NoProcess):
+            await clerk.status()
+        kept = await store.read("clerk")
+        assert kept is not None
+        assert kept.epoch == theirs.epoch, "the other one has it undisturbed"
+
+        await sup.restart_child("clerk")
+        assert texts_of(await clerk.messages()) == ["before", "before!"], "whoever wants it back takes it back"
+
+
+@pytest.mark.real_clock
+async def test_two_programs_do_not_take_an_agent_from_each_other_for_ever() -> None:
+    """The one that started it last has it, however often the other one is asked."""
+    store = MemoryStore()
+    spec = AgentServer(plain(), model=says("{prompt}!", takes=0), name="clerk", store=store)
+
+    async def younger() -> list[str]:
+        async with Supervisor([child(spec, id="clerk")]) as sup:
+            return [(await sup.get(AgentServer, "clerk").run("hello")).output for _ in range(20)]
+
+    async with Supervisor([child(spec, id="clerk")]) as sup:
+        clerk = sup.get(AgentServer, "clerk")
+        assert (await clerk.run("hello")).output == "hello!"
+        other = asyncio.create_task(asyncio.to_thread(asyncio.run, younger()))
+        while not other.done():
+            with suppress(CallError):
+                await clerk.run("hello")
+            await asyncio.sleep(0.001)
+        assert other.result() == ["hello!"] * 20
+        with pytest.raises(CallError):
+            await clerk.run("hello")
+        with pytest.raises(NoProcess):
+            await clerk.status()
+    kept = await store.read("clerk")
+    assert kept is not None
+    assert kept.epoch == 2, "each has taken it once"

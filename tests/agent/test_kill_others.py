@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forge import Forge
 from killed import History, nothing_is_done_twice, read, told_unknown, without
 
 from axon.agent import Boundary
 from axon.store import Approval, Record, Store
+from forge import Forge
 from places import Durable, InFile
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow]
@@ -162,8 +162,8 @@ def test_of_two_processes_with_one_name_the_older_one_is_fenced_off(history: His
     assert history.forge.wait(older) == 1
     name, message = history.last[1:3]
     assert name == "ServerDied"
-    assert "Stale" in message
-    assert "it was taken over" in message
+    assert "TakenOver" in message
+    assert "was taken over: another program has started the agent" in message
     nothing_is_done_twice(history)
     assert [event[:2] for event in history.events if event[0] == "effect"] == [["effect", "hold"]]
     assert told_unknown(history.outcome["told"]) == {"0-hold"}

@@ -12,15 +12,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from demos import Demos
 from typer.testing import CliRunner
 
 from axon.agent import Boundary
 from axon.cli._app import app
 from axon.store import Record, SQLiteStore
+from forge import Forge
 
 pytestmark = pytest.mark.slow
 
@@ -29,26 +32,6 @@ TEXT = """The lighthouse of Northport was built in 1871.
 
 Its keeper, Anna Holm, lit the lamp every evening for forty years.
 """
-
-COUNTED = """
-import asyncio, sys
-from pydantic_ai.models.function import FunctionModel
-from axon.cli import main
-from axon.cli.demo import _model, _program
-
-log = sys.argv.pop(1)
-
-async def respond(messages, info):
-    await asyncio.sleep(0.05)
-    answer = await _model._respond(messages, info)
-    with open(log, "a") as file:
-        file.write("asked\\n")
-    return answer
-
-_program.local_model = lambda: FunctionModel(respond)
-main()
-"""
-"""The demo with a model that is a little slower, and leaves a line in a file for each request that it answered."""
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +47,17 @@ def asked(folder: Path) -> list[str]:
     return [*(option for question in QUESTIONS for option in ("--ask", question)), "--over", str(folder)]
 
 
-def demo(*options: str, program: tuple[str, ...] = ("-m", "axon.cli")) -> tuple[int, list[str], str]:
-    """Run `axon demo`; returns its exit status, lines and stderr."""
-    command = [sys.executable, "-W", "error", *program, "demo", *options]
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
+    """Runs `axon demo`, in a process of its own, of one that has loaded everything."""
+    forge = Forge(Path(__file__).with_name("demos.py"))
+    yield Demos(forge, tmp_path_factory.mktemp("printed"))
+    forge.close()
+
+
+def anew(*options: str) -> tuple[int, list[str], str]:
+    """`axon demo` as a shell runs it; returns its exit status, lines and stderr."""
+    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout.splitlines(), done.stderr
 
@@ -75,21 +66,6 @@ def refused(*options: str) -> tuple[int, str]:
     """What never comes to run, without a process of its own: its exit status and stderr."""
     done = CliRunner().invoke(app, ["demo", *options])
     return done.exit_code, done.stderr
-
-
-def begun(*options: str, program: tuple[str, ...] = ("-m", "axon.cli")) -> subprocess.Popen[str]:
-    """`axon demo`, under way: its first question is asked."""
-    command = [sys.executable, "-W", "error", *program, "demo", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while "is asked" not in process.stdout.readline():
-        assert process.poll() is None
-    return process
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
-    out, _ = process.communicate(timeout=60)
-    return process.returncode, out.splitlines()
 
 
 def summary(lines: list[str]) -> dict[str, Any]:
@@ -111,7 +87,7 @@ def effects(store: Path) -> Counter[str]:
 def undisturbed(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Counter[str]]:
     """The summary and the effects of a demo to which nothing happened."""
     store = tmp_path_factory.mktemp("undisturbed") / "demo.db"
-    status, lines, errors = demo(*asked, "--no-faults", "--store", str(store))
+    status, lines, errors = anew(*asked, "--no-faults", "--store", str(store))
     assert (status, errors) == (0, "")
     assert summary(lines)["resumed"] is None
     return summary(lines), effects(store)
@@ -131,15 +107,16 @@ def nothing_was_done_twice(
 
 @pytest.mark.parametrize("step", ["response", "tool_intended", "tool_done", "15"])
 def test_a_killed_demo_goes_on_with_nothing_done_twice(
-    asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]], step: str
+    demo: Demos, asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]], step: str
 ) -> None:
     store = tmp_path / "demo.db"
-    status, lines, errors = demo(*asked, "--no-faults", "--store", str(store), "--kill-at", step)
+    run = anew if step == "response" else demo  # one of them from the first line of the program to the last
+    status, lines, errors = run(*asked, "--no-faults", "--store", str(store), "--kill-at", step)
     assert (status, errors) == (-signal.SIGKILL, "")
     assert "is written: kill -9" in lines[-1]
     pid = int(lines[-1].rpartition(" ")[2])
 
-    status, lines, errors = demo("--resume", "--store", str(store))
+    status, lines, errors = run("--resume", "--store", str(store))
     found = summary(lines)
     assert (status, errors) == (0, "")
     nothing_was_done_twice(found, store, undisturbed)
@@ -153,7 +130,7 @@ def test_a_killed_demo_goes_on_with_nothing_done_twice(
 
 
 def test_killed_again_and_again_it_comes_to_its_end(
-    asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]]
+    demo: Demos, asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]]
 ) -> None:
     """With all the faults besides: each of them strikes once in all processes together."""
     store = tmp_path / "demo.db"
@@ -174,19 +151,18 @@ def test_killed_again_and_again_it_comes_to_its_end(
 
 @pytest.mark.parametrize("delay", [0.0, 0.2])
 def test_a_kill_from_outside_at_any_moment(
-    asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]], delay: float
+    demo: Demos, asked: list[str], tmp_path: Path, undisturbed: tuple[dict[str, Any], Counter[str]], delay: float
 ) -> None:
     """The requests are counted by the model itself: only those that were under way at the kill are made again."""
     store, log = tmp_path / "demo.db", tmp_path / "asked"
     log.touch()
-    program = ("-c", COUNTED, str(log))
-    process = begun(*asked, "--no-faults", "--store", str(store), program=program)
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=log)
     time.sleep(delay)
-    process.kill()
-    assert ended(process)[0] == -signal.SIGKILL
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.ends()[0] == -signal.SIGKILL
     before = len(log.read_text().splitlines())
 
-    status, lines, errors = demo("--resume", "--store", str(store), program=program)
+    status, lines, errors = demo("--resume", "--store", str(store), counted=log)
     found = summary(lines)
     assert (status, errors) == (0, "")
     nothing_was_done_twice(found, store, undisturbed)
@@ -194,7 +170,9 @@ def test_a_kill_from_outside_at_any_moment(
     assert found["resumed"]["requests"] <= before <= found["resumed"]["requests"] + len(QUESTIONS)
 
 
-def test_without_store_it_goes_on_with_the_last_one_and_leaves_nothing(asked: list[str], state_folder: Path) -> None:
+def test_without_store_it_goes_on_with_the_last_one_and_leaves_nothing(
+    demo: Demos, asked: list[str], state_folder: Path
+) -> None:
     assert demo(*asked, "--no-faults", "--kill-at", "12")[0] == -signal.SIGKILL
     (store,) = state_folder.glob("*.db")
     status, lines, errors = demo("--resume")
@@ -204,17 +182,17 @@ def test_without_store_it_goes_on_with_the_last_one_and_leaves_nothing(asked: li
     assert list(state_folder.iterdir()) == []
 
 
-def test_it_says_how_to_kill_it_and_how_to_go_on(asked: list[str], tmp_path: Path) -> None:
+def test_it_says_how_to_kill_it_and_how_to_go_on(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     _, lines, _ = demo(*asked, "--no-faults", "--store", str(tmp_path / "a demo.db"))
     (line,) = [line for line in lines if "kill -9" in line]
     assert line.endswith(f"at any moment, `axon demo --resume --store '{tmp_path / 'a demo.db'}'` goes on")
 
 
-def test_a_stop_in_order_can_be_resumed_too(asked: list[str], tmp_path: Path) -> None:
+def test_a_stop_in_order_can_be_resumed_too(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     store, log = tmp_path / "demo.db", tmp_path / "asked"
-    process = begun(*asked, "--no-faults", "--store", str(store), program=("-c", COUNTED, str(log)))
-    process.send_signal(signal.SIGTERM)
-    status, lines = ended(process)
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=log)
+    os.kill(process.pid, signal.SIGTERM)
+    status, lines, _ = process.ends()
     assert (status, summary(lines)["stopped"]) == (128 + signal.SIGTERM, "by a signal")
     assert any("stopped; `axon demo --resume --store" in line for line in lines)
     status, lines, _ = demo("--resume", "--store", str(store))
@@ -224,7 +202,7 @@ def test_a_stop_in_order_can_be_resumed_too(asked: list[str], tmp_path: Path) ->
 # -- nothing to resume
 
 
-def test_with_nothing_to_resume_it_says_so(asked: list[str], tmp_path: Path, state_folder: Path) -> None:
+def test_with_nothing_to_resume_it_says_so(demo: Demos, asked: list[str], tmp_path: Path, state_folder: Path) -> None:
     status, errors = refused("--resume")
     assert status == 3
     assert errors.startswith(f"axon demo: --resume: there is nothing to resume: {state_folder} holds no demo")
@@ -240,7 +218,7 @@ def test_with_nothing_to_resume_it_says_so(asked: list[str], tmp_path: Path, sta
     assert demo(*asked, "--no-faults", "--store", str(store))[0] == 0, "and the store serves another one"
 
 
-def test_a_demo_that_is_not_finished_is_not_begun_anew(asked: list[str], killed: Path) -> None:
+def test_a_demo_that_is_not_finished_is_not_begun_anew(demo: Demos, asked: list[str], killed: Path) -> None:
     status, errors = refused(*asked, "--store", str(killed))
     assert status == 2
     assert f"was not finished there: `axon demo --resume --store {killed}` goes on with it" in errors
@@ -265,7 +243,7 @@ def test_a_step_that_is_none_is_refused(step: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def _killed(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _killed(demo: Demos, asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("killed") / "demo.db"
     assert demo(*asked, "--no-faults", "--store", str(store), "--kill-at", "15")[0] == -signal.SIGKILL
     with sqlite3.connect(store) as db:
@@ -304,7 +282,7 @@ def test_a_store_that_cannot_be_read_is_kept_and_named(killed: Path, damage: str
     assert contents(killed) == rows
 
 
-def test_a_record_of_a_newer_axon_keeps_the_demo_down(killed: Path) -> None:
+def test_a_record_of_a_newer_axon_keeps_the_demo_down(demo: Demos, killed: Path) -> None:
     asyncio.run(write_a_newer_record(SQLiteStore(killed)))
     rows = contents(killed)
     status, _, errors = demo("--resume", "--store", str(killed))
@@ -353,9 +331,9 @@ def test_a_store_that_cannot_be_is_refused(asked: list[str], store: str) -> None
 # -- two at once
 
 
-def test_of_two_demos_on_one_store_the_second_says_who_has_it(asked: list[str], tmp_path: Path) -> None:
+def test_of_two_demos_on_one_store_the_second_says_who_has_it(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     store = tmp_path / "demo.db"
-    process = begun(*asked, "--no-faults", "--store", str(store), program=("-c", COUNTED, str(tmp_path / "asked")))
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=tmp_path / "asked")
     os.kill(process.pid, signal.SIGSTOP)
     try:
         for options in (["--resume"], asked):
@@ -365,12 +343,12 @@ def test_of_two_demos_on_one_store_the_second_says_who_has_it(asked: list[str], 
             assert f"`kill -9 {process.pid}` ends that" in errors
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    status, lines = ended(process)
+    status, lines, _ = process.ends()
     assert (status, summary(lines)["ok"]) == (0, True), "and the first one goes on undisturbed"
 
 
-def test_two_demos_without_store_do_not_meet(asked: list[str], tmp_path: Path) -> None:
-    process = begun(*asked, "--no-faults", program=("-c", COUNTED, str(tmp_path / "asked")))
+def test_two_demos_without_store_do_not_meet(demo: Demos, asked: list[str], tmp_path: Path) -> None:
+    process = demo.begun(*asked, "--no-faults", counted=tmp_path / "asked")
     os.kill(process.pid, signal.SIGSTOP)
     try:
         status, errors = refused("--resume")
@@ -379,4 +357,4 @@ def test_two_demos_without_store_do_not_meet(asked: list[str], tmp_path: Path) -
         assert demo(*asked, "--no-faults")[0] == 0
     finally:
         os.kill(process.pid, signal.SIGCONT)
-    assert ended(process)[0] == 0
+    assert process.ends()[0] == 0

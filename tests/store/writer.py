@@ -37,6 +37,7 @@ async def contend(store: Store, key: str, count: int) -> None:
                 version = await store.append(key, [record], epoch=owner.epoch, version=version)
                 done += 1
                 print(version, owner.epoch, flush=True)
+                await asyncio.sleep(0.002)  # another one may take it over, however few processors there are
         except Stale:
             continue
     await store.close()

@@ -22,6 +22,7 @@ from ._errors import InvalidTemplate as InvalidTemplate
 from ._errors import MessageIdReused as MessageIdReused
 from ._errors import RunInterrupted as RunInterrupted
 from ._errors import StreamStalled as StreamStalled
+from ._errors import TakenOver as TakenOver
 from ._errors import TargetMismatch as TargetMismatch
 from ._errors import ToolTimeout as ToolTimeout
 from ._errors import TurnFailed as TurnFailed

@@ -18,15 +18,17 @@ from ..errors import InvalidOption
 from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
 from ..provider import Account
 from ..registry import register, whereis
-from ..server import Stop, call, checked_name, from_thread, stream
+from ..server import Ignore, ServerProcess, Stop, call, checked_name, from_thread, stream
 from ..store import Store
 from ._answers import Outputs
 from ._attach import attached
 from ._control import AgentControl
+from ._errors import TakenOver
 from ._feed import parsed_id
 from ._journal import Journal
 from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
 from ._replies import answer_to, events_of, text_pieces
+from ._runs import Runs
 from ._spending import with_budget
 from ._state import AgentState
 from ._stream import RunStream
@@ -81,7 +83,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
     store: makes the agent durable, under its `name`, which it then needs: every step of a turn is written down before
     the next, and after a crash, a kill or a new deployment the turn goes on from the last of them; no finished model
-    request and no finished tool call is done twice. Default none. on_error: what is done about classes of errors,
+    request and no finished tool call is done twice. Default none. When another program starts the agent, it ends here with
+    `TakenOver`, and is not restarted. on_error: what is done about classes of errors,
     before the table `axon.agent.ACTIONS`. attempts: how often a turn is tried from one checkpoint before it is set
     aside, default 3. when_busy: default `queue`. approval_timeout: seconds until an approval expires, which is a denial;
     default never. passivate_after: seconds after which an idle agent gives its messages back to the store, to fetch them
@@ -276,7 +279,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
         order = with_budget(checked_order(prompt, deps, history, *rest), self)
         if self.store is not None and deps is not None:
-            kept_deps(self.agent, deps)
+            order.kept_deps = kept_deps(self.agent, deps)
         return order
 
     def _process(self) -> Process | None:
@@ -303,6 +306,11 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def init(self) -> AgentState | Coroutine[Any, Any, AgentState]:
         """The conversation: an empty one, or with a store what was kept; turns that were under way go on."""
         me = current()
+        assert isinstance(me, ServerProcess), "an agent's callbacks run in its own process"
+        slot = me.slot
+        if slot.lost:
+            slot.lost = False  # whoever starts it again by hand wants it back
+            raise Ignore
         if self.name is not None:
             register(self.name, self)
 
@@ -313,10 +321,13 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         def crash(error: Exception) -> None:
             if me.reason is None:
+                if isinstance(error, TakenOver):
+                    slot.lost = True
                 me.deliver(_Fault(error))
 
-        journal = Journal(me, self.name or me.path, self.store, crash)
-        state = AgentState(self, me, journal, Outputs(self.agent.output_type), ended, crash)
+        has_checkpoints = self.store is not None or bool(self.on_error)
+        journal = Journal(me, self.name or me.path, self.store, crash, has_checkpoints=has_checkpoints)
+        state = AgentState(self, me, Runs(self), journal, Outputs(self.agent.output_type), ended, crash)
         state.next()
         return state if self.store is None else self._restored(state)
 

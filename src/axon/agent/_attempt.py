@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic_ai import Agent, AgentRunResult, CancellationToken
-from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.run import AgentRun
@@ -18,12 +18,12 @@ from ..budget import Budget
 from ._approvals import Desk
 from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
-from ._hooks import Hooks, Replay
+from ._hooks import Hooks, Replay, ToolHooks, current_attempt
 from ._journal import Journal
 from ._kept import KeptTurn, patch
 from ._order import Order
-from ._plain import settings_of
 from ._records import Content, Responded, Step
+from ._runs import Runs
 from ._spending import Spending
 from ._status import Activity
 from ._text import Event
@@ -42,20 +42,22 @@ class Attempt(Generic[Deps, Output]):
     def __init__(  # noqa: PLR0917
         self,
         server: AgentServer[Deps, Output],
+        runs: Runs[Deps, Output],
         journal: Journal,
         kept: KeptTurn,
         order: Order,
         activity: Activity,
-        feed: Feed[Event],
+        feed: Feed[Event] | None,
         desk: Desk | None,
         budget: Budget | None,
     ) -> None:
         self.kept = kept
         self.desk = desk
-        self.request_timeout: float | None = server.request_timeout
+        self.request_timeout: float | None = runs.request_timeout
         self.tool_timeout: float | None = server.tool_timeout
         self.wrapping: asyncio.Task[Any] | None = None
         self._server = server
+        self._runs = runs
         self._journal = journal
         self._order = order
         self._activity = activity
@@ -64,7 +66,7 @@ class Attempt(Generic[Deps, Output]):
         self._budget = budget
         self.weather = Weather(server.account, journal.key, activity, server.first_token_timeout, self._clock)
         self._run: AgentRun[Deps, Output] | None = None
-        self._before = RunUsage()
+        self._before: RunUsage = kept.usage
         self._enqueued: dict[str, str | None] = {}
         self._replay: ModelResponse | None = kept.final
         self._replaying = self._replay is not None
@@ -76,39 +78,24 @@ class Attempt(Generic[Deps, Output]):
 
     async def run(self, token: CancellationToken) -> AgentRunResult[Output]:
         """Run to the end. Raises what the run raises."""
+        kept = self.kept
+        resumed = kept.responses > 0
+        here = current_attempt.set(self)
+        left: SystemExit | None = None
         try:
-            return await self._iterate(token)
+            async with self._open(token, resumed=resumed) as run:
+                self._run = run
+                if not self._replaying:
+                    self._enqueue_kept()
+                try:
+                    await self._drive(run)
+                except SystemExit as error:  # pydantic-ai's task would end the event loop with it (rule Z7)
+                    left = error
         finally:
+            current_attempt.reset(here)
             if self.wrapping is not None:
                 self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
-
-    async def _iterate(self, token: CancellationToken) -> AgentRunResult[Output]:
-        server, order, kept = self._server, self._order, self.kept
-        resumed = kept.responses > 0
-        settings = settings_of(server)
-        if settings is not None:
-            self.request_timeout = None
-        async with server.agent.iter(
-            None if resumed else order.prompt,
-            deps=cast("Deps", server.deps if order.deps is None else order.deps),
-            message_history=self._history(),
-            deferred_tool_results=None if resumed else order.deferred_tool_results,
-            model=server.model,
-            model_settings=server.model_settings if settings is None else settings,
-            usage=copied(kept.before if self._replaying else kept.usage),
-            usage_limits=order.usage_limits or server.usage_limits,
-            cancellation_token=token,
-            capabilities=self._capabilities(),
-            infer_name=False,
-        ) as run:
-            self._run = run
-            if not self._replaying:
-                self._enqueue_kept()
-            left: SystemExit | None = None
-            try:
-                await self._drive(run)
-            except SystemExit as error:  # pydantic-ai would raise it in a task, where it ends the event loop (rule Z7)
-                left = error
+                self.wrapping = None
         if left is not None:
             raise ExitRefused("the run", left) from left
         result = run.result
@@ -117,20 +104,37 @@ class Attempt(Generic[Deps, Output]):
             result._new_message_index = kept.start
         return result
 
-    def _capabilities(self) -> list[AbstractCapability[Any]]:
-        """The first is around the others: a response that was kept is no request to spend on."""
-        hooks = (Replay if self._replaying else Hooks)(attempt=self)
-        return [hooks] if self._budget is None else [hooks, Spending(attempt=self, budget=self._budget)]
+    def _open(self, token: CancellationToken, *, resumed: bool) -> AbstractAsyncContextManager[AgentRun[Deps, Output]]:
+        order, usage = self._order, self.kept.before if self._replaying else self.kept.usage
+        return self._runs.open(
+            self._hooks(),
+            None if resumed else order.prompt,
+            deps=order.deps,
+            history=self._history(),
+            deferred=None if resumed else order.deferred_tool_results,
+            usage=copied(usage) if self._journal.has_checkpoints else usage,
+            limits=order.usage_limits,
+            token=token,
+            inside=() if self._budget is None else (Spending(attempt=self, budget=self._budget),),
+        )
+
+    def _hooks(self) -> type[ToolHooks]:
+        if self._replaying:
+            return Replay
+        return Hooks if self._journal.has_checkpoints else ToolHooks
 
     async def _drive(self, run: AgentRun[Deps, Output]) -> None:
+        feed, has_checkpoints = self._feed, self._journal.has_checkpoints
         async for node in run:
-            if self.kept.accepted.streamed:
-                if Agent.is_model_request_node(node):
-                    await self._stream_model(run, node)
-                elif Agent.is_call_tools_node(node):
+            if Agent.is_call_tools_node(node):
+                if not has_checkpoints:
+                    self.kept.answered()
+                if feed is not None:
                     async with node.stream(run.ctx) as events:
                         async for event in events:
-                            await self._publish(event)
+                            await self._publish(feed, event)
+            elif feed is not None and Agent.is_model_request_node(node):
+                await self._stream_model(run, node, feed)
 
     def _history(self) -> Sequence[ModelMessage]:
         history = self.kept.history
@@ -139,7 +143,7 @@ class Attempt(Generic[Deps, Output]):
             return history[:-1]
         return history if self.kept.resend is None else [*history, self.kept.resend]
 
-    async def _stream_model(self, run: AgentRun[Deps, Output], node: Any) -> None:
+    async def _stream_model(self, run: AgentRun[Deps, Output], node: Any, feed: Feed[Event]) -> None:
         server, began = self._server, False
         self._before = copied(run.usage)
         limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
@@ -150,7 +154,7 @@ class Attempt(Generic[Deps, Output]):
                     began = True
                     stall = server.stall_timeout
                     limit.reschedule(None if stall is None else self._clock() + stall)
-                    await self._publish(event)
+                    await self._publish(feed, event)
                 limit.reschedule(None)
         except TimeoutError as error:
             if not limit.expired():
@@ -161,9 +165,9 @@ class Attempt(Generic[Deps, Output]):
         finally:
             self.weather.limit = None
 
-    async def _publish(self, event: Event) -> None:
-        self._feed.publish(event)
-        if self._feed.is_pressed:
+    async def _publish(self, feed: Feed[Event], event: Event) -> None:
+        feed.publish(event)
+        if feed.is_pressed:
             await asyncio.sleep(0)
 
     # -- what its hooks tell it

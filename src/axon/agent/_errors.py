@@ -3,6 +3,7 @@
 AxonError
 ├─ RunInterrupted         cancelled, and nobody had asked for it                 .path
 ├─ ExitRefused            its code called `sys.exit`
+├─ TakenOver              another program has the agent now, and this one ends      .path
 ├─ TurnTimeout            a limit of the agent's options passed                  .after
 │  ├─ FirstTokenTimeout   the model began no answer
 │  ├─ StreamStalled       the model stopped in the middle of its answer
@@ -46,6 +47,18 @@ class ExitRefused(AxonError):
 
     def __init__(self, where: str, error: SystemExit) -> None:
         super().__init__(f"{where} tried to end the program with {error!r}; only its run has ended")
+
+
+class TakenOver(AxonError):
+    """Another program has started this agent and has its journal now: what the agent ends with here.
+
+    Its supervisor does not bring it back, so that the two programs do not take it from each other for ever;
+    `restart_child` does, and takes it over in turn. The write that was refused is the `__cause__`.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} was taken over: another program has started the agent, and this one ends here")
+        self.path = path
 
 
 class TurnTimeout(AxonError, TimeoutError):

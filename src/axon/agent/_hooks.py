@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, ModelRequestNode, ModelSettings, RunContext, ToolDefinition
@@ -30,6 +29,8 @@ from ._records import ToolDeferred, ToolDone, ToolEnded, ToolIntended, ToolUnkno
 if TYPE_CHECKING:
     from ._attempt import Attempt
 
+current_attempt: ContextVar[Attempt[Any, Any]] = ContextVar("axon_attempt")
+"""Whose run the hooks are called for."""
 _effect: ContextVar[str | None] = ContextVar("axon_effect", default=None)
 
 UNKNOWN = (
@@ -51,50 +52,93 @@ def idempotency_key() -> str:
     return key
 
 
-@dataclass(kw_only=True)
-class Hooks(AbstractCapability[Any]):
-    """Writes down what the run does before it goes on, and gives back what was done before.
+class ToolHooks(AbstractCapability[Any]):
+    """Watches over the run and its tools, for the attempt in whose context it is called.
 
     It overrides no hook on events: these would switch every model request to streaming.
     """
 
-    attempt: Attempt[Any, Any]
-
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
-        """Other capabilities' hooks around the run have a task of their own in pydantic-ai."""
-        self.attempt.wrapping = asyncio.current_task()
+        """Say which task of pydantic-ai's the hooks around the run have, so that none is left behind."""
+        current_attempt.get().wrapping = asyncio.current_task()
         try:
             return await handler()
         except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
             raise ExitRefused("the run", error) from error
+
+    def get_model_settings(self) -> AgentModelSettings[Any] | None:
+        """The default limit of a model request: the settings of the agent, its model and the server come first."""
+        seconds = current_attempt.get().request_timeout
+        if seconds is None:
+            return None
+
+        def limit(ctx: RunContext[Any]) -> ModelSettings:
+            return (
+                ModelSettings()
+                if "request_timeout" in (ctx.model_settings or {})
+                else ModelSettings(request_timeout=seconds)
+            )
+
+        return limit
+
+    def get_wrapper_model(self, model: Model) -> Model | None:
+        """Have the model's requests go through the agent's account, if it has one."""
+        return current_attempt.get().weather.wrapped(model)
+
+    # -- tools
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: ValidatedToolArgs,
+        handler: WrapToolExecuteHandler,
+    ) -> Any:
+        """Run the tool, seen by `status` and within its limits."""
+        try:
+            return await self._watched(call, args, handler)
+        except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
+            raise ExitRefused(f"the tool {call.tool_name!r}", error) from error
+
+    async def _watched(self, call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler) -> Any:
+        mine, id = current_attempt.get(), call.tool_call_id
+        token = _effect.set(mine.key_of(id))
+        mine.tool_begins(id, call.tool_name)
+        try:
+            if mine.tool_timeout is None:
+                return await handler(args)
+            return await _limited(call, args, handler, mine.tool_timeout)
+        finally:
+            mine.tool_ends(id)
+            _effect.reset(token)
+
+    async def handle_deferred_tool_calls(
+        self, ctx: RunContext[Any], *, requests: DeferredToolRequests
+    ) -> DeferredToolResults | None:
+        """Wait for the decisions here, unless the agent's own output is to ask for them."""
+        desk = current_attempt.get().desk
+        return None if desk is None else await desk.decide(requests)
+
+
+class Hooks(ToolHooks):
+    """Writes down what the run does before it goes on, too, and gives back what was done before."""
 
     # -- model requests
 
     async def before_node_run(self, ctx: RunContext[Any], *, node: Any) -> Any:
         """Note what was used before the request."""
         if isinstance(cast("object", node), ModelRequestNode):
-            self.attempt.requesting(ctx.usage)
+            current_attempt.get().requesting(ctx.usage)
         return node
 
     async def after_node_run(self, ctx: RunContext[Any], *, node: Any, result: Any) -> Any:
         """Write the response down."""
         if isinstance(cast("object", node), ModelRequestNode):
             resend = result.request if isinstance(cast("object", result), ModelRequestNode) else None
-            await self.attempt.responded(ctx.messages, ctx.usage, resend)
+            await current_attempt.get().responded(ctx.messages, ctx.usage, resend)
         return result
-
-    def get_model_settings(self) -> AgentModelSettings[Any] | None:
-        """The default limit of a model request: the settings of the agent, its model and the server come first."""
-        return None if self.attempt.request_timeout is None else self._limit
-
-    def _limit(self, ctx: RunContext[Any]) -> ModelSettings:
-        if self.attempt.request_timeout is None or "request_timeout" in (ctx.model_settings or {}):
-            return ModelSettings()
-        return ModelSettings(request_timeout=self.attempt.request_timeout)
-
-    def get_wrapper_model(self, model: Model) -> Model | None:
-        """Have the model's requests go through the agent's account, if it has one."""
-        return self.attempt.weather.wrapped(model)
 
     # -- tools
 
@@ -108,15 +152,17 @@ class Hooks(AbstractCapability[Any]):
         handler: WrapToolExecuteHandler,
     ) -> Any:
         """Run the tool between two records, unless it has been run."""
-        attempt = self.attempt
+        mine = current_attempt.get()
         idempotent = bool((tool_def.metadata or {}).get("idempotent"))
-        before = attempt.kept.effects.get(call.tool_call_id)
+        before = mine.kept.effects.get(call.tool_call_id)
         if before is not None and not (idempotent and before.state in ("intended", "raised")):
-            return await self._as_before(ctx, call, before)
-        await attempt.note(ToolIntended(attempt.kept.id, call.tool_call_id, call.tool_name))
-        return await self._run(call, args, handler)
+            return await self._as_before(mine, ctx, call, before)
+        await mine.note(ToolIntended(mine.kept.id, call.tool_call_id, call.tool_name))
+        return await self._recorded(mine, call, args, handler)
 
-    async def _as_before(self, ctx: RunContext[Any], call: ToolCallPart, effect: Effect) -> Any:
+    async def _as_before(
+        self, mine: Attempt[Any, Any], ctx: RunContext[Any], call: ToolCallPart, effect: Effect
+    ) -> Any:
         match effect.state:
             case "done":
                 ctx.usage.tool_calls += 1  # a call that is not made is not counted
@@ -128,61 +174,61 @@ class Hooks(AbstractCapability[Any]):
             case "failed" | "raised":
                 raise ToolFailed(effect.message)
             case "intended":
-                await self.attempt.note(ToolUnknown(self.attempt.kept.id, call.tool_call_id))
+                await mine.note(ToolUnknown(mine.kept.id, call.tool_call_id))
             case "unknown":
                 pass  # the model was told before another crash
         raise ToolFailed(UNKNOWN)
 
-    async def _run(self, call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler) -> Any:
-        attempt, turn, id = self.attempt, self.attempt.kept.id, call.tool_call_id
-        token = _effect.set(attempt.key_of(id))
-        attempt.tool_begins(id, call.tool_name)
+    async def _recorded(
+        self, mine: Attempt[Any, Any], call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler
+    ) -> Any:
+        turn, id = mine.kept.id, call.tool_call_id
         try:
-            value = await self._limited(call, args, handler)
+            value = await self._watched(call, args, handler)
         except (ModelRetry, ToolRetryError) as error:
-            await attempt.note(ToolEnded(turn, id, "retry", _message(error)))
+            await mine.note(ToolEnded(turn, id, "retry", _message(error)))
             raise
         except (ToolFailed, ToolFailedError) as error:
-            await attempt.note(ToolEnded(turn, id, "failed", _message(error)))
+            await mine.note(ToolEnded(turn, id, "failed", _message(error)))
             raise
         except SkipToolExecution as skipped:  # another capability had the result
-            await attempt.note(_done(turn, call, skipped.result))
+            await mine.note(_done(turn, call, skipped.result))
             raise
         except (ApprovalRequired, CallDeferred):  # nothing ran: the call comes back when it was decided
-            await attempt.note(ToolDeferred(turn, id))
+            await mine.note(ToolDeferred(turn, id))
             raise
         except ToolTimeout:
             raise  # whether it took effect nobody knows
         except Exception as error:
-            await attempt.note(ToolEnded(turn, id, "raised", f"{type(error).__name__}: {error}"))
+            await mine.note(ToolEnded(turn, id, "raised", f"{type(error).__name__}: {error}"))
             raise
-        except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
+        except SystemExit as error:
             raise ExitRefused(f"the tool {call.tool_name!r}", error) from error
-        finally:
-            attempt.tool_ends(id)
-            _effect.reset(token)
-        await attempt.note(_done(turn, call, value))
+        await mine.note(_done(turn, call, value))
         return value
 
-    async def _limited(self, call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler) -> Any:
-        seconds = self.attempt.tool_timeout
-        if seconds is None:
-            return await handler(args)
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                return await handler(args)
-        except TimeoutError as error:
-            if limit.expired():
-                raise ToolTimeout(call.tool_name, seconds) from error
-            raise
 
-    async def handle_deferred_tool_calls(
-        self, ctx: RunContext[Any], *, requests: DeferredToolRequests
-    ) -> DeferredToolResults | None:
-        """Wait for the decisions here, unless the agent's own output is to ask for them."""
-        desk = self.attempt.desk
-        return None if desk is None else await desk.decide(requests)
+class Replay(Hooks):
+    """The same for a run that begins with a response that was kept: the model is not asked for it again."""
+
+    async def wrap_model_request(self, ctx: RunContext[Any], *, request_context: Any, handler: Any) -> ModelResponse:
+        """Give the kept response in place of the first request."""
+        kept = current_attempt.get().take_replay()
+        if kept is not None:
+            return kept
+        response: ModelResponse = await handler(request_context)
+        return response
+
+
+async def _limited(call: ToolCallPart, args: ValidatedToolArgs, handler: WrapToolExecuteHandler, seconds: float) -> Any:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await handler(args)
+    except TimeoutError as error:
+        if limit.expired():
+            raise ToolTimeout(call.tool_name, seconds) from error
+        raise
 
 
 def _message(error: ModelRetry | ToolFailed | ToolRetryError | ToolFailedError) -> str:
@@ -198,16 +244,3 @@ def _done(turn: str, call: ToolCallPart, value: Any) -> ToolDone:
     if not isinstance(value, ToolReturn):
         part, value = ToolReturnPart(tool_name=call.tool_name, content=value, tool_call_id=id), None
     return ToolDone(turn, id, part, value)  # pyright: ignore[reportUnknownArgumentType]
-
-
-@dataclass(kw_only=True)
-class Replay(Hooks):
-    """The same for a run that begins with a response that was kept: the model is not asked for it again."""
-
-    async def wrap_model_request(self, ctx: RunContext[Any], *, request_context: Any, handler: Any) -> ModelResponse:
-        """Give the kept response in place of the first request."""
-        kept = self.attempt.take_replay()
-        if kept is not None:
-            return kept
-        response: ModelResponse = await handler(request_context)
-        return response

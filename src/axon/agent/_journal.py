@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import copy_context
 
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.usage import RunUsage
+
 from ..errors import ProcessDead
 from ..process import Process
 from ..store import ApprovalRequest, MemoryStore, Stale, Store
-from ._kept import SNAPSHOTS, Kept, replayed
+from ._errors import TakenOver
+from ._kept import SNAPSHOTS, Kept, KeptTurn, replayed
 from ._records import Step, encoded
 
 COMPACT_AFTER = 1000
@@ -32,16 +36,28 @@ class Journal:
     """What one incarnation knows and writes. Without a store it only knows.
 
     A step changes what is `kept` at once, so that the order of steps is that in which they were noted; awaiting
-    `note` waits until it is durable. A write that fails ends the agent with the store's error, through `broken`: what
-    waits for it goes on waiting, until the end of the process cancels it.
+    `note` waits until it is durable. A write that fails ends the agent through `broken`, with the store's error, or with
+    `TakenOver`: what waits for it goes on waiting, until the end of the process cancels it.
+
+    has_checkpoints: whether a turn may have to go on from one, after a restart or a try that failed; otherwise its steps
+    are of no use to anybody, and are not taken.
     """
 
-    def __init__(self, process: Process, key: str, store: Store | None, broken: Callable[[Exception], None]) -> None:
+    def __init__(
+        self,
+        process: Process,
+        key: str,
+        store: Store | None,
+        broken: Callable[[Exception], None],
+        *,
+        has_checkpoints: bool,
+    ) -> None:
         self.process = process
         self.key = key
         self.store = store
         self.rows: Store = MemoryStore() if store is None else store
         """Where approvals are."""
+        self.has_checkpoints = has_checkpoints
         self.kept: Kept = Kept()
         self.epoch: int = process.serial
         self._version = 0
@@ -75,6 +91,13 @@ class Journal:
             self._writer = self.process.runtime.loop.create_task(self._write(self.store), context=self._context)
         return kept
 
+    def finish(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> Awaitable[None]:
+        """A turn without checkpoints is over, and `messages` are the conversation if it succeeded. Raises `ProcessDead`."""
+        if self.process.reason is not None:
+            raise ProcessDead(self.process.path, self.process.reason)
+        self.kept.finish(turn, messages, usage)
+        return NOW
+
     def jot(self, step: Step) -> None:
         """Take a step that nobody waits for: what follows it is kept only after it."""
         _ = self.note(step)
@@ -96,13 +119,15 @@ class Journal:
         return True
 
     async def take_up(self) -> None:
-        """Read again what was put down. Raises `Stale` if somebody else has it now."""
+        """Read again what was put down. Raises `TakenOver` if somebody else has it now, and what the store raises."""
         assert self.store is not None, "only what is in a store can be put down"
         await self.flushed()
         found = await self.store.read(self.key)
         epoch, version = (0, 0) if found is None else (found.epoch, found.version)
         if found is None or epoch != self.epoch or version != self._version:
-            raise Stale(self.key, epoch=self.epoch, version=self._version, current_epoch=epoch, current_version=version)
+            raise self._refused(
+                Stale(self.key, epoch=self.epoch, version=self._version, current_epoch=epoch, current_version=version)
+            )
         self.kept = replayed(found)
 
     async def flushed(self) -> None:
@@ -132,7 +157,7 @@ class Journal:
                 await self._compact_if_due(store)
         except Exception as error:
             self._failed = True
-            self._broken(error)
+            self._broken(self._refused(error) if isinstance(error, Stale) else error)
         finally:
             self._writer = None
 
@@ -142,6 +167,14 @@ class Journal:
             snapshot = SNAPSHOTS.record(self.kept)
             await store.compact(self.key, snapshot, epoch=self.epoch, version=self._version)
             self._records = 0
+
+    def _refused(self, stale: Stale) -> Exception:
+        """What it means that a write was refused."""
+        if stale.current_epoch <= self.epoch:  # deleted, or written to by this very owner
+            return stale
+        taken_over = TakenOver(self.process.path)
+        taken_over.__cause__ = stale
+        return taken_over
 
     def _close(self) -> None:
         """Write no more: this incarnation is over, and what still waits for it is cancelled."""

@@ -104,8 +104,7 @@ class KeptTurn:
                 assert self.history is not None, "a turn has started before its model answers"
                 self.history[keep:] = messages
                 self.resend, self.before, self.usage = step.resend, step.before, step.usage
-                self.responses += 1
-                self.effects, self.asked = {}, {}
+                self.answered()
                 self.steers = {id: content for id, content in self.steers.items() if id not in step.delivered}
                 self._progressed()
             case ToolIntended(call=call, tool=tool):
@@ -139,6 +138,11 @@ class KeptTurn:
                 self.attempts = max(0, self.attempts - 1)
             case _:
                 raise AssertionError(f"{step!r} is no step within a turn")
+
+    def answered(self) -> None:
+        """The model has answered: what was done about an earlier answer is over."""
+        self.responses += 1
+        self.effects, self.asked = {}, {}
 
     def _progressed(self) -> None:
         self.attempts, self.error = min(self.attempts, 1), ""
@@ -194,7 +198,7 @@ class Kept:
     def apply(self, step: Step) -> None:
         """Take a step in."""
         if isinstance(step, Accepted):
-            self.queue.insert(1 if step.first and self.queue else len(self.queue), KeptTurn(step))
+            self.accept(step)
         elif isinstance(step, Reset):
             self.queue.append(None)
         else:
@@ -202,24 +206,42 @@ class Kept:
             if turn is None:
                 return  # it was over when this was on its way
             if isinstance(step, Started):
-                self._start(turn)
+                self.start(turn)
             elif isinstance(step, Committed):
                 self._commit(turn, step)
             elif isinstance(step, Ended):
                 self._end(turn, Answer(turn.accepted.fingerprint, step.how, step.usage, error=step.error))
             else:
                 turn.apply(step)
-        while self.queue and self.queue[0] is None:
-            self.queue.pop(0)
-            self._keep_messages(0)
-            self.messages = []
+        self._begin_afresh()
 
-    def _start(self, turn: KeptTurn) -> None:
+    def accept(self, step: Accepted) -> KeptTurn:
+        """A message was taken."""
+        turn = KeptTurn(step)
+        self.queue.insert(1 if step.first and self.queue else len(self.queue), turn)
+        return turn
+
+    def start(self, turn: KeptTurn) -> None:
+        """A try at a turn begins."""
         if turn.history is None:
             given = turn.accepted.history
             turn.history = list(self.messages if given is None else given)
             turn.start = len(turn.history)
         turn.attempts += 1
+
+    def finish(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> None:
+        """A turn is over that leaves nothing behind but, if it succeeded, these messages: the conversation from now on."""
+        self.queue.remove(turn)
+        self.spent.incr(usage)
+        if messages is not None:
+            self.messages = messages
+        self._begin_afresh()
+
+    def _begin_afresh(self) -> None:
+        while self.queue and self.queue[0] is None:
+            self.queue.pop(0)
+            self._keep_messages(0)
+            self.messages = []
 
     def _commit(self, turn: KeptTurn, step: Committed) -> None:
         assert turn.history is not None, "a turn has started before it is done"

@@ -37,9 +37,9 @@ inside: ContextVar[tuple[Turn[Any, Any], ...]] = ContextVar("axon_turns", defaul
 """The turns on whose behalf code runs, over all agents in between, the outermost first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(eq=False, slots=True, kw_only=True, repr=False)
 class Order:
-    """The request for one run; shown by its prompt alone, since the rest may hold keys."""
+    """The request for one run, which nobody changes; shown by its prompt alone, since the rest may hold keys."""
 
     prompt: Prompt | None
     deps: Any
@@ -50,6 +50,8 @@ class Order:
     within: tuple[Turn[Any, Any], ...] = ()
     budget: Budget | None = None
     is_inherited: bool = False
+    kept_deps: Any = None
+    """The dependencies as JSON, where there is a store."""
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -119,24 +121,22 @@ def fingerprint_of(prompt: Prompt | None) -> str:
 
 def kept_order(
     order: Order,
-    agent: AbstractAgent[Any, Any],
-    fingerprint: str,
     left: float | None,
     *,
     streamed: bool,
     first: bool,
     durable: bool,
 ) -> Accepted:
-    """The record of an order; `left` are the seconds it has."""
+    """The record of an order; `left` are the seconds it has. One that is not durable has what a turn needs alone."""
     history = order.message_history
     return Accepted(
         order.message_id,
         None if order.prompt is None else content_of(order.prompt),
-        fingerprint,
+        fingerprint_of(order.prompt) if durable else "",
         None if history is None else list(history),
         order.deferred_tool_results,
         order.usage_limits,
-        None if order.deps is None or not durable else kept_deps(agent, order.deps),
+        order.kept_deps,
         None if left is None else time.time() + left,
         streamed,
         first,
@@ -182,7 +182,9 @@ def checked_limits(limits: object) -> UsageLimits | None:
     return limits
 
 
-def _items(value: object) -> list[object] | None:
+def _items(value: object) -> Sequence[object] | None:
+    if isinstance(value, list | tuple):
+        return cast("Sequence[object]", value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return list(cast("Sequence[object]", value))
     return None

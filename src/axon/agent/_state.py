@@ -25,6 +25,7 @@ from ._kept import KeptTurn
 from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
+from ._runs import Runs
 from ._status import AgentStatus, RunningTool
 from ._text import Event
 from ._turn import Turn
@@ -47,6 +48,7 @@ class AgentState:
 
     server: AgentServer[Any, Any]
     process: Process
+    runs: Runs[Any, Any]
     journal: Journal
     outputs: Outputs
     ended: Callable[[Turn[Any, Any]], None]
@@ -60,6 +62,7 @@ class AgentState:
 
     def __post_init__(self) -> None:
         self.passivation = Passivation(self.journal, self.server.passivate_after, self.crash)
+        self.process.on_death(self._died)
 
     # -- messages
 
@@ -68,29 +71,31 @@ class AgentState:
         that is over what `Outputs.result` raises.
         """
         self.refuse_cycle(order)
-        id, fingerprint = order.message_id, fingerprint_of(order.prompt)
+        id = order.message_id
         turn, recent = self._turn_of(id), self.recent.get(id)
         if self.journal.store is None:
             turn = turn or recent
         if turn is not None:
-            _check(id, fingerprint, turn.kept.riders.get(id, turn.kept.accepted.fingerprint))
-            return turn.outcome, turn.feed
+            _check(order, turn.fingerprint_of(id))
+            return turn.outcome, turn.feed if streamed else None
         answer = self.journal.kept.answers.get(id)
         if answer is not None:
-            _check(id, fingerprint, answer.fingerprint)
+            _check(order, answer.fingerprint)
             given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
             given.set_result(self.outputs.result(id, answer, self.journal.kept.messages))
             return given, None if recent is None else recent.feed
-        turn = self._meanwhile(order, fingerprint) if self.turns else None
+        turn = self._meanwhile(order) if self.turns else None
         if turn is None:
-            turn = self._accept(order, fingerprint, streamed=streamed)
-        return turn.outcome, turn.feed
+            turn = self._accept(order, streamed=streamed)
+        return turn.outcome, turn.feed if streamed else None
 
     def _turn_of(self, id: str) -> Turn[Any, Any] | None:
+        if not self.turns:
+            return None
         found = self.turns.get(id)
         return found or next((turn for turn in self.turns.values() if id in turn.kept.riders), None)
 
-    def _meanwhile(self, order: Order, fingerprint: str) -> Turn[Any, Any] | None:
+    def _meanwhile(self, order: Order) -> Turn[Any, Any] | None:
         """What `when_busy` says of a message that comes while a turn runs; None if it is to have a turn of its own."""
         when_busy = self.server.when_busy
         if when_busy == "reject":
@@ -98,21 +103,19 @@ class AgentState:
         if when_busy == "steer" and self.current is not None and order.prompt is not None:
             content = content_of(order.prompt)
             if self.current.steer(order.message_id, content):
+                fingerprint = fingerprint_of(order.prompt)
                 self.journal.jot(Steered(self.current.kept.id, order.message_id, content, fingerprint))
                 return self.current
         return None
 
-    def _accept(self, order: Order, fingerprint: str, *, streamed: bool) -> Turn[Any, Any]:
+    def _accept(self, order: Order, *, streamed: bool) -> Turn[Any, Any]:
         due = deadline_at.get()
         left = None if due is None else due - self.process.runtime.loop.time()
         interrupts = self.server.when_busy == "interrupt" and self.current is not None
         durable = self.journal.store is not None
-        record = kept_order(
-            order, self.server.agent, fingerprint, left, streamed=streamed, first=interrupts, durable=durable
-        )
-        accepted = self.journal.note(record)
-        kept = self.journal.kept.turn(order.message_id)
-        assert kept is not None, "a message that was accepted has a turn"
+        record = kept_order(order, left, streamed=streamed, first=interrupts, durable=durable)
+        accepted = self.journal.note(record) if self.journal.has_checkpoints else NOW
+        kept = self.journal.kept.turn(order.message_id) or self.journal.kept.accept(record)
         turn = self._begin(kept, order, accepted)
         if interrupts and self.current is not None:
             self.current.cancel()
@@ -120,7 +123,7 @@ class AgentState:
         return turn
 
     def _begin(self, kept: KeptTurn, order: Order, accepted: Awaitable[None]) -> Turn[Any, Any]:
-        turn = Turn(self.server, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash)
+        turn = Turn(self.server, self.runs, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash)
         turn.activity.since = self.process.runtime.loop.time()
         self.turns[kept.id] = turn
         return turn
@@ -183,6 +186,10 @@ class AgentState:
                 reply.set_result(True)
             self.cancelled.clear()
             self.next()
+
+    def _died(self) -> None:
+        for turn in self.turns.values():
+            turn.server_died()
 
     async def wind_up(self, reason: ExitReason) -> None:
         """End all turns, wait until their tools have cleaned up, and keep that they are to go on with the next start."""
@@ -277,9 +284,9 @@ class AgentState:
         )
 
 
-def _check(id: str, fingerprint: str, kept: str) -> None:
-    if fingerprint != kept:
-        raise MessageIdReused(id)
+def _check(order: Order, fingerprint: str) -> None:
+    if fingerprint_of(order.prompt) != fingerprint:
+        raise MessageIdReused(order.message_id)
 
 
 def _done(process: Process, value: R) -> asyncio.Future[R]:

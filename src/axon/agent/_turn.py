@@ -21,10 +21,11 @@ from ._attempt import Attempt, copied
 from ._errors import ExitRefused, RunInterrupted, TurnSetAside
 from ._events import TurnWasSetAside
 from ._feed import Feed
-from ._journal import Journal
+from ._journal import NOW, Journal
 from ._kept import KeptTurn, patch
-from ._order import Order, inside
+from ._order import Order, fingerprint_of, inside
 from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Paused, Started
+from ._runs import Runs
 from ._status import Activity
 from ._text import Event
 from ._verdict import action_for, pause_after
@@ -48,6 +49,7 @@ class Turn(Generic[Deps, Output]):
     def __init__(  # noqa: PLR0917
         self,
         server: AgentServer[Deps, Output],
+        runs: Runs[Deps, Output],
         journal: Journal,
         kept: KeptTurn,
         order: Order,
@@ -61,12 +63,12 @@ class Turn(Generic[Deps, Output]):
         self.process: Process = journal.process
         self.budget: Budget | None = order.budget or server.budget
         self.activity: Activity = Activity()
-        self.feed: Feed[Event] = Feed(journal.epoch, server.stream_buffer)
         self.due: float | None = deadline_at.get()
         loop = self.process.runtime.loop
         if self.due is None and kept.accepted.due is not None:
             self.due = loop.time() + kept.accepted.due - time.time()
         self._server = server
+        self._runs = runs
         self._journal = journal
         self._outputs = outputs
         self._ended = ended
@@ -74,16 +76,17 @@ class Turn(Generic[Deps, Output]):
         self._token = CancellationToken()
         self._attempt: Attempt[Deps, Output] | None = None
         self._used: RunUsage | None = None
+        self._feed: Feed[Event] | None = None
         self._desk = None if outputs.asks else Desk(journal, kept, self.activity, server.approval_timeout)
         self._server_ends: ExitReason | None = None
+        self._end: AgentRunResult[Output] | BaseException | None = None
         self._set_aside = False
         self._is_done = False
         self._is_counted = False
-        self._woken: asyncio.Future[None] = loop.create_future()
-        self._go: asyncio.Future[None] = loop.create_future()
+        self._started = False
+        self._waits: asyncio.Future[None] | None = None
         if kept.cancelled:
             self._token.cancel()
-        self.process.on_death(self._server_died)
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
         """What its askers wait for."""
         self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work(accepted))
@@ -93,8 +96,21 @@ class Turn(Generic[Deps, Output]):
 
     def start(self) -> None:
         """Its turn has come."""
-        if not self._go.done():
-            self._go.set_result(None)
+        self._started = True
+        self._wake()
+
+    def fingerprint_of(self, id: str) -> str:
+        """That of the message with this id, which is its own or was told to it."""
+        return self.kept.riders.get(id) or self.kept.accepted.fingerprint or fingerprint_of(self.order.prompt)
+
+    @property
+    def feed(self) -> Feed[Event]:
+        """What happens in it, for its readers."""
+        if self._feed is None:
+            self._feed = Feed(self._journal.epoch, self._server.stream_buffer)
+            if self._end is not None:
+                self._close_feed(self._feed, self._end)
+        return self._feed
 
     @property
     def over(self) -> bool:
@@ -118,8 +134,7 @@ class Turn(Generic[Deps, Output]):
         if not self.kept.cancelled:
             self._journal.jot(CancelAsked(self.kept.id))
         self._token.cancel()
-        if not self._woken.done():
-            self._woken.set_result(None)
+        self._wake()
 
     def abandon(self, server_ends: ExitReason) -> None:
         """End the work because the server ends. If it is ending already its tools go on cleaning up undisturbed."""
@@ -138,21 +153,26 @@ class Turn(Generic[Deps, Output]):
         if self._desk is not None:
             self._desk.nudge()
 
-    def _server_died(self) -> None:
+    def server_died(self) -> None:
+        """End the work at once."""
         if not self.task.cancelling():
             self.task.cancel()
 
     # -- what it does
 
     async def _work(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
-        inside.set((*self.order.within, self))
+        here = inside.set((*self.order.within, self))
         deadline_at.set(self.due)
         try:
-            return await self._to_the_end(accepted)
+            result = await self._to_the_end(accepted)
         except asyncio.CancelledError as error:
             if self._server_ends is not None:
                 raise ServerDied(self.process.path, self._server_ends) from error
             raise
+        finally:
+            inside.reset(here)  # the task is kept by its turn, which it would keep in turn
+        self._settle(result)  # rather than a turn of the loop later
+        return result
 
     async def _to_the_end(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         limit = None if self.due is None else asyncio.timeout_at(self.due)  # the asker's own is over by then
@@ -166,8 +186,10 @@ class Turn(Generic[Deps, Output]):
             raise
 
     async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
-        await accepted
-        await self._go
+        if accepted is not NOW:
+            await accepted
+        while not self._started:
+            await self._woken()
         async with nullcontext() if self.budget is None or self.order.is_inherited else self.budget.running():
             return await self._until_done()
 
@@ -176,7 +198,10 @@ class Turn(Generic[Deps, Output]):
             if self.kept.attempts >= self._server.attempts:
                 self._gives_up(self.kept.error)
                 raise TurnSetAside(self.kept.id, self.kept.attempts, self.kept.error)
-            await self._journal.note(Started(self.kept.id))
+            if self._journal.has_checkpoints:
+                await self._journal.note(Started(self.kept.id))
+            else:
+                self._journal.kept.start(self.kept)
             try:
                 result = await self._try()
             except Exception as error:
@@ -188,7 +213,15 @@ class Turn(Generic[Deps, Output]):
     async def _try(self) -> AgentRunResult[Output]:
         self.activity.becomes("thinking", self.process.runtime.loop.time())
         self._attempt = Attempt(
-            self._server, self._journal, self.kept, self.order, self.activity, self.feed, self._desk, self.budget
+            self._server,
+            self._runs,
+            self._journal,
+            self.kept,
+            self.order,
+            self.activity,
+            self.feed if self.kept.accepted.streamed else None,
+            self._desk,
+            self.budget,
         )
         try:
             return await self._attempt.run(self._token)
@@ -240,18 +273,32 @@ class Turn(Generic[Deps, Output]):
         seconds = pause_after(error, self.kept.attempts)
         self.activity.error = text
         self.activity.becomes("throttled", now, now + seconds)
-        await asyncio.wait([self._woken], timeout=seconds)
+        if not self.kept.cancelled:
+            await asyncio.wait([self._woken()], timeout=seconds)
+
+    def _woken(self) -> asyncio.Future[None]:
+        """Done with the next `start` or `cancel`."""
+        self._waits = self.process.runtime.loop.create_future()
+        return self._waits
+
+    def _wake(self) -> None:
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
 
     async def _commit(self, result: AgentRunResult[Output]) -> None:
         self._is_done = True
+        if self._journal.has_checkpoints:
+            committed = self._journal.note(self._committed(result))
+        else:
+            committed = self._journal.finish(self.kept, list(result.all_messages()), result.usage)
+        self._is_counted = True
+        await committed
+
+    def _committed(self, result: AgentRunResult[Output]) -> Committed:
         assert self.kept.history is not None, "the turn has started"
         keep, messages = patch(self.kept.history, result.all_messages())
         output = None if self._journal.store is None else self._outputs.text(result.output)
-        committed = self._journal.note(
-            Committed(self.kept.id, keep, messages, output, result._output_tool_name, copied(result.usage))
-        )
-        self._is_counted = True
-        await committed
+        return Committed(self.kept.id, keep, messages, output, result._output_tool_name, copied(result.usage))
 
     async def _close(self, error: Exception, *, late: bool) -> None:
         """Write down that it is over without an answer, and why."""
@@ -266,26 +313,40 @@ class Turn(Generic[Deps, Output]):
         if self._desk is not None:
             await self._desk.cancel()
         usage = self._used = copied(self.usage)
-        ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
+        if self._journal.has_checkpoints:
+            ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
+        else:
+            ended = self._journal.finish(self.kept, None, usage)
         self._is_counted = True
         await ended
 
     def _done(self, task: asyncio.Task[AgentRunResult[Output]]) -> None:
-        self.process.forget_on_death(self._server_died)
-        error = self._error_of(task)
-        if error is None:
-            self.feed.publish(AgentRunResultEvent(task.result()))
-        self.feed.end(error)
+        if self._end is None:
+            error = self._error_of(task)
+            self._settle(error or task.result())
+
+    def _settle(self, end: AgentRunResult[Output] | BaseException) -> None:
+        """Tell everybody how it ended."""
+        self._end = end
+        if self._feed is not None:
+            self._close_feed(self._feed, end)
         if not self.outcome.done():
-            if error is None:
-                self.outcome.set_result(task.result())
-            elif isinstance(error, asyncio.CancelledError):
+            if not isinstance(end, BaseException):
+                self.outcome.set_result(end)
+            elif isinstance(end, asyncio.CancelledError):
                 self.outcome.cancel()
             else:
-                self.outcome.set_exception(error)
+                self.outcome.set_exception(end)
                 self.outcome.exception()  # whoever asked may be gone: it is looked at here
         self._attempt = None  # its run holds a lot, and a turn that is over is kept for a while
         self._ended(self)
+
+    def _close_feed(self, feed: Feed[Event], end: AgentRunResult[Output] | BaseException) -> None:
+        if isinstance(end, BaseException):
+            feed.end(end)
+        else:
+            feed.publish(AgentRunResultEvent(end))
+            feed.end()
 
     def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
         if not task.cancelled():

@@ -26,7 +26,8 @@ class Keeper(Protocol):
 class Slot:
     """Who is at an address now.
 
-    `children` holds the slots of a supervisor's static children by id, `gave_up` why it gave up, and over whom.
+    `children` holds the slots of a supervisor's static children by id, `gave_up` why it gave up, and over whom. `lost`
+    says that the last one here lost to another program what it lives by, and is not to come back by itself.
     """
 
     __slots__ = (
@@ -36,6 +37,7 @@ class Slot:
         "ended",
         "gave_up",
         "home",
+        "lost",
         "process",
         "restart_at",
         "runtime",
@@ -50,6 +52,7 @@ class Slot:
         self.ended: str | None = None
         self.children: dict[str, Slot] | None = None
         self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
+        self.lost: bool = False
 
     @property
     def given(self) -> str | None:

@@ -104,3 +104,12 @@ def checked_count(option: str, value: int) -> int:
     if not isinstance(value, int) or not 0 <= value < 2**63 - 2**31:
         raise InvalidOption(option, value, "a number that `open` or `append` gave")
     return value
+
+
+def check_write(key: str, epoch: int, version: int = 0, marker: str | None = None) -> None:
+    """What an owner says with each write; raises `InvalidOption` for what cannot be so."""
+    checked_text("key", key)
+    checked_count("epoch", epoch)
+    checked_count("version", version)
+    if marker is not None:
+        checked_text("marker", marker, empty=True)

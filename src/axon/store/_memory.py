@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ._approval import Approval, ApprovalRequest, ApprovalStatus, Verdict, checked_verdict, has_expired
 from ._errors import AlreadyDecided, ApprovalExists, NoApproval, Stale
-from ._journal import Entry, Head, Journal, Record, checked_count, checked_text
+from ._journal import Entry, Head, Journal, Record, check_write, checked_text
 
 
 @dataclass(slots=True)
@@ -69,11 +69,7 @@ class MemoryStore:
         approvals: Sequence[ApprovalRequest] = (),
     ) -> int:
         """As `Store.append`."""
-        checked_text("key", key)
-        checked_count("epoch", epoch)
-        checked_count("version", version)
-        if marker is not None:
-            checked_text("marker", marker, empty=True)
+        check_write(key, epoch, version, marker)
         await asyncio.sleep(0)
         with self._lock:
             kept = self._owned(key, epoch, version)
@@ -94,9 +90,7 @@ class MemoryStore:
 
     async def compact(self, key: str, snapshot: Record, *, epoch: int, version: int) -> None:
         """As `Store.compact`."""
-        checked_text("key", key)
-        checked_count("epoch", epoch)
-        checked_count("version", version)
+        check_write(key, epoch, version)
         await asyncio.sleep(0)
         with self._lock:
             kept = self._owned(key, epoch, version)
@@ -108,8 +102,7 @@ class MemoryStore:
 
     async def delete(self, key: str, *, epoch: int) -> None:
         """As `Store.delete`."""
-        checked_text("key", key)
-        checked_count("epoch", epoch)
+        check_write(key, epoch)
         await asyncio.sleep(0)
         with self._lock:
             self._owned(key, epoch, 0)

@@ -17,7 +17,7 @@ from zlib import crc32
 from . import _tables as tables
 from ._approval import Approval, ApprovalRequest, ApprovalStatus, Verdict, checked_verdict, has_expired
 from ._errors import AlreadyDecided, NoApproval, StoreUnavailable
-from ._journal import Head, Journal, Record, checked_count, checked_text
+from ._journal import Head, Journal, Record, check_write, checked_text
 
 T = TypeVar("T")
 
@@ -113,11 +113,7 @@ class SQLStore(ABC):
         approvals: Sequence[ApprovalRequest] = (),
     ) -> int:
         """As `Store.append`."""
-        checked_text("key", key)
-        checked_count("epoch", epoch)
-        checked_count("version", version)
-        if marker is not None:
-            checked_text("marker", marker, empty=True)
+        check_write(key, epoch, version, marker)
         work = partial(
             tables.append,
             key=key,
@@ -132,15 +128,12 @@ class SQLStore(ABC):
 
     async def compact(self, key: str, snapshot: Record, *, epoch: int, version: int) -> None:
         """As `Store.compact`."""
-        checked_text("key", key)
-        checked_count("epoch", epoch)
-        checked_count("version", version)
+        check_write(key, epoch, version)
         await self._do(key, lambda db: tables.compact(db, key, snapshot, epoch, version))
 
     async def delete(self, key: str, *, epoch: int) -> None:
         """As `Store.delete`."""
-        checked_text("key", key)
-        checked_count("epoch", epoch)
+        check_write(key, epoch)
         await self._do(key, lambda db: tables.delete(db, key, epoch))
 
     async def heads(self, *, marker: str | None = None) -> list[Head]:

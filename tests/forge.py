@@ -1,18 +1,21 @@
 """A process that has loaded everything, and makes others of itself: each of them a real one that can be killed.
 
-To load pydantic-ai takes longer than a turn of a test's agent, so it is done once: `Forge` starts this file as a program,
-which forks a process for each life it is asked for. It runs no thread and no event loop then, and each child opens its
-own store.
+To load pydantic-ai takes longer than a turn of a test's agent, so it is done once: `Forge` starts a program, which loads
+what it needs and then has `serve` fork a process for each life it is asked for. It runs no thread and no event loop then,
+and each child opens what it needs itself.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 LONGEST = 45
@@ -20,11 +23,15 @@ LONGEST = 45
 
 
 class Forge:
-    """Starts lives, as `worlds.Life` has them, and says how they ended."""
+    """Starts lives, as its program has them, and says how they ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(program)],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def start(self, life: dict[str, Any]) -> int:
@@ -32,7 +39,7 @@ class Forge:
         return self._ask(life)
 
     def wait(self, pid: int) -> int:
-        """How the process ended: 0, or the number of a signal, negative."""
+        """How the process ended: its exit status, or the number of a signal, negative."""
         return self._ask(pid)
 
     def close(self) -> None:
@@ -46,13 +53,8 @@ class Forge:
         return int(self._process.stdout.readline())
 
 
-def main() -> None:
-    import gc
-
-    from lives import live, warm
-    from worlds import Life
-
-    warm()
+def serve(live: Callable[[dict[str, Any]], object]) -> None:
+    """The rest of a forge's program: a process for each life that is asked for. What `live` returns from ends with 0."""
     gc.collect()
     gc.freeze()  # what is here now the children share
     for line in sys.stdin:
@@ -65,9 +67,6 @@ def main() -> None:
             answer = os.fork()
             if answer == 0:
                 signal.alarm(LONGEST)
-                live(Life(**question))
+                live(question)
+                return
         print(answer, flush=True)
-
-
-if __name__ == "__main__":
-    main()

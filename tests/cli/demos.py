@@ -1,0 +1,120 @@
+"""`axon demo` in processes that need not load everything again: the program of their forge, and what a test sees of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from axon.cli import main
+from forge import Forge, serve
+
+LONGEST = 60
+"""Seconds after which a demo should have said something."""
+
+
+COUNTED = """
+import asyncio, sys
+from pydantic_ai.models.function import FunctionModel
+from axon.cli import main
+from axon.cli.demo import _model, _program
+
+log = sys.argv.pop(1)
+
+async def respond(messages, info):
+    await asyncio.sleep(0.05)
+    answer = await _model._respond(messages, info)
+    with open(log, "a") as file:
+        file.write("asked\\n")
+    return answer
+
+_program.local_model = lambda: FunctionModel(respond)
+main()
+"""
+"""The demo with a model that is a little slower, and leaves a line in a file for each request that it answered."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo in a process of its own, with what it prints in files."""
+
+    forge: Forge
+    pid: int
+    out: Path
+    err: Path
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has printed until now."""
+        return self.out.read_text().splitlines()
+
+    def ends(self) -> tuple[int, list[str], str]:
+        """Wait for its end: its exit status, lines and stderr."""
+        return self.forge.wait(self.pid), self.lines, self.err.read_text()
+
+
+@dataclass(frozen=True)
+class Demos:
+    """Starts demos as a shell would; with `counted=` those that count their requests in that file."""
+
+    forge: Forge
+    home: Path
+
+    def __call__(self, *options: str, counted: Path | None = None) -> tuple[int, list[str], str]:
+        """Run one to its end: its exit status, lines and stderr."""
+        return self._start(options, counted).ends()
+
+    def begun(self, *options: str, counted: Path) -> Demo:
+        """One that is under way: its first question is asked."""
+        demo, due = self._start(options, counted), time.monotonic() + LONGEST
+        while not any("is asked" in line for line in demo.lines):
+            assert time.monotonic() < due, demo.err.read_text()
+            time.sleep(0.005)
+        return demo
+
+    def _start(self, options: Sequence[str], counted: Path | None) -> Demo:
+        number = len(list(self.home.iterdir()))
+        out, err = self.home / f"{number}.out", self.home / f"{number}.err"
+        out.touch()
+        err.touch()
+        life = {"out": str(out), "err": str(err), "env": dict(os.environ), "argv": ["axon", "demo", *options]}
+        if counted is not None:
+            life |= {"argv": ["-c", str(counted), "demo", *options], "code": COUNTED}
+        return Demo(self.forge, self.forge.start(life), out, err)
+
+
+def live(life: Mapping[str, Any]) -> None:
+    """Be a demo, to the end of the process."""
+    for place, file in ((0, os.devnull), (1, life["out"]), (2, life["err"])):
+        with Path(file).open("r+") as opened:
+            os.dup2(opened.fileno(), place)
+    os.environ.clear()
+    os.environ.update(life["env"])
+    warnings.simplefilter("error")
+    sys.argv = life["argv"]
+    if "code" in life:
+        exec(life["code"], {"__name__": "__main__"})
+    else:
+        main()
+
+
+def warm() -> None:
+    """Load and make everything once, in a demo that nobody sees."""
+    with TemporaryDirectory() as home, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        Path(home, "a.txt").write_text("The lighthouse of Northport was built in 1871.\n")
+        question = "When was the lighthouse of Northport built?"
+        sys.argv = ["axon", "demo", "--ask", question, "--over", home, "--no-faults", "--store", f"{home}/demo.db"]
+        with suppress(SystemExit):
+            main()
+
+
+if __name__ == "__main__":
+    warm()
+    serve(live)
