@@ -1,4 +1,4 @@
-"""Every promise of docs/semantics.md and docs/agents.md names a test that holds it, and that test exists."""
+"""Every promise of docs/semantics.md and of the pages on agents names a test that holds it, and that test exists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from rules import all_tests
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = "\n".join((ROOT / "docs" / page).read_text() for page in ("semantics.md", "agents.md"))
+TEXT = "\n".join((ROOT / "docs" / page).read_text() for page in ("semantics.md", "agents.md", "tools.md", "fleet.md"))
 NAMED = re.compile(r"`(test_\w+)`")
 
 

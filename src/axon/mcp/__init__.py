@@ -1,6 +1,6 @@
 """MCP servers as supervised resources: each has one owner, many agents borrow it, and a broken one is started again.
 
-docs/agents.md says what is promised. Importing this room needs the extra `mcp`, and loads pydantic-ai, which takes
+docs/tools.md says what is promised. Importing this room needs the extra `mcp`, and loads pydantic-ai, which takes
 seconds; `import axon` does not.
 """
 

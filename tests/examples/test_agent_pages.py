@@ -1,4 +1,4 @@
-"""Every program that docs/agents.md shows runs, with the model that pydantic-ai has for tests."""
+"""Every program that the pages on agents show runs, with the model that pydantic-ai has for tests."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "agents.md").read_text()
-PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+PAGES = "\n".join((ROOT / "docs" / page).read_text() for page in ("agents.md", "tools.md", "fleet.md"))
+PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGES, flags=re.MULTILINE | re.DOTALL)
 
 PRINTED = {
     "A first durable agent": ["success (no tool calls)"],
@@ -19,12 +19,14 @@ PRINTED = {
     "Inputs as data": ["{'nights': 0}", "{'nights': 0}"],
     "Several queries at once": ["success (no tool calls)"] * 3,
     "MCP servers": ['{"find":"a is on shelf X"}', "('find',)"],
+    "Provider accounts": [],
+    "Budgets": ["0.000346 19.999654"],
 }
 
 
 def test_every_program_is_run() -> None:
     assert [title for title, _ in PROGRAMS] == list(PRINTED)
-    assert len(PROGRAMS) == PAGE.count("```python")
+    assert len(PROGRAMS) == PAGES.count("```python")
 
 
 @pytest.mark.slow
