@@ -8,8 +8,8 @@ from asyncio.events import _get_running_loop  # the public one raises where ther
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from threading import RLock, get_ident
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
@@ -41,17 +41,28 @@ class Runnable(Protocol):
         """Serve what waits; called in `context`."""
 
 
+class Gate(Protocol):
+    """A lock that tells whether the thread that asks owns it; `threading.Condition` relies on that, too."""
+
+    def acquire(self) -> bool: ...
+    def release(self) -> None: ...
+    def _is_owned(self) -> bool: ...
+
+
 class Runtime:
     """One per event loop, made at first use. Reach it with `runtime()`."""
 
     reason: ClassVar[None] = None  # as of a process: it never ends
     in_place: bool
+    gate: Gate
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.runtime: Runtime = self  # as of a process
-        self.thread: int = get_ident()
+        self.sends_in: Runtime = self
+        self.thread: int = 0
         self.bus: Bus = bus(loop)
+        self.bus.on_tracer = self._set_gate
         self.names: dict[str, Process] = {}
         self.zombies: dict[Process, asyncio.Task[None]] = {}
         self.dead_letters: int = 0
@@ -71,11 +82,33 @@ class Runtime:
         self._delivering = False
         self._context = Context()
         self.has_deadlines: bool = False
-        """Whether `deadline` was ever used: until then nobody looks for one."""
+        self.enter_thread()
         self.burst: int = BURST
         self.in_place = True
         """Whether what need not wait is done on the spot: answers of idle servers, first steps of coroutines."""
         self.in_place_left: int = IN_PLACE  # calls, until the loop goes round
+
+    def enter_thread(self) -> None:
+        """The loop runs in this thread."""
+        self.thread = get_ident()
+        # Owned by this thread as long as a request needs nothing but to be queued. To ask it is two questions in one:
+        # 8 ns instead of 30 for `get_ident() == self.thread`.
+        self.gate = cast("Gate", RLock())
+        self._set_gate()
+
+    def expect_deadlines(self) -> None:
+        """`deadline` is used: until it was nobody looks for one."""
+        self.has_deadlines = True
+        self._set_gate()
+
+    def _set_gate(self) -> None:
+        is_open = not self.has_deadlines and self.bus.tracer is None
+        if is_open == self.gate._is_owned() or get_ident() != self.thread:
+            return
+        if is_open:
+            self.gate.acquire()
+        else:
+            self.gate.release()
 
     def next_serial(self) -> int:
         """A number that no other process of this loop has."""

@@ -7,15 +7,16 @@ parked task; only one that has to wait is handed over to that task, which then s
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..process import ExitReason, rest_of, shutdown
+from ._history import RECENT
 from ._mailbox import Item, MailboxProcess
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
+    from ._request import Request
 
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
 """What is left of a callback: a coroutine to await, or nothing."""
@@ -31,9 +32,8 @@ UNBEGUN = object()
 class DrivenProcess(MailboxProcess):
     """A process with callbacks; what these do, and what follows them, is the business of its subclasses."""
 
-    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
+    __slots__ = ("begun", "forgotten", "handed", "handle", "in_callback", "item", "phase", "recent", "state")
     busy: bool  # said again, so that every checker infers the same for what is assigned here
-    mailbox: deque[object] | None
     task: Task
 
     handle: GenServer[Any]
@@ -41,8 +41,8 @@ class DrivenProcess(MailboxProcess):
     phase: Phase
     in_callback: bool
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
-    handled: int
-    recent: list[Any]
+    recent: list[Item]  # the messages handled last, newest last
+    forgotten: int  # how many it handled before these
     handed: tuple[Coroutine[Any, Any, Any], object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
@@ -65,6 +65,25 @@ class DrivenProcess(MailboxProcess):
     def _stop(self, reason: ExitReason) -> Pending:
         raise NotImplementedError
 
+    # -- what it handled
+
+    @property
+    def handled(self) -> int:
+        """How many messages it has handled since its start."""
+        return self.forgotten + len(self.recent)
+
+    def remember(self, item: Item) -> None:
+        """A message is handled now; its request is not kept, which would keep the answer alive."""
+        self.recent.append(item if item[3] is None else (*item[:3], None))
+        self.forget()
+
+    def forget(self) -> None:
+        """Of what it handled keep only what is shown."""
+        extra = len(self.recent) - RECENT
+        if extra > 0:
+            del self.recent[:extra]
+            self.forgotten += extra
+
     # -- turns of its own
 
     def _advance(self, pending: Pending) -> bool:
@@ -77,9 +96,8 @@ class DrivenProcess(MailboxProcess):
                 return self._hand_over(pending, UNBEGUN)
             if (
                 (self.waker is None and self.begun)
-                or self._due() is not None  # only a task can be told that its time is over
-                or self._is_unforeseen()
                 or not self.runtime.in_place
+                or (self.item is not None and self.item[3] is not None and self._needs_task(self.item[3]))
             ):
                 return self._hand_over(pending, UNBEGUN)
             try:
@@ -92,19 +110,16 @@ class DrivenProcess(MailboxProcess):
                 return self._hand_over(pending, awaited)
         return True
 
-    def _is_unforeseen(self) -> bool:
-        """Whether a plain handler left it for a process that does not wait yet, as far as others can see (rule B15)."""
-        item = self.item
-        return (
-            item is not None
-            and item[0] is not None
-            and item[3] is not None
-            and bool(item[3].callers)
-            and not item[0].is_async
-        )
+    def _needs_task(self, request: Request) -> bool:
+        """Whether only the task may take the first step: it can be told that its time is over; and if a plain handler
+        left the coroutine, the process does not wait yet, as far as others can see (rule B15).
+        """
+        handler = None if self.item is None else self.item[0]
+        return self._due() is not None or (handler is not None and bool(request.callers) and not handler.is_async)
 
     def _hand_over(self, pending: Coroutine[Any, Any, Any], awaited: object) -> bool:
         """The task goes on with a coroutine, from its beginning or where it waits."""
+        self.put_back()
         self.handed = (pending, awaited)
         self.wake_task()
         return False

@@ -9,8 +9,7 @@ and `_completed` or `_failed` say what follows.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from types import CoroutineType
 from typing import Any, cast
 
@@ -20,7 +19,6 @@ from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import GenServer
-from ._history import RECENT
 from ._mailbox import Item
 from ._report import report_end, report_start
 from ._request import Request
@@ -31,7 +29,6 @@ from ._stream import Channel
 from ._verbs import Ignore
 from ._waits import WaitEdge
 
-_NOTHING: dict[str, Any] = {}
 _NO_TERMINATE: object = vars(GenServer)["terminate"]
 
 
@@ -42,7 +39,9 @@ class ServerProcess(ServingProcess):
     # Said again, so that every checker infers the same for what is assigned here.
     busy: bool
     calm: bool
-    mailbox: deque[object] | None
+    mailbox: list[Item] | None
+    backlog: list[Item] | None
+    batch: Iterator[Item] | None
     task: asyncio.Task[None] | None
     trap_exit: bool
     suspended: bool
@@ -60,8 +59,7 @@ class ServerProcess(ServingProcess):
     phase: Phase
     in_callback: bool
     begun: bool
-    handled: int
-    recent: list[Any]
+    forgotten: int
 
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
@@ -75,14 +73,15 @@ class ServerProcess(ServingProcess):
         # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
         self.busy = True
         self.suspended = False
+        self.mailbox = self.backlog = self.batch = None
         self.continuations = self.limit = self.waker = self.idle_seconds = self.idle_timer = None
         self.obeys = obeys
         self.handle = handle
         self.state = self.item = self.handed = None
         self.phase = "init"
         self.in_callback = self.begun = False
-        self.handled = 0
-        self.recent = [None] * RECENT
+        self.recent: list[Item] = []
+        self.forgotten = 0
         self.slot: Slot = slot
         self.reported: bool = False
         self.stopping: ExitReason | None = None
@@ -126,8 +125,6 @@ class ServerProcess(ServingProcess):
         if item is not None:
             return self._handle(item)
         self.busy = False
-        if not self.mailbox:
-            self.mailbox = None  # an idle server holds no deque: 624 bytes less
         return None
 
     def _handle(self, item: Item) -> Pending:
@@ -143,15 +140,14 @@ class ServerProcess(ServingProcess):
                 return None
             request.enter()
         self.item = item
-        self.recent[self.handled % RECENT] = item[:3]  # without the request, which would keep the answer alive
-        self.handled += 1
+        self.remember(item)
         if handler is None:
             if self.is_parents_exit(args):
                 return self._stop(args.reason)
             return self._invoke(self.handle.handle_info, self.state, args)
         self.in_callback = True
         try:
-            value = handler.function(self.handle, self.state, *args, **(keywords or _NOTHING))
+            value = self.apply(handler, args, keywords)
         except BaseException as error:
             return self._failed(error)
         if type(value) is CoroutineType:
@@ -188,6 +184,11 @@ class ServerProcess(ServingProcess):
     def _completed(self, value: object) -> Pending:
         """What follows a callback that returned."""
         self.in_callback = False
+        if self.calm and self.runtime.in_place:  # as below, without the questions whose answers are known
+            item, self.item = self.item, None
+            if item is not None and item[3] is not None:
+                self._answer(item, item[3], value)
+            return None
         if self.reason is not None:  # a zombie comes home
             return None
         if self.exit_requested is not None:
@@ -334,7 +335,7 @@ class ServerProcess(ServingProcess):
     def shown(self, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
         return crash_of(self, reason)
 
-    def discard(self, mailbox: deque[object]) -> None:
+    def discard(self) -> None:
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
         reason = self.reason or normal
         if self.item is not None and self.item[3] is not None:
@@ -342,7 +343,7 @@ class ServerProcess(ServingProcess):
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self, reason))
             self.parting = None
-        for item in cast("deque[Item]", mailbox):
+        for item in reversed(self.all_mail()):
             handler, _, _, request = item
             if request is not None and request.is_call:
                 request.fail(ServerDied(self, reason))
@@ -352,4 +353,4 @@ class ServerProcess(ServingProcess):
             work.cancel()
         self.clear_line()
         self.cancel_idle()
-        self.item = self.state = None
+        self.item = self.state = self.backlog = None

@@ -76,6 +76,8 @@ def launch(
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     process.limit, process.reported = limit, reported
+    if limit is not None:
+        slot.open_to = None
     if name is not None:
         claim(name, process)
     if linked and parent is not None:

@@ -58,7 +58,7 @@ class TracedServer(ServerProcess):
             _at.set((self.handled + 1, text, self.runtime.loop.time()))
             if self.runtime.bus.wants(MessageTaken):
                 kind: Literal[Kind, "info"] = "info" if handler is None else handler.kind
-                waiting = len(self.mailbox or ())
+                waiting = self.waiting()
                 self.runtime.bus.emit(MessageTaken(path=self.path, kind=kind, text=text, waiting=waiting))
         return super()._handle(item)
 
