@@ -76,8 +76,8 @@ class Runtime:
         self.scopes: dict[str, object] = {}  # of process groups, which are kept a room above
         self.ends: dict[asyncio.Task[Any], dict[Callable[[], None], None]] = {}  # what ends with a plain coroutine
         self._serial = itertools.count(1)
-        self._ready: deque[Runnable] = deque()
-        self._armed = False
+        self.ready: deque[Runnable] = deque()
+        self.armed: bool = False  # whether the loop is told that there are some
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()
@@ -130,13 +130,17 @@ class Runtime:
 
     def wake(self, runnable: Runnable) -> None:
         """Queue something that has mail; one loop callback serves all that are queued."""
-        self._ready.append(runnable)
-        if not self._armed:
-            self._armed = True
-            self.loop.call_soon(self._serve, context=self._context)
+        self.ready.append(runnable)
+        if not self.armed:
+            self.arm()
+
+    def arm(self) -> None:
+        """Have those served that are ready."""
+        self.armed = True
+        self.loop.call_soon(self._serve, context=self._context)
 
     def _serve(self) -> None:
-        ready, time = self._ready, self.timers.time
+        ready, time = self.ready, self.timers.time
         end = time() + SLICE
         try:
             for _ in range(TURNS if ready else 0):
@@ -148,7 +152,7 @@ class Runtime:
             if ready:
                 self.loop.call_soon(self._serve, context=self._context)
             else:
-                self._armed = False
+                self.armed = False
 
     def signal(self, deliver: Callable[..., None], *args: object) -> None:
         """Deliver a signal after those that are under way, so that a chain of deaths needs no recursion."""
@@ -184,7 +188,7 @@ class Runtime:
         """Let something with mail have its turn now instead of in the loop's next one, if nobody else waits for his:
         a server that has crashed in its caller's turn is restarted in this one.
         """
-        ready = self._ready
+        ready = self.ready
         if len(ready) == 1 and ready[0] is runnable:
             ready.clear()
             runnable.context.run(runnable.run)

@@ -32,7 +32,7 @@ UNBEGUN = object()
 class DrivenProcess(MailboxProcess):
     """A process with callbacks; what these do, and what follows them, is the business of its subclasses."""
 
-    __slots__ = ("begun", "forgotten", "handed", "handle", "in_callback", "item", "phase", "recent", "state")
+    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
     busy: bool  # said again, so that every checker infers the same for what is assigned here
     task: Task
 
@@ -41,8 +41,8 @@ class DrivenProcess(MailboxProcess):
     phase: Phase
     in_callback: bool
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
-    recent: list[Item]  # the messages handled last, newest last
-    forgotten: int  # how many it handled before these
+    handled: int
+    recent: list[Item | None]  # the messages handled last; the next one's place is `handled` modulo its length
     handed: tuple[Coroutine[Any, Any, Any], object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
@@ -65,24 +65,10 @@ class DrivenProcess(MailboxProcess):
     def _stop(self, reason: ExitReason) -> Pending:
         raise NotImplementedError
 
-    # -- what it handled
-
-    @property
-    def handled(self) -> int:
-        """How many messages it has handled since its start."""
-        return self.forgotten + len(self.recent)
-
     def remember(self, item: Item) -> None:
         """A message is handled now; its request is not kept, which would keep the answer alive."""
-        self.recent.append(item if item[3] is None else (*item[:3], None))
-        self.forget()
-
-    def forget(self) -> None:
-        """Of what it handled keep only what is shown."""
-        extra = len(self.recent) - RECENT
-        if extra > 0:
-            del self.recent[:extra]
-            self.forgotten += extra
+        self.recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
+        self.handled += 1
 
     # -- turns of its own
 

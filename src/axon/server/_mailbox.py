@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | None]"
 """A message: (handler, arguments, keywords, request); (handler, argument, ONE, request) if it is one by position;
-(None, message, None, None) for handle_info; (None, function of the process, {}, request) for a system message."""
+(None, message, ONE, None) for handle_info, with None instead of ONE for an `Exit`, which may be one to follow; (None,
+function of the process, SYSTEM, request) for a system message."""
 
 ONE: dict[str, Any] = {}
 """Instead of keywords, by its identity: there is one argument, which is there itself and not in a tuple. Most messages
 are such, and to pack it and spread it again takes as long as the handler's frame."""
+SYSTEM: dict[str, Any] = {}
+"""Instead of keywords, by its identity: what is to be done between two callbacks."""
 
 
 def arguments_of(args: Any, keywords: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -71,8 +74,11 @@ class MailboxProcess(Process):
 
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
+        if type(message) is not Exit:
+            self.enqueue((None, message, ONE, None))
+            return
         self.enqueue((None, message, None, None))
-        if type(message) is Exit and self.is_parents_exit(message):
+        if self.is_parents_exit(message):
             self.stop_is_queued()
 
     def stop_is_queued(self) -> None:
@@ -105,7 +111,7 @@ class MailboxProcess(Process):
     def take_back(self, unwanted: Callable[[object], bool]) -> None:
         def is_wanted(item: Item) -> bool:
             handler, message, keywords, _ = item
-            return handler is not None or keywords is not None or not unwanted(message)
+            return handler is not None or keywords is SYSTEM or not unwanted(message)
 
         self.backlog = list(filter(is_wanted, self.all_mail())) or None
         self.calm = False  # whoever is at a message of it looks again what is there
@@ -183,7 +189,7 @@ class MailboxProcess(Process):
         backlog = self.all_mail()
         for index in reversed(range(len(backlog))):
             item = backlog[index]
-            if item[0] is None and (item[2] is not None or self.is_parents_exit(item[1])):
+            if item[2] is SYSTEM or (item[0] is None and self.is_parents_exit(item[1])):
                 del backlog[index]
                 self.backlog = backlog or None
                 return item

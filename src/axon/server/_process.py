@@ -19,7 +19,8 @@ from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import GenServer
-from ._mailbox import Item
+from ._history import RECENT
+from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
 from ._serving import ServingProcess
@@ -59,7 +60,8 @@ class ServerProcess(ServingProcess):
     phase: Phase
     in_callback: bool
     begun: bool
-    forgotten: int
+    handled: int
+    recent: list[Item | None]
 
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
@@ -80,8 +82,8 @@ class ServerProcess(ServingProcess):
         self.state = self.item = self.handed = None
         self.phase = "init"
         self.in_callback = self.begun = False
-        self.recent: list[Item] = []
-        self.forgotten = 0
+        self.handled = 0
+        self.recent = [None] * RECENT
         self.slot: Slot = slot
         self.reported: bool = False
         self.stopping: ExitReason | None = None
@@ -129,7 +131,7 @@ class ServerProcess(ServingProcess):
 
     def _handle(self, item: Item) -> Pending:
         handler, args, keywords, request = item
-        if handler is None and keywords is not None:
+        if keywords is SYSTEM:
             return self._system(args, request)
         if self.idle_timer is not None:
             self.cancel_idle()
@@ -300,7 +302,7 @@ class ServerProcess(ServingProcess):
         def stop(process: ServerProcess) -> Pending:
             return process._stop(reason)
 
-        self.enqueue((None, stop, {}, None))
+        self.enqueue((None, stop, SYSTEM, None))
         self.stop_is_queued()
 
     def _end(self, reason: ExitReason) -> None:

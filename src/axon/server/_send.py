@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
-from ._mailbox import ONE, Item
+from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, refuse_zombie
 from ._status import dead_letter, text_of
 from ._stream import Channel
@@ -89,7 +89,9 @@ def telling(handler: Handler) -> Callable[..., None]:
             process.mailbox = [item]
             if not process.busy:
                 process.busy = True
-                home.wake(process)
+                home.ready.append(process)
+                if not home.armed:
+                    home.arm()
 
     return send
 
@@ -120,7 +122,9 @@ def tell_all(
             process.mailbox = [item]
             if not process.busy:
                 process.busy = True
-                home.wake(process)
+                home.ready.append(process)
+                if not home.armed:
+                    home.arm()
 
 
 def _packed(handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> Item:
@@ -235,7 +239,7 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
     refuse_zombie()
     request = call_request(running.get())
     with WaitEdge(running.get(), process, due=request.due):
-        process.enqueue((None, function, {}, request))
+        process.enqueue((None, function, SYSTEM, request))
         return await _answer(process, request, None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import Exit, as_task, swap_current_task
+from ..process import as_task, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._mailbox import ONE, Item
@@ -61,11 +61,8 @@ class ServingProcess(DrivenProcess):
         assert handler is not None, "it is a call"
         self.busy = self.in_callback = True
         self.item = item
-        recent = self.recent
-        recent.append(item)
-        if len(recent) > RECENT:
-            del recent[0]
-            self.forgotten += 1
+        self.recent[self.handled % RECENT] = item
+        self.handled += 1
         steps = False
         try:
             if self.task is not None:
@@ -107,11 +104,11 @@ class ServingProcess(DrivenProcess):
         self._hand_over(pending, awaited)
         return None
 
-    def enter(self, function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
-        """Run a function as this process: in its context, and as its task if it has one."""
+    def _under_task(self, function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
+        """Run a function under the name of the process's task, if it has one."""
         if self.task is None:
-            return self.context.run(function, *args, **keywords)
-        return self.context.run(as_task, self.runtime.loop, self.task, function, *args, **keywords)
+            return function(*args, **keywords)
+        return as_task(self.runtime.loop, self.task, function, *args, **keywords)
 
     def _settle_call(self, step: Callable[[Any], Pending], value: Any) -> Request:
         """A call that is more than its answer gets a request after all."""
@@ -163,40 +160,71 @@ class ServingProcess(DrivenProcess):
 
     def run(self) -> None:
         """Handle messages until none is left, a burst is over, or one has to wait."""
+        mailbox = self.mailbox
+        if mailbox is not None and len(mailbox) == 1 and self.calm and self.backlog is None:
+            item = mailbox[0]
+            if item[2] is ONE and item[3] is None:
+                self._handle_single(item)
+                return
+        self._run_turn(self.runtime.burst)
+
+    def _handle_single(self, item: Item) -> None:
+        """Handle the only message that waits: what a batch takes would be half of it (0.2 of 0.4 µs)."""
+        handler, argument, _, _ = item
+        task, steps = self.task, False
+        self.mailbox, self.in_callback = None, True
+        self.item = self.recent[self.handled % RECENT] = item
+        self.handled += 1
+        try:
+            if handler is None:
+                value = self._under_task(self.handle.handle_info, self.state, argument)
+            elif task is None:
+                value = handler.function(self.handle, self.state, argument)
+            else:
+                steps = handler.is_async
+                value = self._first_step(task, item) if steps else self._plainly(task, item)
+        except BaseException as error:
+            return self._go_on(self._failed, error)
+        if value is not None or not self.calm or self.handed is not None or self.mailbox is not None:
+            return self._go_on(self._completed if steps else self._left, value)
+        self.in_callback, self.item, self.busy = False, None, False
+        return None
+
+    def _go_on(self, step: Callable[[Any], Pending], value: Any) -> None:
+        """Do what follows a message that was the only one, and serve what waits by then."""
+        if self.handed is None and self._settled(step, value) and self.reason is None:
+            self._run_turn(self.runtime.burst - 1)
+
+    def _run_turn(self, left: int) -> None:
         if self.task is None:
-            self._run_burst()
+            self._run_burst(left)
             return
         loop = self.runtime.loop
         outer = swap_current_task(loop, self.task)
         try:
-            self._run_burst()
+            self._run_burst(left)
         finally:
             swap_current_task(loop, outer)
 
-    def _run_burst(self) -> None:
-        left = self.runtime.burst
-        while True:
+    def _run_burst(self, left: int) -> None:
+        while left > 0 or self.batch is not None:
             if not self.calm:
                 left += self.put_back() - 1
                 pending = self._next()
             else:
-                if self.batch is None:
-                    if self.mailbox is None and self.backlog is None:
-                        self.busy = False
-                        return
+                batch = self.mailbox
+                if batch is not None and self.backlog is None and self.batch is None and len(batch) <= left:
+                    self.mailbox, self.batch = None, iter(batch)  # as in `take_batch`, without its frame
+                    left -= len(batch)
+                elif self.batch is None and (batch is not None or self.backlog is not None):
                     left -= self.take_batch(left)
-                pending = self._handle_batch()
-            has_task_to_wait_for = pending is not None and not self._advance(pending)
-            if len(self.recent) > RECENT:
-                self.forget()
-            if has_task_to_wait_for or not self.busy or self.reason is not None:
+                pending = None if self.batch is None else self._handle_batch()
+            if pending is None and self.calm and self.mailbox is None and self.backlog is None and self.batch is None:
+                self.busy = False
                 return
-            if left <= 0 and self.batch is None:
-                if self.calm and self.mailbox is None and self.backlog is None:
-                    self.busy = False
-                else:
-                    self.runtime.wake(self)
+            if (pending is not None and not self._advance(pending)) or not self.busy or self.reason is not None:
                 return
+        self.runtime.wake(self)
 
     def _handle_batch(self) -> Pending:
         """Handle messages one after the other as long as there is nothing but these to look after.
@@ -204,30 +232,30 @@ class ServingProcess(DrivenProcess):
         The same as `_handle` and `_completed`, without the questions whose answers are known: most messages are casts
         of one argument. Returns what is left of a callback.
         """
-        handle, state, one, has_task, remember = self.handle, self.state, ONE, self.task is not None, self.recent.append
-        for item in self.batch or ():
+        handle, state, recent, handled = self.handle, self.state, self.recent, self.handled
+        one, has_task = ONE, self.task is not None
+        self.in_callback = True
+        for item in cast("Iterator[Item]", self.batch):
             handler, argument, keywords, request = item
-            if request is not None or (
-                keywords is not one if handler is not None else keywords is not None or type(argument) is Exit
-            ):
+            if keywords is one and request is None:
+                self.item = recent[handled % RECENT] = item
+                self.handled = handled = handled + 1
+                try:
+                    if handler is None:
+                        value = handle.handle_info(state, argument)
+                    elif has_task and handler.is_async:
+                        return self._await_batch(handler, argument)
+                    else:
+                        value = handler.function(handle, state, argument)
+                except BaseException as error:
+                    return self._failed(error)
+            else:
                 self.in_callback, self.item = False, None
                 pending = self._handle(item)
                 if pending is not None or not self.calm:
                     return pending
-                state = self.state
+                self.in_callback, state, handled = True, self.state, self.handled
                 continue
-            self.in_callback = True
-            self.item = item
-            remember(item)
-            try:
-                if handler is None:
-                    value = handle.handle_info(state, argument)
-                elif has_task and handler.is_async:
-                    return self._await_batch(handler, argument)
-                else:
-                    value = handler.function(handle, state, argument)
-            except BaseException as error:
-                return self._failed(error)
             if value is not None or not self.calm:
                 return cast("Pending", value) if type(value) is CoroutineType else self._completed(value)
         self.in_callback, self.item, self.batch = False, None, None
@@ -253,4 +281,4 @@ class ServingProcess(DrivenProcess):
                 self.put_back(item)
                 return None
             self.item = item
-            self.recent.append(item)
+            self.remember(item)
