@@ -13,7 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
-from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime
+from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
 from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, refuse_zombie
@@ -161,13 +161,16 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
             item = (handler, args, keywords or None, None)
         slot, sender = self._axon_slot, here.get()
         # An idle server, and nothing to carry along: all that `_ask` does, without the questions.
-        if slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned() and not is_stream:
+        while slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned() and not is_stream:
             home, process = slot.runtime, slot.process
-            if process is not None and process.calm and not process.busy:
-                home.in_place_left = left = home.in_place_left - 1
-                if left > 0:
-                    answer = process.ask_in_place(item)
-                    return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
+            if process is None or process.busy or not process.calm:
+                break
+            home.in_place_left = left = home.in_place_left - 1
+            if left > 0:
+                answer = process.ask_in_place(item)
+                return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
+            home.in_place_left = IN_PLACE
+            await asyncio.sleep(0)  # and look again who is there
         return await _ask(self, handler, item)
 
     return send

@@ -55,23 +55,22 @@ class ServingProcess(DrivenProcess):
         """Answer a call on the spot: for an idle, calm server, and a caller that brings neither deadline nor callers.
 
         Returns the answer, or a `Request` if it is to be waited for or is an error. Nothing tells it from a call
-        through the mailbox but its speed: no request, no future and no turn of the loop (0.4 against 5 µs).
+        through the mailbox but its speed: no request, no future and no turn of the loop (0.5 against 5 µs).
         """
-        handler, args, keywords, _ = item
-        assert handler is not None, "it is a call"
+        handler: Any  # without a cast, which is a call
+        handler, argument, keywords, _ = item
+        task, steps = self.task, False
         self.busy = self.in_callback = True
-        self.item = item
-        self.recent[self.handled % RECENT] = item
+        self.item = self.recent[self.handled % RECENT] = item
         self.handled += 1
-        steps = False
         try:
-            if self.task is not None:
+            if task is not None:
                 steps = handler.is_async
-                value = self.context.run(self._first_step if steps else self._plainly, self.task, item)
+                value = self.context.run(self._first_step if steps else self._plainly, task, item)
             elif keywords is ONE:
-                value = self.context.run(handler.function, self.handle, self.state, args)
+                value = self.context.run(handler.function, self.handle, self.state, argument)
             else:
-                value = self.context.run(self.apply, handler, args, keywords)
+                value = self.context.run(self.apply, handler, argument, keywords)
         except BaseException as error:
             return self._settle_call(self._failed, error)
         # What a handler answered last time is seldom of another type, and to ask that takes a third of `isinstance`.
@@ -84,18 +83,21 @@ class ServingProcess(DrivenProcess):
             return value
         return self._settle_call(self._completed if steps else self._left, value)
 
-    def _plainly(self, task: asyncio.Task[None], item: Item) -> Any:
+    def _plainly(self, task: asyncio.Task[None], item: Any) -> Any:
         """What a handler returns, run under the name of `task`."""
         handler, args, keywords, _ = item
-        return as_task(self.runtime.loop, task, self.apply, cast("Handler", handler), args, keywords)
+        return as_task(self.runtime.loop, task, self.apply, handler, args, keywords)
 
-    def _first_step(self, task: asyncio.Task[None], item: Item) -> Any:
+    def _first_step(self, task: asyncio.Task[None], item: Any) -> Any:
         """The answer of an `async` handler that need not wait; one that has to goes on in the task."""
         handler, args, keywords, _ = item
         loop = self.runtime.loop
         outer = swap_current_task(loop, task)
         try:
-            pending = self.apply(cast("Handler", handler), args, keywords)
+            if keywords is ONE:
+                pending = handler.function(self.handle, self.state, args)
+            else:
+                pending = self.apply(handler, args, keywords)
             awaited = pending.send(None)
         except StopIteration as stop:
             return stop.value
@@ -235,7 +237,8 @@ class ServingProcess(DrivenProcess):
         handle, state, recent, handled = self.handle, self.state, self.recent, self.handled
         one, has_task = ONE, self.task is not None
         self.in_callback = True
-        for item in cast("Iterator[Item]", self.batch):
+        batch: Any = self.batch
+        for item in batch:
             handler, argument, keywords, request = item
             if keywords is one and request is None:
                 self.item = recent[handled % RECENT] = item
@@ -261,7 +264,7 @@ class ServingProcess(DrivenProcess):
         self.in_callback, self.item, self.batch = False, None, None
         return None
 
-    async def _await_batch(self, handler: Handler | None, argument: Any) -> Any:
+    async def _await_batch(self, handler: Any, argument: Any) -> Any:
         """Await this handler and those of the messages after it, up to one that is more than a cast with one argument
         for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
 
@@ -270,7 +273,7 @@ class ServingProcess(DrivenProcess):
         """
         handle, state = self.handle, self.state
         while True:
-            value = await cast("Handler", handler).function(handle, state, argument)
+            value = await handler.function(handle, state, argument)
             if value is not None or not self.calm:
                 return value
             item = next(self.batch or _NOTHING, None)
