@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from threading import RLock, get_ident
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from ..errors import WrongLoop
@@ -78,6 +79,7 @@ class Runtime:
         self._serial = itertools.count(1)
         self.ready: deque[Runnable] = deque()
         self.armed: bool = False  # whether the loop is told that there are some
+        self.steppers: list[GeneratorType[Any, Any, None]] = []  # that run no coroutine now
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..process import ExitReason, rest_of, shutdown
+from ..process import ExitReason, Started, rest_of, shutdown
 from ._history import RECENT
 from ._mailbox import Item, MailboxProcess
 
@@ -43,7 +44,7 @@ class DrivenProcess(MailboxProcess):
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
     handled: int
     recent: list[Item | None]  # the messages handled last; the next one's place is `handled` modulo its length
-    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    handed: tuple[Started, object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
 
@@ -103,7 +104,7 @@ class DrivenProcess(MailboxProcess):
         handler = None if self.item is None else self.item[0]
         return self._due() is not None or (handler is not None and bool(request.callers) and not handler.is_async)
 
-    def _hand_over(self, pending: Coroutine[Any, Any, Any], awaited: object) -> bool:
+    def _hand_over(self, pending: Started, awaited: object) -> bool:
         """The task goes on with a coroutine, from its beginning or where it waits."""
         self.put_back()
         self.handed = (pending, awaited)
@@ -190,7 +191,7 @@ class DrivenProcess(MailboxProcess):
         handed, self.handed = self.handed, None
         if handed is not None:
             pending, awaited = handed
-            if awaited is not UNBEGUN:
+            if awaited is not UNBEGUN or isinstance(pending, GeneratorType):
                 return rest_of(pending, awaited, cancelled)
             if cancelled is None:
                 return pending

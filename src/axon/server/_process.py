@@ -14,7 +14,7 @@ from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, Timer, disconnect, is_clean, normal, running
+from ..process import ExitReason, Process, Started, Stop, Timer, disconnect, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
@@ -56,7 +56,7 @@ class ServerProcess(ServingProcess):
     handle: GenServer[Any]
     state: Any
     item: Item | None
-    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    handed: tuple[Started, object] | None
     phase: Phase
     in_callback: bool
     begun: bool

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import as_task, swap_current_task
+from ..process import as_task, new_stepper, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._mailbox import ONE, Item
@@ -91,19 +91,20 @@ class ServingProcess(DrivenProcess):
     def _first_step(self, task: asyncio.Task[None], item: Any) -> Any:
         """The answer of an `async` handler that need not wait; one that has to goes on in the task."""
         handler, args, keywords, _ = item
-        loop = self.runtime.loop
+        loop, steppers = self.runtime.loop, self.runtime.steppers
+        stepper = steppers.pop() if steppers else new_stepper()
         outer = swap_current_task(loop, task)
         try:
             if keywords is ONE:
-                pending = handler.function(self.handle, self.state, args)
+                value = stepper.send(handler.function(self.handle, self.state, args))
             else:
-                pending = self.apply(handler, args, keywords)
-            awaited = pending.send(None)
-        except StopIteration as stop:
-            return stop.value
+                value = stepper.send(self.apply(handler, args, keywords))
         finally:
             swap_current_task(loop, outer)
-        self._hand_over(pending, awaited)
+        if stepper.gi_yieldfrom is None:
+            steppers.append(stepper)
+            return value
+        self._hand_over(stepper, value)
         return None
 
     def _under_task(self, function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
