@@ -52,9 +52,9 @@ def as_task(
 
 @coroutine
 def _stepping() -> Generator[Any, Any, None]:
-    value: Any = None
+    value: object = None
     while True:
-        pending: Any = yield value
+        pending: Generator[Any, Any, object] = yield value
         value = yield from pending
 
 

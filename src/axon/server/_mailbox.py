@@ -58,6 +58,7 @@ class MailboxProcess(Process):
     batch: Iterator[Item] | None  # what came before both: taken for a burst, and not handled yet
     busy: bool
     suspended: bool
+    calm: bool  # said again, so that every checker infers the same for what is assigned here
     continuations: list[object] | None
     limit: int | None
     obeys: Process | None  # whose exit signal it follows: who started it with a link

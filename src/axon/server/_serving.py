@@ -42,6 +42,8 @@ class ServingProcess(DrivenProcess):
     task: Task
     in_callback: bool
     item: Item | None
+    handled: int
+    recent: list[Item | None]
 
     def apply(self, handler: Handler, args: Any, keywords: dict[str, Any] | None) -> Any:
         """What a handler returns."""
