@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forge import Forge
 from worlds import Moment, read_log
 
 from axon.store import Journal, Store
+from forge import Forge
 from places import Durable
 
 Event = list[Any]

@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 
 import pytest
-from forge import Forge
 from killed import History, nothing_is_done_twice, told_unknown, without
 from worlds import NEXT, PIECE, Moment
 
 from axon.agent import Boundary
+from forge import Forge
 from places import InFile
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow]

@@ -58,8 +58,7 @@ async def test_a_death_is_over_when_the_call_that_caused_it_returns() -> None:
         assert axon.whereis("idle") is None
         assert axon.registered() == []
         assert (idle.process.reason, peer.process.reason) == (killed, killed)
-        assert watcher.process.mailbox is not None
-        assert len(watcher.process.mailbox) == 2
+        assert watcher.process.waiting() == 2
 
 
 async def test_a_death_is_told_once() -> None:
@@ -86,7 +85,7 @@ async def test_what_a_dead_process_had_goes_with_it() -> None:
         target.end(normal)
         await quiet()
         dead = target.process
-        assert (dead.mailbox, dead.links, dead.monitors, dead.monitoring, dead.timers) == (None,) * 5
+        assert (dead.links, dead.monitors, dead.monitoring, dead.timers, dead.waiting()) == (None, None, None, None, 0)
         assert not other.process.links
         assert not other.process.monitors
         assert not other.process.monitoring

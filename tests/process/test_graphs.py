@@ -179,9 +179,9 @@ def test_everything_at_once_leaves_a_consistent_graph(drawn: tuple[list[Kind], l
                 if down.process is not None:
                     assert down.reason is down.process.reason  # with the true reason
             if process.reason is not None:
-                assert (process.links, process.monitors, process.monitoring, process.mailbox) == (None,) * 4
+                assert (process.links, process.monitors, process.monitoring, process.waiting()) == (None, None, None, 0)
                 continue
-            assert not process.mailbox
+            assert not process.waiting()
             for peer in process.links or ():
                 assert peer.reason is None
                 assert process in (peer.links or ())  # nobody is linked to the dead

@@ -42,7 +42,7 @@ async def test_b58_a_timer_delivers_once_when_it_is_due() -> None:
 async def test_b58_zero_is_allowed_and_still_asynchronous() -> None:
     async with subject("plain") as target:
         axon.send_after(0, target.process, "hello")
-        assert not target.process.mailbox
+        assert not target.process.waiting()
         await asyncio.sleep(0)
         assert target.seen == []
         await quiet()

@@ -6,8 +6,7 @@ https://www.erlang.org/doc/system/ref_man_processes.html
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -47,13 +46,13 @@ class Process:
         "context",
         "exit_requested",
         "links",
-        "mailbox",
         "monitoring",
         "monitors",
         "name",
         "parent",
         "reason",
         "runtime",
+        "sends_in",
         "serial",
         "task",
         "timers",
@@ -67,10 +66,10 @@ class Process:
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str | None) -> None:
         self.runtime: Runtime = runtime
+        self.sends_in: Runtime | None = runtime  # None once it is dead: it sends nothing more
         self.parent: Process | None = parent
         self.serial: int = next(runtime.serials)
         self._label: str | None = label
-        self.mailbox: deque[object] | None = None
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
         self.trap_exit: bool = False
@@ -128,20 +127,22 @@ class Process:
         """Put a message into the mailbox, and see that the process runs."""
         raise NotImplementedError
 
+    def waiting(self) -> int:
+        """How many messages wait in the mailbox."""
+        raise NotImplementedError
+
     def take_back(self, unwanted: Callable[[object], bool]) -> None:
         """Remove from the mailbox the messages that are not wanted any more."""
-        if self.mailbox:
-            kept = [message for message in self.mailbox if not unwanted(message)]
-            self.mailbox.clear()
-            self.mailbox.extend(kept)
+        raise NotImplementedError
 
     @property
     def runs_user_code(self) -> bool:
         """Whether user code is on the stack or suspended, so that an exit has to interrupt it first."""
         raise NotImplementedError
 
-    def discard(self, mailbox: Collection[object]) -> None:
-        """Called once at death, with what was left in the mailbox."""
+    def discard(self) -> None:
+        """Called once at death, to see to what was left in the mailbox."""
+        raise NotImplementedError
 
     def is_full(self) -> bool:
         """Whether the mailbox has a limit and is at it: what others send is refused then."""
@@ -258,7 +259,7 @@ class Process:
         if self.reason is not None:
             return
         self.reason = reason
-        calm, self.calm = self.calm, False
+        calm, self.calm, self.sends_in = self.calm, False, None
         runtime = self.runtime
         name = self.name
         if name is not None and isinstance(name, str) and runtime.names.get(name) is self:
@@ -267,11 +268,11 @@ class Process:
             releases, self.at_death = self.at_death, None
             for release in releases:
                 release()
-        mailbox, self.mailbox = self.mailbox, None
-        if runtime.is_watched(not mailbox and ((calm and reason is normal) or self.ends_quietly(reason))):
-            copy_context().run(self._tell_watchers, reason, mailbox or ())
+        quiet = (calm and reason is normal) or self.ends_quietly(reason)
+        if runtime.is_watched(quiet and not self.waiting()):
+            copy_context().run(self._tell_watchers, reason)
         else:
-            self.discard(mailbox or ())
+            self.discard()
         if self.links is not None:
             links, self.links = self.links, None
             for peer in links:
@@ -291,11 +292,11 @@ class Process:
         if reason is not normal and isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 
-    def _tell_watchers(self, reason: ExitReason, mailbox: Collection[object]) -> None:
+    def _tell_watchers(self, reason: ExitReason) -> None:
         running.set(None)  # who passes the news on does so in nobody's name, since the dead send nothing
         here.set(None)
         self.report(reason)
-        self.discard(mailbox)
+        self.discard()
 
 
 def connect(a: Process, b: Process) -> None:

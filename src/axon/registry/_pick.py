@@ -28,7 +28,7 @@ def least_mailbox(members: OrderedDict[int, Process]) -> Process:
 
 def _load(process: Process) -> int:
     handles_one = isinstance(process, ServerProcess) and process.in_callback
-    return len(process.mailbox or ()) + handles_one
+    return process.waiting() + handles_one
 
 
 def rendezvous(members: OrderedDict[int, Process], key: Hashable) -> Process:

@@ -7,16 +7,17 @@ parked task; only one that has to wait is handed over to that task, which then s
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine, Generator
-from types import coroutine
+from types import GeneratorType, coroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..process import ExitReason, rest_of, shutdown
+from ..process import ExitReason, Started, rest_of, shutdown
+from ._history import RECENT
 from ._mailbox import Item, MailboxProcess
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
+    from ._request import Request
 
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
 """What is left of a callback: a coroutine to await, or nothing."""
@@ -40,7 +41,6 @@ class DrivenProcess(MailboxProcess):
 
     __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
     busy: bool  # said again, so that every checker infers the same for what is assigned here
-    mailbox: deque[object] | None
     task: Task
 
     handle: GenServer[Any]
@@ -49,8 +49,8 @@ class DrivenProcess(MailboxProcess):
     in_callback: bool
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
     handled: int
-    recent: list[Any]
-    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    recent: list[Item | None]  # the messages handled last; the next one's place is `handled` modulo its length
+    handed: tuple[Started, object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
 
@@ -72,6 +72,11 @@ class DrivenProcess(MailboxProcess):
     def _stop(self, reason: ExitReason) -> Pending:
         raise NotImplementedError
 
+    def remember(self, item: Item) -> None:
+        """A message is handled now; its request is not kept, which would keep the answer alive."""
+        self.recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
+        self.handled += 1
+
     # -- turns of its own
 
     def _advance(self, pending: Pending) -> bool:
@@ -84,9 +89,8 @@ class DrivenProcess(MailboxProcess):
                 return self._hand_over(pending, UNBEGUN)
             if (
                 (self.waker is None and self.begun)
-                or self._due() is not None  # only a task can be told that its time is over
-                or self._is_unforeseen()
                 or not self.runtime.in_place
+                or (self.item is not None and self.item[3] is not None and self._needs_task(self.item[3]))
             ):
                 return self._hand_over(pending, UNBEGUN)
             try:
@@ -99,19 +103,16 @@ class DrivenProcess(MailboxProcess):
                 return self._hand_over(pending, awaited)
         return True
 
-    def _is_unforeseen(self) -> bool:
-        """Whether a plain handler left it for a process that does not wait yet, as far as others can see (rule B15)."""
-        item = self.item
-        return (
-            item is not None
-            and item[0] is not None
-            and item[3] is not None
-            and bool(item[3].callers)
-            and not item[0].is_async
-        )
+    def _needs_task(self, request: Request) -> bool:
+        """Whether only the task may take the first step: it can be told that its time is over; and if a plain handler
+        left the coroutine, the process does not wait yet, as far as others can see (rule B15).
+        """
+        handler = None if self.item is None else self.item[0]
+        return self._due() is not None or (handler is not None and bool(request.callers) and not handler.is_async)
 
-    def _hand_over(self, pending: Coroutine[Any, Any, Any], awaited: object) -> bool:
+    def _hand_over(self, pending: Started, awaited: object) -> bool:
         """The task goes on with a coroutine, from its beginning or where it waits."""
+        self.put_back()
         self.handed = (pending, awaited)
         self.wake_task()
         return False
@@ -187,7 +188,7 @@ class DrivenProcess(MailboxProcess):
         handed, self.handed = self.handed, None
         if handed is not None:
             pending, awaited = handed
-            if awaited is not UNBEGUN:
+            if awaited is not UNBEGUN or isinstance(pending, GeneratorType):
                 return rest_of(pending, awaited, cancelled)
             if cancelled is None:
                 return pending

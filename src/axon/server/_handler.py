@@ -40,6 +40,7 @@ class Handler:
     __slots__ = (
         "_shapes",
         "_signature",
+        "answers",
         "function",
         "is_async",
         "kind",
@@ -48,6 +49,7 @@ class Handler:
         "name",
         "raises",
         "send",
+        "takes_one",
         "timeout",
     )
 
@@ -63,6 +65,7 @@ class Handler:
         self.name: str = function.__name__
         self.timeout: float | None = timeout
         self.raises: tuple[type[Exception], ...] = raises
+        self.answers: type[object] | None = None  # the class of its last answer that was given at once
         self.is_async: bool = inspect.iscoroutinefunction(function)
         signature = inspect.signature(function)
         parameters = list(signature.parameters.values())[2:]
@@ -71,13 +74,16 @@ class Handler:
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         needed = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
         self.least: int = sys.maxsize if needed else sum(p.default is p.empty for p in positional)
-        """So many arguments, all by position, fit: this is looked at before every request."""
+        """So many arguments, all by position, fit."""
         self.most: int = sys.maxsize if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+        self.takes_one: bool = self.least <= 1 <= self.most
         self.send: Callable[..., Any] = telling(self) if kind == "cast" else asking(self)
         """The method that users see."""
 
     def check(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         """Raise `WrongArguments` if they do not fit; what has fitted once is known (0.2 µs instead of 3)."""
+        if not keywords and self.least <= len(args) <= self.most:
+            return
         shape = (len(args), *keywords)
         if shape in self._shapes:
             return

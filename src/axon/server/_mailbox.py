@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterator
+from operator import length_hint
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..process import Exit, Process
 from ._request import Request
@@ -16,8 +17,20 @@ if TYPE_CHECKING:
     from ._handler import Handler
 
 Item: TypeAlias = "tuple[Handler | None, Any, dict[str, Any] | None, Request | None]"
-"""A message: (handler, arguments, keywords, request); (None, message, None, None) for handle_info;
-(None, function of the process, {}, request) for a system message."""
+"""A message: (handler, arguments, keywords, request); (handler, argument, ONE, request) if it is one by position;
+(None, message, ONE, None) for handle_info, with None instead of ONE for an `Exit`, which may be one to follow; (None,
+function of the process, SYSTEM, request) for a system message."""
+
+ONE: dict[str, Any] = {}
+"""Instead of keywords, by its identity: there is one argument, which is there itself and not in a tuple. Most messages
+are such, and to pack it and spread it again takes as long as the handler's frame."""
+SYSTEM: dict[str, Any] = {}
+"""Instead of keywords, by its identity: what is to be done between two callbacks."""
+
+
+def arguments_of(args: Any, keywords: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a message for a handler, by position and by keyword."""
+    return ((args,), {}) if keywords is ONE else (args, keywords or {})
 
 
 class MailboxProcess(Process):
@@ -26,9 +39,13 @@ class MailboxProcess(Process):
     `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
     """
 
-    __slots__ = ("busy", "idle_timer", "limit", "obeys", "room", "waker")
-    mailbox: deque[object] | None  # said again, so that every checker infers the same for what is assigned here
+    __slots__ = ("backlog", "batch", "busy", "idle_timer", "limit", "mailbox", "obeys", "room", "waker")
+    # Lists, which are smaller than a deque and are handled by a plain `for`: 30 ns less a message. None when empty.
+    mailbox: list[Item] | None  # what came last, in order
+    backlog: list[Item] | None  # what came before that, the next one at its end
+    batch: Iterator[Item] | None  # what came before both: taken for a burst, and not handled yet
     busy: bool
+    calm: bool  # said again, so that every checker infers the same for what is assigned here
     limit: int | None
     obeys: Process | None  # whose exit signal it follows: who started it with a link
     waker: asyncio.Future[None] | None
@@ -46,8 +63,11 @@ class MailboxProcess(Process):
 
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
+        if type(message) is not Exit:
+            self.enqueue((None, message, ONE, None))
+            return
         self.enqueue((None, message, None, None))
-        if type(message) is Exit and self.is_parents_exit(message):
+        if self.is_parents_exit(message):
             self.stop_is_queued()
 
     def stop_is_queued(self) -> None:
@@ -61,22 +81,75 @@ class MailboxProcess(Process):
         if self.reason is not None:
             return
         if self.mailbox is None:
-            self.mailbox = deque()
-        self.mailbox.append(item)
+            self.mailbox = [item]
+        else:
+            self.mailbox.append(item)
         if not self.busy:
             self.busy = True
             self.runtime.wake(self)
 
-    def take_back(self, unwanted: Callable[[object], bool]) -> None:
-        def is_unwanted(item: Any) -> bool:
-            handler, message, keywords, _ = item
-            return handler is None and keywords is None and unwanted(message)
-
-        super().take_back(is_unwanted)
+    def waiting(self) -> int:
+        return (
+            len(self.mailbox or ()) + len(self.backlog or ()) + (0 if self.batch is None else length_hint(self.batch))
+        )
 
     def is_full(self) -> bool:
         """Whether the mailbox is at its limit."""
-        return self.limit is not None and self.mailbox is not None and len(self.mailbox) >= self.limit
+        return self.limit is not None and self.waiting() >= self.limit
+
+    def take_back(self, unwanted: Callable[[object], bool]) -> None:
+        def is_wanted(item: Item) -> bool:
+            handler, message, keywords, _ = item
+            return handler is not None or keywords is SYSTEM or not unwanted(message)
+
+        self.backlog = list(filter(is_wanted, self.all_mail())) or None
+        self.calm = False  # whoever is at a message of it looks again what is there
+
+    def all_mail(self) -> list[Item]:
+        """All that waits as the one backlog, the next one at its end; a burst that is under way ends with this."""
+        self.put_back()
+        self._turn_mailbox()
+        return self.backlog or []
+
+    def _turn_mailbox(self) -> None:
+        """What came last goes to the backlog, behind what is there."""
+        newer, self.mailbox = self.mailbox, None
+        if newer is not None:
+            newer.reverse()
+            newer += self.backlog or ()
+            self.backlog = newer
+
+    def take_batch(self, most: int) -> int:
+        """Take the next messages to handle, at most so many, of those that wait; returns how many these are."""
+        batch = self.mailbox
+        if batch is not None and self.backlog is None and len(batch) <= most:
+            self.mailbox = None
+        else:
+            if self.backlog is None:
+                self._turn_mailbox()
+            backlog = cast("list[Item]", self.backlog)
+            batch = backlog[-most:]
+            batch.reverse()
+            del backlog[-most:]
+            self.backlog = backlog or None
+        self.batch = iter(batch)
+        return len(batch)
+
+    def put_back(self, first: Item | None = None) -> int:
+        """What is left of a batch waits again, and before it `first`; returns how many messages were left."""
+        if self.batch is None:
+            return 0
+        rest = list(self.batch)
+        self.batch = None
+        if first is not None:
+            rest.insert(0, first)
+        if rest:
+            rest.reverse()
+            if self.backlog is None:
+                self.backlog = rest
+            else:
+                self.backlog += rest
+        return len(rest)
 
     def take(self) -> Item | None:
         """The next message to handle, or None; whoever waits to offer one has its room."""
@@ -86,18 +159,30 @@ class MailboxProcess(Process):
         return item
 
     def _take(self) -> Item | None:
-        mailbox: Any = self.mailbox
-        if not mailbox:
-            return None
         if self.suspended:
-            item: Item
-            for index, item in enumerate(mailbox):
-                if item[0] is None and (item[2] is not None or self.is_parents_exit(item[1])):
-                    del mailbox[index]
-                    return item
-            return None
-        first: Item = mailbox.popleft()
-        return first
+            return self._take_system()
+        backlog = self.backlog
+        if backlog is None:
+            mailbox = self.mailbox
+            if mailbox is None or len(mailbox) == 1:
+                self.mailbox = None
+                return None if mailbox is None else mailbox[0]
+            self._turn_mailbox()
+            backlog = cast("list[Item]", self.backlog)
+        item = backlog.pop()
+        if not backlog:
+            self.backlog = None
+        return item
+
+    def _take_system(self) -> Item | None:
+        backlog = self.all_mail()
+        for index in reversed(range(len(backlog))):
+            item = backlog[index]
+            if item[2] is SYSTEM or (item[0] is None and self.is_parents_exit(item[1])):
+                del backlog[index]
+                self.backlog = backlog or None
+                return item
+        return None
 
     def is_parents_exit(self, message: object) -> bool:
         """Whether this is the exit signal that the process has to follow."""
@@ -132,5 +217,5 @@ class MailboxProcess(Process):
         if self.suspended:
             return  # it is held and not idle: `resume` starts the whole time anew
         seconds, self.idle_seconds = self.idle_seconds, None
-        if not self.mailbox:
+        if not self.waiting():
             self.deliver(IdleTimeout(seconds or 0.0))

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Stop, Timer, disconnect, is_blank, is_clean, normal, running
+from ..process import ExitReason, Process, Started, Stop, Timer, disconnect, is_blank, is_clean, normal, running
 from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import GenServer
-from ._history import remember
-from ._mailbox import Item
+from ._history import RECENT
+from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
 from ._serving import ServingProcess
@@ -32,7 +32,6 @@ from ._stream import Channel
 from ._verbs import Ignore
 from ._waits import WaitEdge
 
-_NOTHING: dict[str, Any] = {}
 _NO_TERMINATE: object = vars(GenServer)["terminate"]
 
 
@@ -44,7 +43,9 @@ class ServerProcess(ServingProcess):
     busy: bool
     calm: bool
     context: Context | None
-    mailbox: deque[object] | None
+    mailbox: list[Item] | None
+    backlog: list[Item] | None
+    batch: Iterator[Item] | None
     task: asyncio.Task[None] | None
     trap_exit: bool
     stops: bool
@@ -56,12 +57,12 @@ class ServerProcess(ServingProcess):
     handle: GenServer[Any]
     state: Any
     item: Item | None
-    handed: tuple[Coroutine[Any, Any, Any], object] | None
+    handed: tuple[Started, object] | None
     phase: Phase
     in_callback: bool
     begun: bool
     handled: int
-    recent: list[Any]
+    recent: list[Item | None]
 
     reported: bool = False  # whether its crash is its supervisor's to report
     stopping: ExitReason | None = None  # what it has asked for itself
@@ -76,11 +77,12 @@ class ServerProcess(ServingProcess):
         self.trap_exit = handle.trap_exit
         # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
         self.busy, self.calm = True, self.runtime.in_place  # calm, unless `init` asks for something
+        self.mailbox = self.backlog = self.batch = None
         self.obeys = obeys
         self.handle = handle
         self.slot: Slot = slot
         self.phase = "init"
-        self.handled, self.recent = 0, []
+        self.handled, self.recent = 0, [None] * RECENT
         self.begun = self.in_callback = False
         self.limit = self.waker = self.state = self.item = self.handed = None
         self.idle_timer = self.room = self.parting = self.work = None
@@ -131,13 +133,11 @@ class ServerProcess(ServingProcess):
         if item is not None:
             return self._handle(item)
         self.busy = False
-        if not self.mailbox:
-            self.mailbox = None  # an idle server holds no deque: 624 bytes less
         return None
 
     def _handle(self, item: Item) -> Pending:
         handler, args, keywords, request = item
-        if handler is None and keywords is not None:
+        if keywords is SYSTEM:
             return self._system(args, request)
         if not self.calm and self.idle_timer is not None:
             self.cancel_idle()
@@ -148,15 +148,14 @@ class ServerProcess(ServingProcess):
                 return None
             request.enter()
         self.item = item
-        remember(self.recent, self.handled, item[:3])  # without the request, which would keep the answer alive
-        self.handled += 1
+        self.remember(item)
         if handler is None:
             if self.is_parents_exit(args):
                 return self._stop(args.reason)
             return self._invoke(self.handle.handle_info, self.state, args)
         self.in_callback = True
         try:
-            value = handler.function(self.handle, self.state, *args, **(keywords or _NOTHING))
+            value = self.apply(handler, args, keywords)
         except BaseException as error:
             return self._failed(error)
         if type(value) is CoroutineType:
@@ -193,12 +192,17 @@ class ServerProcess(ServingProcess):
     def _completed(self, value: object) -> Pending:
         """What follows a callback that returned."""
         self.in_callback = False
+        item = self.item
+        if item is not None and self.calm and self.runtime.in_place:  # as below, without what is known of a message
+            self.item = None
+            if item[3] is not None:
+                self._answer(item, item[3], value)
+            return None
         if self.reason is not None:  # a zombie comes home
             return None
         if self.exit_requested is not None:
             self.die(self.exit_requested)
             return None
-        item = self.item
         if self.phase == "terminating":
             self._end(normal if self.terminated_with is None else self.terminated_with)
             return None
@@ -315,7 +319,7 @@ class ServerProcess(ServingProcess):
         def stop(process: ServerProcess) -> Pending:
             return process._stop(reason)
 
-        self.enqueue((None, stop, {}, None))
+        self.enqueue((None, stop, SYSTEM, None))
         self.stop_is_queued()
 
     def _end(self, reason: ExitReason) -> None:
@@ -363,7 +367,7 @@ class ServerProcess(ServingProcess):
     def shown(self, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
         return crash_of(self, reason)
 
-    def discard(self, mailbox: Collection[object]) -> None:
+    def discard(self) -> None:
         """Everyone who waits for this incarnation hears that it died; casts go to the dead letters."""
         reason = self.reason or normal
         if self.item is not None and self.item[3] is not None:
@@ -371,8 +375,7 @@ class ServerProcess(ServingProcess):
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self, reason))
             self.parting = None
-        left: Collection[Any] = mailbox
-        for item in left:
+        for item in reversed(self.all_mail()):
             handler, _, _, request = item
             if request is not None and request.is_call:
                 request.fail(ServerDied(self, reason))
@@ -385,4 +388,4 @@ class ServerProcess(ServingProcess):
             self.clear_line()
         if self.idle_timer is not None:
             self.cancel_idle()
-        self.item = self.state = None
+        self.item = self.state = self.backlog = None

@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
-from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime
+from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
+from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, refuse_zombie
 from ._status import dead_letter, text_of
 from ._stream import Channel
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from ._slot import Slot
 
 P = ParamSpec("P")
-_Cast: TypeAlias = "tuple[Handler, tuple[Any, ...], dict[str, Any] | None, Request | None]"
+_NONE: Any = object()
+"""No argument."""
 SLOT = "_axon_slot"
 """The attribute of a handle that makes it an address."""
 
@@ -43,7 +45,7 @@ def slot_of(handle: GenServer[Any]) -> Slot:
     home = slot.runtime
     if get_ident() != home.thread or not home.loop.is_running():  # asyncio takes twice as long to say which one runs
         if _get_running_loop() is home.loop:
-            home.thread = get_ident()
+            home.enter_thread()
             return slot
         raise WrongLoop(
             f"{handle!r} belongs to another event loop or thread; from a thread use axon.from_thread.call or .cast"
@@ -51,36 +53,45 @@ def slot_of(handle: GenServer[Any]) -> Slot:
     return slot
 
 
-def _first_look(handle: GenServer[Any]) -> tuple[Process | Runtime, Slot]:
+def _look(handle: GenServer[Any]) -> tuple[Process | Runtime, Slot]:
     """Who sends a request from here, looked up once in each context, and where to."""
-    slot = slot_of(handle)
-    sender = running.get() or slot.runtime
-    here.set(sender)
+    slot, sender = handle._axon_slot, here.get()
+    if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != slot.runtime.thread:
+        slot = slot_of(handle)
+        sender = running.get() or slot.runtime
+        here.set(sender)
+    if sender.reason is not None:
+        sender.refuse_if_dead()
     return sender, slot
 
 
 def telling(handler: Handler) -> Callable[..., None]:
     """The function that sends a cast of this handler; it never raises for the receiver's sake."""
-    least, most = handler.least, handler.most
+    takes_one = handler.takes_one
 
-    def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
-        if keywords or not least <= len(args) <= most:
+    def send(self: GenServer[Any], argument: Any = _NONE, /, *rest: Any, **keywords: Any) -> None:
+        if takes_one and argument is not _NONE and not rest and not keywords:
+            item: Item = (handler, argument, ONE, None)
+        else:
+            args = () if argument is _NONE else (argument, *rest)
             handler.check(args, keywords)
+            item = (handler, args, keywords or None, None)  # an empty dict would cost 100 ns
         slot, sender = self._axon_slot, here.get()
-        if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
-            sender, slot = _first_look(self)
-        if sender.reason is not None:
-            sender.refuse_if_dead()
-        process, home = slot.process, slot.runtime
-        if process is None or process.limit is not None or home.has_deadlines or home.bus.tracer is not None:
-            return _tell_with_care(self, slot, (handler, args, keywords or None, None))
+        if slot is None or sender is None:
+            return _tell_with_care(self, item)
+        home, process = sender.sends_in, slot.process
+        if home is None or home is not slot.open_to or process is None or not home.gate._is_owned():
+            return _tell_with_care(self, item)
         # As in `enqueue`, without its frame.
-        if process.mailbox is None:
-            process.mailbox = deque()
-        process.mailbox.append((handler, args, keywords or None, None))  # an empty dict would cost 100 ns
-        if not process.busy:
-            process.busy = True
-            home.wake(process)
+        if process.mailbox is not None:
+            process.mailbox.append(item)
+        else:
+            process.mailbox = [item]
+            if not process.busy:
+                process.busy = True
+                home.ready.append(process)
+                if not home.armed:
+                    home.arm()
 
     return send
 
@@ -92,35 +103,40 @@ def tell_all(
 
     What is the same for all is looked at once: 0.2 µs for each, of 0.6 by a cast each.
     """
-    items: dict[type, _Cast | None] = {}
+    items: dict[type, Item | None] = {}
     for server in {type(process.handle): None for process in processes}:
         handler: Handler | None = getattr(getattr(server, name), "__axon_handler__", None)
         if handler is not None:
             handler.check(args, keywords)
-        items[server] = None if handler is None or handler.kind != "cast" else (handler, args, keywords or None, None)
+        items[server] = None if handler is None or handler.kind != "cast" else _packed(handler, args, keywords)
     followed = home.has_deadlines or home.bus.tracer is not None
     for process in processes:
         item = items[type(process.handle)]
         if item is None:  # a subclass made something else of it
             getattr(process.handle, name)(*args, **keywords)
         elif followed or process.limit is not None:
-            _tell_with_care(process.handle, process.slot, item)
-        else:
-            if process.mailbox is None:  # as in `telling`
-                process.mailbox = deque()
+            _tell_with_care(process.handle, item)
+        elif process.mailbox is not None:  # as in `telling`
             process.mailbox.append(item)
+        else:
+            process.mailbox = [item]
             if not process.busy:
                 process.busy = True
-                home.wake(process)
+                home.ready.append(process)
+                if not home.armed:
+                    home.arm()
 
 
-def _tell_with_care(
-    handle: GenServer[Any],
-    slot: Slot,
-    item: _Cast,
-) -> None:
+def _packed(handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any]) -> Item:
+    if len(args) == 1 and not keywords:
+        return handler, args[0], ONE, None
+    return handler, args, keywords or None, None
+
+
+def _tell_with_care(handle: GenServer[Any], item: Item) -> None:
+    _, slot = _look(handle)
     process, tracer, due = slot.process, slot.runtime.bus.tracer, deadline_at.get()
-    if tracer is not None and process is not None:
+    if tracer is not None and process is not None and item[0] is not None:
         item = (*item[:3], FollowedRequest(tracer, process, item[0], running.get()))
     elif due is not None:
         item = (*item[:3], Request(False, due, None))
@@ -134,32 +150,35 @@ def _tell_with_care(
 
 def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
-    least, most, is_stream = handler.least, handler.most, handler.kind == "stream"
+    takes_one, is_stream = handler.takes_one, handler.kind == "stream"
 
-    async def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
-        if keywords or not least <= len(args) <= most:
+    async def send(self: GenServer[Any], argument: Any = _NONE, /, *rest: Any, **keywords: Any) -> Any:
+        if takes_one and argument is not _NONE and not rest and not keywords:
+            item: Item = (handler, argument, ONE, None)
+        else:
+            args = () if argument is _NONE else (argument, *rest)
             handler.check(args, keywords)
+            item = (handler, args, keywords or None, None)
         slot, sender = self._axon_slot, here.get()
-        if slot is None or sender is None or sender.runtime is not slot.runtime or get_ident() != sender.runtime.thread:
-            sender, slot = _first_look(self)
-        home, process = slot.runtime, slot.process
         # An idle server, and nothing to carry along: all that `_ask` does, without the questions.
-        if process is not None and process.calm and not process.busy and sender is home and not is_stream:
+        while slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned() and not is_stream:
+            home, process = slot.runtime, slot.process
+            if process is None or process.busy or not process.calm:
+                break
             home.in_place_left = left = home.in_place_left - 1
-            if left > 0 and not home.has_deadlines and home.bus.tracer is None:
-                answer = process.ask_in_place(handler, args, keywords or None)
+            if left > 0:
+                answer = process.ask_in_place(item)
                 return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
-        if sender.reason is not None:
-            sender.refuse_if_dead()
-        return await _ask(self, slot, (handler, args, keywords or None))
+            home.in_place_left = IN_PLACE
+            await asyncio.sleep(0)  # and look again who is there
+        return await _ask(self, handler, item)
 
     return send
 
 
-async def _ask(
-    handle: GenServer[Any], slot: Slot, message: tuple[Handler, tuple[Any, ...], dict[str, Any] | None]
-) -> Any:
-    home, caller, handler = slot.runtime, running.get(), message[0]
+async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
+    _, slot = _look(handle)
+    home, caller = slot.runtime, running.get()
     if home.in_place and not home.take_in_place() and slot.process is not None and not slot.process.busy:
         await asyncio.sleep(0)
     process = slot.process
@@ -167,7 +186,7 @@ async def _ask(
         raise slot.absent()
     tracer, patience = home.bus.tracer, handler.timeout
     request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
-    item = (*message, request)
+    item = (*item[:3], request)
     if process.busy or process.suspended or not home.in_place:
         if process.is_full():
             raise MailboxFull(process.path, process.limit or 0, text_of(handle, slot, item))
@@ -223,7 +242,7 @@ async def ask_system(process: ServerProcess, function: Callable[[ServerProcess],
     refuse_zombie()
     request = call_request(running.get())
     with WaitEdge(running.get(), process, due=request.due):
-        process.enqueue((None, function, {}, request))
+        process.enqueue((None, function, SYSTEM, request))
         return await _answer(process, request, None)
 
 
@@ -280,7 +299,7 @@ async def deadline(seconds: float) -> AsyncGenerator[None, None]:
     other awaits: for these use `asyncio.timeout`. https://sre.google/sre-book/addressing-cascading-failures/
     """
     limit = asyncio.get_running_loop().time() + checked_seconds(seconds, "seconds")
-    runtime().has_deadlines = True
+    runtime().expect_deadlines()
     outer = deadline_at.get()
     token = deadline_at.set(limit if outer is None else min(outer, limit))
     try:

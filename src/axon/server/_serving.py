@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import Future
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import Exit, as_task, is_blank, running, swap_current_task
+from ..process import as_task, is_blank, new_stepper, running, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
-from ._mailbox import Item
+from ._mailbox import ONE, Item
 from ._request import Request
 
 if TYPE_CHECKING:
@@ -22,7 +20,15 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NOTHING: dict[str, Any] = {}
+_NOTHING: Iterator[Item] = iter(())
+
+
+def is_answer(handler: Handler, value: object) -> bool:
+    """Whether what a handler returned is its answer, and nothing to wait for."""
+    if isinstance(value, (CoroutineType, asyncio.Future)):
+        return False
+    handler.answers = type(value)
+    return True
 
 
 class ServingProcess(DrivenProcess):
@@ -32,85 +38,92 @@ class ServingProcess(DrivenProcess):
     # Said again, here and below, so that every checker infers the same for what is assigned.
     busy: bool
     context: Context | None
-    mailbox: deque[object] | None
+    mailbox: list[Item] | None
+    backlog: list[Item] | None
+    batch: Iterator[Item] | None
     task: Task
     in_callback: bool
     item: Item | None
     handled: int
+    recent: list[Item | None]
+
+    def apply(self, handler: Handler, args: Any, keywords: dict[str, Any] | None) -> Any:
+        """What a handler returns."""
+        if keywords is ONE:
+            return handler.function(self.handle, self.state, args)  # 20 ns, a spread tuple costs 100
+        return handler.function(self.handle, self.state, *args, **(keywords or {}))
 
     # -- in the caller's turn
 
-    def ask_in_place(self, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
+    def ask_in_place(self, item: Item) -> Any:
         """Answer a call on the spot: for an idle, calm server, and a caller that brings neither deadline nor callers.
 
         Returns the answer, or a `Request` if it is to be waited for or is an error. Nothing tells it from a call
-        through the mailbox but its speed: no request, no future and no turn of the loop (0.4 against 5 µs).
+        through the mailbox but its speed: no request, no future and no turn of the loop (0.5 against 5 µs).
         """
         context = self.context
         if context is None:
-            return self._ask_in_new_context(handler, args, keywords)
+            return self._ask_in_new_context(item)
+        handler: Any  # without a cast, which is a call
+        handler, argument, keywords, _ = item
+        task, steps = self.task, False
         self.busy = self.in_callback = True
-        self.item = item = (handler, args, keywords, None)
-        handled, recent = self.handled, self.recent
-        self.handled = handled + 1
-        if handled < RECENT:  # an idle server that was asked once holds 32 bytes less
-            recent.append(item)
-        else:
-            recent[handled % RECENT] = item
-        steps = False
+        self.item = self.recent[self.handled % RECENT] = item
+        self.handled += 1
         try:
-            if self.task is not None:
+            if task is not None:
                 steps = handler.is_async
-                function = self._first_step if steps else self._plainly
-                value = context.run(function, self.task, handler, args, keywords)
-            elif keywords is None and len(args) == 1:
-                value = context.run(handler.function, self.handle, self.state, args[0])  # see _handle_calmly
+                value = context.run(self._first_step if steps else self._plainly, task, item)
+            elif keywords is ONE:
+                value = context.run(handler.function, self.handle, self.state, argument)
             else:
-                value = context.run(self._plainly, None, handler, args, keywords)
+                value = context.run(self.apply, handler, argument, keywords)
         except BaseException as error:
             return self._settle_call(self._failed, error)
-        if self.calm and self.handed is None and type(value) is not CoroutineType and not isinstance(value, Future):
+        # What a handler answered last time is seldom of another type, and to ask that takes a third of `isinstance`.
+        if self.calm and (type(value) is handler.answers or is_answer(handler, value)) and self.handed is None:
             self.in_callback, self.item = False, None
-            if self.mailbox:
-                self.runtime.wake(self)
-            else:
+            if self.mailbox is None:
                 self.busy = False
+            else:
+                self.runtime.wake(self)
             return value
         return self._settle_call(self._completed if steps else self._left, value)
 
-    def _ask_in_new_context(self, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
+    def _ask_in_new_context(self, item: Item) -> Any:
         """`ask_in_place`, of a server that has none, and needs none afterwards if the handler has left nothing there:
         190 bytes less for an idle server, and three things less for the garbage collector to look at.
         """
         self.context = context = Context()
         context.run(running.set, self)
-        answer = self.ask_in_place(handler, args, keywords)
+        answer = self.ask_in_place(item)
         blank = len(context) == 1 or is_blank(context)
         if blank and self.handled < RECENT and self.task is None and not self.busy:
             self.context = None
         return answer
 
-    def _plainly(self, task: Task, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
-        """What a handler returns, run under the name of `task` if there is one."""
-        if task is None:
-            return handler.function(self.handle, self.state, *args, **(keywords or _NOTHING))
-        return as_task(self.runtime.loop, task, self._plainly, None, handler, args, keywords)
+    def _plainly(self, task: asyncio.Task[None], item: Any) -> Any:
+        """What a handler returns, run under the name of `task`."""
+        handler, args, keywords, _ = item
+        return as_task(self.runtime.loop, task, self.apply, handler, args, keywords)
 
-    def _first_step(self, task: Task, handler: Handler, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
+    def _first_step(self, task: asyncio.Task[None], item: Any) -> Any:
         """The answer of an `async` handler that need not wait; one that has to goes on in the task."""
-        loop = self.runtime.loop
+        handler, args, keywords, _ = item
+        loop, steppers = self.runtime.loop, self.runtime.steppers
+        stepper = steppers.pop() if steppers else new_stepper()
         outer = swap_current_task(loop, task)
         try:
-            if keywords is None and len(args) == 1:
-                pending = handler.function(self.handle, self.state, args[0])
+            if keywords is ONE:
+                value = stepper.send(handler.function(self.handle, self.state, args))
             else:
-                pending = handler.function(self.handle, self.state, *args, **(keywords or _NOTHING))
-            awaited = pending.send(None)
-        except StopIteration as stop:
-            return stop.value
+                value = stepper.send(self.apply(handler, args, keywords))
         finally:
             swap_current_task(loop, outer)
-        self._hand_over(pending, awaited)
+        if stepper.gi_yieldfrom is None:
+            steppers.append(stepper)
+            return value
+        self._hand_over(stepper, value)
         return None
 
     def _begin_coroutine(self, task: asyncio.Task[None], pending: Coroutine[Any, Any, Any]) -> Any:
@@ -125,6 +138,12 @@ class ServingProcess(DrivenProcess):
             swap_current_task(loop, outer)
         self._hand_over(pending, awaited)
         return None
+
+    def _under_task(self, function: Callable[P, R], /, *args: P.args, **keywords: P.kwargs) -> R:
+        """Run a function under the name of the process's task, if it has one."""
+        if self.task is None:
+            return function(*args, **keywords)
+        return as_task(self.runtime.loop, self.task, function, *args, **keywords)
 
     def _settle_call(self, step: Callable[[Any], Pending], value: Any) -> Request:
         """A call that is more than its answer gets a request after all."""
@@ -151,7 +170,7 @@ class ServingProcess(DrivenProcess):
         if context is None:
             context = self.own_context()
         if context.run(self._settled, step, value) and self.reason is None:
-            if self.mailbox or self.continuations:
+            if self.mailbox is not None or self.backlog is not None or self.continuations:
                 self.runtime.wake(self)
             else:
                 self.busy = False
@@ -185,75 +204,126 @@ class ServingProcess(DrivenProcess):
 
     def run(self) -> None:
         """Handle messages until none is left, a burst is over, or one has to wait."""
-        left, task, pending = self.runtime.burst, self.task, None
-        if task is not None:
-            as_task(self.runtime.loop, task, self._run_burst, left, None)
-            return
-        if self.calm and self.mailbox:
-            left, pending = self._handle_calmly(left)
-            if pending is None and not self.busy:
+        mailbox = self.mailbox
+        if mailbox is not None and len(mailbox) == 1 and self.calm and self.backlog is None:
+            item = mailbox[0]
+            if item[2] is ONE and item[3] is None:
+                self._handle_single(item)
                 return
-        self._run_burst(left, pending)
+        self._run_turn(self.runtime.burst)
 
-    def _run_burst(self, left: int, pending: Pending) -> None:
-        while True:
-            if pending is not None and not self._advance(pending):
-                return
-            if not self.busy or self.reason is not None:
-                return
-            if left <= 0:
-                self.runtime.wake(self)
-                return
-            if self.calm and self.mailbox:
-                left, pending = self._handle_calmly(left)
+    def _handle_single(self, item: Item) -> None:
+        """Handle the only message that waits: what a batch takes would be half of it (0.2 of 0.4 µs)."""
+        handler, argument, _, _ = item
+        task, steps = self.task, False
+        self.mailbox, self.in_callback = None, True
+        self.item = self.recent[self.handled % RECENT] = item
+        self.handled += 1
+        try:
+            if handler is None:
+                value = self._under_task(self.handle.handle_info, self.state, argument)
+            elif task is None:
+                value = handler.function(self.handle, self.state, argument)
             else:
-                left, pending = left - 1, self._next()
+                steps = handler.is_async
+                value = self._first_step(task, item) if steps else self._plainly(task, item)
+        except BaseException as error:
+            return self._go_on(self._failed, error)
+        if value is not None or not self.calm or self.handed is not None or self.mailbox is not None:
+            return self._go_on(self._completed if steps else self._left, value)
+        self.in_callback, self.item, self.busy = False, None, False
+        return None
 
-    def _handle_calmly(self, left: int) -> tuple[int, Pending]:
+    def _go_on(self, step: Callable[[Any], Pending], value: Any) -> None:
+        """Do what follows a message that was the only one, and serve what waits by then."""
+        if self.handed is None and self._settled(step, value) and self.reason is None:
+            self._run_turn(self.runtime.burst - 1)
+
+    def _run_turn(self, left: int) -> None:
+        if self.task is None:
+            self._run_burst(left)
+            return
+        loop = self.runtime.loop
+        outer = swap_current_task(loop, self.task)
+        try:
+            self._run_burst(left)
+        finally:
+            swap_current_task(loop, outer)
+
+    def _run_burst(self, left: int) -> None:
+        while left > 0 or self.batch is not None:
+            if not self.calm:
+                left += self.put_back() - 1
+                pending = self._next()
+            else:
+                batch = self.mailbox
+                if batch is not None and self.backlog is None and self.batch is None and len(batch) <= left:
+                    self.mailbox, self.batch = None, iter(batch)  # as in `take_batch`, without its frame
+                    left -= len(batch)
+                elif self.batch is None and (batch is not None or self.backlog is not None):
+                    left -= self.take_batch(left)
+                pending = None if self.batch is None else self._handle_batch()
+            if pending is None and self.calm and self.mailbox is None and self.backlog is None and self.batch is None:
+                self.busy = False
+                return
+            if (pending is not None and not self._advance(pending)) or not self.busy or self.reason is not None:
+                return
+        self.runtime.wake(self)
+
+    def _handle_batch(self) -> Pending:
         """Handle messages one after the other as long as there is nothing but these to look after.
 
-        The same as `_next`, `_handle` and `_completed`, without the questions whose answers are known; returns how
-        many messages are left of the burst, and what is left of a callback.
+        The same as `_handle` and `_completed`, without the questions whose answers are known: most messages are casts
+        of one argument. Returns what is left of a callback.
         """
-        mailbox: Any = self.mailbox  # without a cast, which is a call
-        recent, handle, state, handled = self.recent, self.handle, self.state, self.handled
+        handle, state, recent, handled = self.handle, self.state, self.recent, self.handled
+        one, has_task = ONE, self.task is not None
         self.in_callback = True
-        while left:
-            item: Item = mailbox.popleft()
-            handler, args, keywords, request = item
-            if handler is None:
-                special = keywords is not None or (type(item[1]) is Exit and self.is_parents_exit(args))
+        batch: Any = self.batch
+        for item in batch:
+            handler, argument, keywords, request = item
+            if keywords is one and request is None:
+                self.item = recent[handled % RECENT] = item
+                self.handled = handled = handled + 1
+                try:
+                    if handler is None:
+                        value = handle.handle_info(state, argument)
+                    elif has_task and handler.is_async:
+                        return self._await_batch(handler, argument)
+                    else:
+                        value = handler.function(handle, state, argument)
+                except BaseException as error:
+                    return self._failed(error)
             else:
-                special = request is not None and (request.carries or handler.kind == "stream")
-            if special:
                 self.in_callback, self.item = False, None
-                return left - 1, self._handle(item)
-            left -= 1
+                pending = self._handle(item)
+                if pending is not None or not self.calm:
+                    return pending
+                self.in_callback, state, handled = True, self.state, self.handled
+                continue
+            if value is not None or not self.calm:
+                return cast("Pending", value) if type(value) is CoroutineType else self._completed(value)
+        self.in_callback, self.item, self.batch = False, None, None
+        return None
+
+    async def _await_batch(self, handler: Any, argument: Any) -> Any:
+        """Await this handler and those of the messages after it, up to one that is more than a cast with one argument
+        for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
+
+        It ends with what the last of them returned, which is still to be completed. If one has to wait, the messages
+        after it have been put back.
+        """
+        handle, state = self.handle, self.state
+        while True:
+            value = await handler.function(handle, state, argument)
+            if value is not None or not self.calm:
+                return value
+            item = next(self.batch or _NOTHING, None)
+            if item is None:
+                return None
+            handler, argument, keywords, request = item
+            if keywords is not ONE or request is not None or handler is None or not handler.is_async:
+                self.put_back(item)
+                return None
             self.item = item
-            if handled < RECENT:
-                recent.append(item if request is None else item[:3])
-            else:
-                recent[handled % RECENT] = item if request is None else item[:3]
-            self.handled = handled = handled + 1
-            try:
-                if handler is None:
-                    value = handle.handle_info(state, args)
-                elif keywords is None and len(args) == 1:
-                    value = handler.function(handle, state, args[0])  # 20 ns, a spread tuple costs 100
-                else:
-                    value = handler.function(handle, state, *args, **(keywords or _NOTHING))
-            except BaseException as error:
-                return left, self._failed(error)
-            if value is not None or request is not None or not self.calm:
-                if type(value) is CoroutineType:
-                    return left, cast("Pending", value)
-                if not self.calm or isinstance(value, Future):
-                    return left, self._completed(cast("object", value))
-                if request is not None:
-                    request.answer(value)
-            if not mailbox:
-                self.mailbox = None  # an idle server holds no deque: 624 bytes less
-                self.busy = False
-                break
-        self.in_callback, self.item = False, None
-        return left, None
+            self.remember(item)

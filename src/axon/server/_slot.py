@@ -38,6 +38,7 @@ class Slot:
         "gave_up",
         "home",
         "lost",
+        "open_to",
         "process",
         "restart_at",
         "runtime",
@@ -48,6 +49,7 @@ class Slot:
         self._label: str | tuple[str, int] | None = label
         self.home: Slot | None = home
         self.process: ServerProcess | None = None
+        self.open_to: Runtime | None = runtime  # whose casts need only be queued; None if the mailbox has a limit
         self.restart_at: float | None = None
         self.ended: str | None = None
         self.children: dict[str, Slot] | None = None

@@ -76,7 +76,7 @@ def launch(
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     if limit is not None:
-        process.limit = limit
+        process.limit, slot.open_to = limit, None
     if reported:
         process.reported = True
     if name is not None:

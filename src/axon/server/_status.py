@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..process import ExitReason, Letter, Message, Why, short
-from ._history import recent_messages
+from ._history import RECENT
+from ._mailbox import arguments_of
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -77,7 +78,7 @@ def formatted(handle: GenServer[Any], status: Status) -> Status:
 
 def message_of(handler: Handler | None, args: Any, keywords: dict[str, Any] | None) -> object:
     """A message as it is shown: a `Message` for a handler, or what was sent."""
-    return args if handler is None else Message(handler.name, tuple(args), dict(keywords or {}))
+    return args if handler is None else Message(handler.name, *arguments_of(args, keywords))
 
 
 def as_text(message: object) -> str:
@@ -97,7 +98,9 @@ def text_of(handle: GenServer[Any], slot: Slot, item: Item) -> str:
 
 def recent_of(server: ServerProcess) -> tuple[object, ...]:
     """The messages the server handled last, newest last."""
-    return tuple(message_of(*item) for item in recent_messages(server.recent, server.handled))
+    oldest = server.handled % RECENT
+    ordered = [*server.recent[oldest:], *server.recent[:oldest]]
+    return tuple(message_of(*item[:3]) for item in ordered if item is not None)
 
 
 def crash_of(server: ServerProcess, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
@@ -119,5 +122,6 @@ def _letter(handle: GenServer[Any], slot: Slot, item: Item, why: Why) -> Letter:
     handler, args, keywords, request = item
     again = None
     if handler is not None and (request is None or not request.is_call):
-        again = partial(handler.send, handle, *args, **(keywords or {}))
+        by_position, by_keyword = arguments_of(args, keywords)
+        again = partial(handler.send, handle, *by_position, **by_keyword)
     return Letter(path=slot.path, message=message_of(handler, args, keywords), why=why, send_again=again)

@@ -132,7 +132,7 @@ def statistics(target: Target) -> Statistics:
     process = server_of(target)
     return Statistics(
         handled=process.handled,
-        queued=len(process.mailbox or ()),
+        queued=process.waiting(),
         pending=len(process.work or ()),
         recent=tuple(map(as_text, status_of(process, messages=recent_of(process)).messages)),
     )

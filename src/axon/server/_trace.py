@@ -16,7 +16,7 @@ from ..telemetry import AnswerSent, LifeChanged, MessageHandled, MessageTaken
 from ._deferred import isfuture
 from ._driven import Pending
 from ._handler import Kind
-from ._mailbox import Item
+from ._mailbox import SYSTEM, Item
 from ._process import ServerProcess
 from ._request import Request
 from ._status import Life, status_of, text_of
@@ -52,13 +52,12 @@ class TracedServer(ServerProcess):
 
     def _handle(self, item: Item) -> Pending:
         handler, _, keywords, _ = item
-        is_system = handler is None and keywords is not None
-        if not is_system:
+        if keywords is not SYSTEM:
             text = text_of(self.handle, self.slot, item)
             _at.set((self.handled + 1, text, self.runtime.loop.time()))
             if self.runtime.bus.wants(MessageTaken):
                 kind: Literal[Kind, "info"] = "info" if handler is None else handler.kind
-                waiting = len(self.mailbox or ())
+                waiting = self.waiting()
                 self.runtime.bus.emit(MessageTaken(path=self.path, kind=kind, text=text, waiting=waiting))
         return super()._handle(item)
 

@@ -30,13 +30,26 @@ class _Attachment:
 class Bus:
     """The listeners of one event loop, and the tracer of its requests. Reach it with `attach` and `emit`."""
 
-    __slots__ = ("_loop", "_spans", "listeners", "tracer")
+    __slots__ = ("_loop", "_spans", "_tracer", "listeners", "on_tracer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.tracer: Tracer | None = None
+        self._tracer: Tracer | None = None
+        self.on_tracer: Callable[[], None] | None = None
+        """Called when a tracer comes or goes."""
         self._loop = loop
         self.listeners: dict[type[Event], list[_Attachment]] = {}
         self._spans = itertools.count(1)
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """What follows every request, if anything does."""
+        return self._tracer
+
+    @tracer.setter
+    def tracer(self, tracer: Tracer | None) -> None:
+        self._tracer = tracer
+        if self.on_tracer is not None:
+            self.on_tracer()
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether anybody listens to this kind: ask before an event is built."""

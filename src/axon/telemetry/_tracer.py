@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -14,9 +14,8 @@ class Receiver(Protocol):
         """The labels from the root, joined by `/`."""
         ...
 
-    @property
-    def mailbox(self) -> Sized | None:
-        """What waits for it."""
+    def waiting(self) -> int:
+        """How many messages wait for it."""
         ...
 
 

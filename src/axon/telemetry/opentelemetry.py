@@ -112,7 +112,7 @@ class _Tracer:
         for server, known in list(self._receivers.values()):
             receiver = known()
             if receiver is not None:
-                longest[server] = max(longest.get(server, 0), len(receiver.mailbox or ()))
+                longest[server] = max(longest.get(server, 0), receiver.waiting())
         for server, length in longest.items():
             yield Observation(length, {"axon.server": server})
 

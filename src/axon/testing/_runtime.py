@@ -27,8 +27,9 @@ class SimulatedRuntime(Runtime):
     burst: int = cast("int", property(lambda self: 1 + self._choices.below(3), lambda self, value: None))
     in_place_left: int = cast("int", property(lambda self: self._choices.below(4), lambda self, value: None))
 
-    def wake(self, runnable: Runnable) -> None:
-        """Queue a process that has mail."""
+    def arm(self) -> None:
+        """Queue a process that has mail; the next one is armed, too."""
+        runnable = self.ready.pop()
         self._turns[runnable] = self.loop.call_soon(runnable.run, context=runnable.own_context())
 
     def serve_now(self, runnable: Runnable) -> None:

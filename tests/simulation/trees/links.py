@@ -125,10 +125,10 @@ async def program(witness: Witness) -> None:
     await asyncio.sleep(2)
     for process in crowd.members:
         if process.reason is not None:
-            gone = (process.links, process.monitors, process.monitoring, process.mailbox)
-            witness.rule(gone == (None,) * 4, f"{process} is dead and has {gone}")
+            gone = (process.links, process.monitors, process.monitoring, process.waiting())
+            witness.rule(gone == (None, None, None, 0), f"{process} is dead and has {gone}")
             continue
-        witness.rule(not process.mailbox, f"{process} does not look at its mail")
+        witness.rule(not process.waiting(), f"{process} does not look at its mail")
         for peer in process.links or ():
             witness.rule(peer.reason is None and process in (peer.links or ()), f"{process} has half a link to {peer}")
     for made, (watcher, other) in crowd.watched.items():

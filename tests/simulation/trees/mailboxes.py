@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import axon
 from axon import CallError, GenServer, Supervisor, call, cast, child
+from axon.server import ServerProcess
 from axon.telemetry import DeadLetter, attach
 from axon.testing import Faults
 
@@ -41,7 +42,9 @@ class Store(GenServer[list[int]]):
     @cast
     async def push(self, state: list[int], item: str) -> None:
         """What is offered."""
-        waiting = sum(message[0] is not None for message in axon.current().mailbox or ())  # type: ignore[index]
+        me = axon.current()
+        assert isinstance(me, ServerProcess)
+        waiting = sum(handler is not None for handler, *_ in me.all_mail())
         self.book.witness.rule(waiting <= self.limit, f"{waiting} messages wait, the limit is {self.limit}")
         self.book.witness.rule(item not in self.book.handled, f"{item} was stored twice")
         self.book.handled.add(item)
