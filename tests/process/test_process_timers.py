@@ -220,6 +220,7 @@ async def test_timers_that_are_due_as_good_as_together_share_one_of_the_loops() 
     await quiet()
 
 
+@pytest.mark.fifo("it counts turns of the loop, and in a simulation time stands still while somebody can run")
 async def test_a_timer_of_zero_that_a_timer_arms_waits_for_the_next_turn() -> None:
     """Else two that arm each other would never let the loop go on."""
     seen: list[str] = []

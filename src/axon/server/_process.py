@@ -101,8 +101,11 @@ class ServerProcess(ServingProcess):
             return self.settle(self._failed, error)
         if self.handed is not None:
             return None
-        if type(value) is CoroutineType or not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
-            return self.settle(self._left if self.task is None else self._completed, value)
+        if type(value) is CoroutineType:
+            with WaitEdge(running.get(), self, refuse=False):  # as in `_init`
+                return self.settle(self._left if self.task is None else self._completed, value)
+        if not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
+            return self.settle(self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
         self.state, self.phase = value, "running"
         if self.task is None and (len(context) == 1 or is_blank(context)):

@@ -19,22 +19,22 @@ class SimulatedRuntime(Runtime):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, choices: Choices) -> None:
         self._choices = choices
-        self._turns: dict[Runnable, asyncio.Handle] = {}
         super().__init__(loop)
 
-    # The real runtime sets these once, and looks at them often.
+    # The real runtime sets these once, and looks at them often. The simplest draw is what it would do most of the time.
     in_place: bool = cast("bool", property(lambda self: self._choices.below(2) == 0, lambda self, value: None))
     burst: int = cast("int", property(lambda self: 1 + self._choices.below(3), lambda self, value: None))
-    in_place_left: int = cast("int", property(lambda self: self._choices.below(4), lambda self, value: None))
+    in_place_left: int = cast("int", property(lambda self: 3 - self._choices.below(4), lambda self, value: None))
 
     def arm(self) -> None:
         """Queue a process that has mail; the next one is armed, too."""
         runnable = self.ready.pop()
-        self._turns[runnable] = self.loop.call_soon(runnable.run, context=runnable.own_context())
+        self.loop.call_soon(runnable.run, context=runnable.own_context())
 
     def serve_now(self, runnable: Runnable) -> None:
         """Let it have its turn before all others."""
-        turn, ready = self._turns.pop(runnable, None), cast("SimulationLoop", self.loop)._ready
-        if turn is not None and turn in ready:
+        ready = cast("SimulationLoop", self.loop)._ready
+        turn = next((handle for handle in ready if getattr(handle, "_callback", None) == runnable.run), None)
+        if turn is not None:
             ready.remove(turn)
             runnable.own_context().run(runnable.run)
