@@ -279,10 +279,10 @@ async def test_a_shielded_await_survives_the_callers_patience(start: Start) -> N
 
 def test_an_idle_async_server_at_the_end_of_its_loop_ends_in_order() -> None:
     async def main() -> None:
-        await axon.start(spec)
+        kept.append(await axon.start(spec))
         await asyncio.sleep(1)
 
-    spec = Async()
+    spec, kept = Async(), list[Async]()  # a server that nobody refers to any more might be collected before
     with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(main())
     assert spec.ends == [axon.shutdown]
