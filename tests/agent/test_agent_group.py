@@ -91,3 +91,18 @@ async def test_a_group_may_be_a_tool_and_questions_at_once_are_answered_at_once(
         assert asyncio.get_running_loop().time() - begin < 11
         assert result.output == "done"
         assert all([texts_of(await member.messages()) for member in CLERKS.members()])
+
+
+async def test_a_member_that_asks_its_own_group_is_not_asked_itself() -> None:
+    ask = CallTool("ask_clerks", {"prompt": "?"})
+    asker = AgentServer(
+        Agent(name="asker", tools=[agent_tool(CLERKS)]), model=ScriptedModel(ask, Say("done")), group="clerks"
+    )
+    async with clerks(1) as sup:
+        other = asyncio.create_task(sup.get(Server, "clerk 0").run("of somebody else"))
+        more = asyncio.create_task(sup.get(Server, "clerk 0").run("and of another one"))
+        handle = await sup.start_child(child(asker, id="asker"))
+        assert (await handle.run("go")).output == "done"
+        assert "clerk 0" in str(await handle.messages())
+        await other
+        await more

@@ -13,6 +13,7 @@ from pydantic_ai import Agent, RunCancelled, RunContext, UsageLimits
 from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.tools import DeferredToolRequests
+from tenacity import wait_fixed
 
 import axon
 from axon import DeadlineExceeded, DynamicSupervisor, InvalidOption, Supervisor, UsageError, child, whereis
@@ -399,6 +400,58 @@ async def test_the_asker_that_is_restarted_gets_the_one_answer_of_its_question()
         assert len(model.asked) == 1
         assert (await budget.balance()).reserved.tokens == 0
         assert helpers_usage(result.new_messages()).requests == 1
+
+
+async def test_a_helper_whose_part_was_given_back_while_the_asker_was_away_is_asked_anew() -> None:
+    store = MemoryStore()
+    budget = Budget("acme", requests=20, store=store)
+    model = ScriptedModel(CallTool("work"), CallTool("work"), Say("said in the end"))
+    writer = AgentServer(worker(), name="writer", store=store, model=model)
+    async with Supervisor([child(writer, id="writer")], max_restarts=9) as sup:
+        tool = agent_tool(sup.get(Server, "writer"), budget=Grant(requests=5))
+        spec = AgentServer(
+            asking(tool), name="boss", store=store, model=ScriptedModel(asks("ask_worker"), Say("done")), budget=budget
+        )
+        boss = await sup.start_child(child(spec, id="boss", backoff=wait_fixed(10)))
+        running = asyncio.create_task(boss.run("go"))
+        await asyncio.sleep(0.5)
+        axon.exit(boss, axon.kill)
+        await asyncio.sleep(5)
+        assert (await sup.get(Server, "writer").status()).state == "idle", "it was refused its second request"
+        result = await running
+        assert told(result.all_messages()) == ["said in the end"]
+        balance = await budget.balance()
+        assert (balance.spent.requests, balance.reserved.requests) == (5, 0)
+
+
+async def test_a_part_that_limits_time_is_counted_as_time_of_its_own() -> None:
+    """Otherwise the asker's time is that of the question, too."""
+    for part, seconds in ((Grant(requests=3), 5), (Grant(seconds=50), 10)):
+        budget = Budget("acme", seconds=100, requests=9)
+        writer = await axon.start(AgentServer(plain(), model=ScriptedModel(Say("text", after=5))))
+        boss = await axon.start(
+            AgentServer(
+                asking(agent_tool(writer, budget=part)),
+                model=ScriptedModel(asks("ask_plain"), Say("done")),
+                budget=budget,
+            )
+        )
+        await boss.run("go")
+        assert round((await budget.balance()).spent.seconds) == seconds
+        await axon.stop(boss)
+        await axon.stop(writer)
+
+
+async def test_an_agent_that_is_known_by_its_name_is_waited_for_while_it_is_restarted() -> None:
+    spec = AgentServer(plain(), name="writer", store=MemoryStore(), model=ScriptedModel(Say("one"), Say("two")))
+    async with Supervisor([child(spec, id="writer", backoff=wait_fixed(20))]) as sup:
+        tool = agent_tool("writer")
+        model = ScriptedModel(asks("ask_writer"), Say("done"), asks("ask_writer"), Say("done"))
+        boss = await sup.start_child(child(AgentServer(asking(tool), model=model), id="boss"))
+        await boss.run("go")
+        axon.exit("writer", axon.kill)
+        await asyncio.sleep(1)
+        assert told((await boss.run("again")).new_messages()) == ["two"]
 
 
 # -- circles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Generic, cast
 
@@ -15,7 +16,7 @@ from ..errors import InvalidOption
 from ..registry import Group, group
 from ..server import ServerProcess, slot_of
 from ._agent import GROUPS, AgentServer
-from ._order import Prompt
+from ._order import Prompt, inside
 from ._state import AgentState
 from ._stream import RunStream
 
@@ -33,8 +34,8 @@ class AgentGroup(Generic[Deps, Output]):
         answer = await clerks.run("And breakfast", conversation="guest 7")        # always the same one
 
     Which one: the one that has a message of this `message_id`; else the one the `conversation` belongs to, the same as
-    long as it lives, restarted or not, and few move when others come and go; else the one with the fewest runs under way and
-    waiting, by turns among equals. Members join at each start, before they answer.
+    long as it lives, restarted or not, and few move when others come and go; else the one with the fewest runs under way
+    and waiting, by turns among equals; one on whose behalf it is asked comes last. Members join at each start.
 
     While the member of a conversation is being restarted the conversation belongs to another one. Raises
     `InvalidOption`. Not for agents that differ: give these their names. https://www.erlang.org/doc/man/pg
@@ -60,7 +61,9 @@ class AgentGroup(Generic[Deps, Output]):
         if conversation is not None:
             return self._group.pick(key=conversation)
         first = self._group.pick()
-        return min([first, *self.members()], key=_load)
+        asker = inside.get()
+        waiting = frozenset[str]() if asker is None else {hop.agent for hop in asker.hops}
+        return min([first, *self.members()], key=lambda member: _load(member, waiting))
 
     async def run(
         self,
@@ -117,7 +120,9 @@ def _state_of(member: AgentServer[Any, Any]) -> AgentState | None:
     return state if isinstance(state, AgentState) else None
 
 
-def _load(member: AgentServer[Any, Any]) -> int:
-    """Runs under way and waiting, and messages that are not taken yet."""
+def _load(member: AgentServer[Any, Any], waiting: AbstractSet[str]) -> tuple[bool, int]:
+    """Whether it waits for the answer itself; runs under way and waiting, and messages that are not taken yet."""
     process, state = slot_of(member).process, _state_of(member)
-    return (0 if state is None else len(state.turns)) + (0 if process is None else len(process.mailbox or ()))
+    runs = 0 if state is None else len(state.turns)
+    waits = state is not None and state.journal.key in waiting
+    return waits, runs + (0 if process is None else len(process.mailbox or ()))

@@ -14,6 +14,7 @@ from pydantic_ai.messages import ToolReturn
 
 from ..budget import Grant
 from ..errors import AxonError, CallCycle, CallError, InvalidOption, NoProcess, StartError, UsageError, WrongServer
+from ..process import runtime
 from ..registry import lookup
 from ..server import checked_name, slot_of
 from ..supervisor import DynamicSupervisor, child
@@ -94,7 +95,7 @@ class _Tool:
         self._until: Until = until
         self._under = under
         self._server = helper if isinstance(helper, AgentServer) else None
-        self._adopted: AgentServer[Any, Any] | None = None
+        self._last: AgentServer[Any, Any] | None = None
         self.find: Find
         if self._server is not None:
             self.who = self._server.agent.name or self._server.name or "agent"
@@ -186,7 +187,12 @@ class _Tool:
         return self._server
 
     async def _by_name(self, id: str) -> AgentServer[Any, Any]:
-        return lookup(AgentServer[Any, Any], self.who)
+        try:
+            self._last = lookup(AgentServer[Any, Any], self.who)
+        except NoProcess:
+            if self._last is None or not _is_kept(self._last):
+                raise
+        return self._last  # whose restart is due: with a store it is waited for
 
     async def _started(self, id: str) -> AgentServer[Any, Any]:
         turn = inside.get()
@@ -203,14 +209,24 @@ class _Tool:
         assert self._server is not None, "it was checked"
         assert self._server.name is not None, "it was checked"
         assert self._under is not None, "it was checked"
-        if self._adopted is not None and slot_of(self._adopted).ended is None:
-            return self._adopted
+        if self._last is not None and _is_kept(self._last):
+            return self._last
         try:
-            self._adopted = lookup(AgentServer[Any, Any], self._server.name)
+            self._last = lookup(AgentServer[Any, Any], self._server.name)
         except NoProcess:
             spec = child(self._server, id=self._server.name, restart="transient")
-            self._adopted = await self._under.start_child(spec)
-        return self._adopted
+            self._last = await self._under.start_child(spec)
+        return self._last
+
+
+def _is_kept(helper: AgentServer[Any, Any]) -> bool:
+    """Whether it runs, or its supervisor is to start it again; seen from the event loop it belongs to."""
+    slot = helper._axon_slot
+    return (
+        slot is not None
+        and slot.runtime is runtime()
+        and (slot.process is not None or slot.absent().restart_in is not None)
+    )
 
 
 def tool_name(verb: str, who: str) -> str:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from contextvars import Context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -64,13 +64,13 @@ async def _ask(find: Find, question: Question, id: str) -> AgentRunResult[Any]:
     turn = inside.get()
     server = await find(id)
     async with AsyncExitStack() as stack:
-        share = None
+        share, limits_time = None, False
         if question.part is not None:
-            share = await stack.enter_async_context(await _share_of(turn, question, id))
+            share, limits_time = await _share_of(turn, question, id)
+            await stack.enter_async_context(share)
         order = server._order(question.prompt, question.deps, question.history, None, None, id, share)
-        if share is not None:
-            # The asker's own time runs meanwhile: it is counted once, unless the share limits it.
-            order = replace(order, is_inherited=(await share.balance()).granted.seconds is None)
+        if share is not None:  # the asker's own time runs meanwhile: it is counted once, unless the share limits it
+            order.is_inherited = not limits_time
         if turn is not None:
             turn.asked = turn.asked or {}
             turn.asked[id] = lambda: end_turn(server, id)
@@ -122,15 +122,17 @@ def checked_part(part: object) -> Grant | float | None:
     return float(part)
 
 
-async def _share_of(turn: Turn[Any, Any] | None, question: Question, id: str) -> Share:
+async def _share_of(turn: Turn[Any, Any] | None, question: Question, id: str) -> tuple[Share, bool]:
+    """The share, and whether it limits time."""
     budget = None if turn is None else turn.budget
     if budget is None:
         raise UsageError("a part of the asker's budget is to be handed on (budget=), and it has none")
     grant = question.part if isinstance(question.part, Grant) else await _fraction(budget, question.part or 1.0)
     name = f"for {hashlib.blake2b(id.encode(), digest_size=8).hexdigest()}"
-    return await budget.reserve(
+    share = await budget.reserve(
         name, usd=grant.usd, tokens=grant.tokens, requests=grant.requests, seconds=grant.seconds
     )
+    return share, grant.seconds is not None
 
 
 async def _fraction(budget: Budget, part: float) -> Grant:
