@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 from pydantic_ai import Agent, ModelMessage, ModelResponse
 from pydantic_ai.messages import TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from ready_agents import ready
 
 from axon import Supervisor, child
 from axon.agent import AgentServer
 
-EXAMPLE = Path(__file__).parents[2] / "agents" / "example_agent.py"
-
-
-def _load() -> Agent[object, str]:
-    found = importlib.util.spec_from_file_location("example_agent", EXAMPLE)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    agent: Agent[object, str] = module.agent
-    return agent
-
-
-example = _load()
+example: Agent[object, str] = ready("example_agent").agent
 
 
 async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:

@@ -128,6 +128,13 @@ EXPECTED = {
         "full rate, 0 agents wait",
         "answers: {'Done.'}",
     ],
+    "team": [
+        "boss: A poem of two lines.",
+        "requests: 2 and of the writers 2",
+        "lines written by each: [1, 1]",
+        "left: 6",
+        "boss: Only the owner may do that.",
+    ],
     "agents": [
         "writer: 1 question so far",
         "the tool broke, the caller is told: RuntimeError('no ink')",

@@ -6,6 +6,9 @@ second or two; `import axon` does not.
 
 from ._agent import AgentServer as AgentServer
 from ._agent import WhenBusy as WhenBusy
+from ._agent_group import AgentGroup as AgentGroup
+from ._agent_tool import Until as Until
+from ._agent_tool import agent_tool as agent_tool
 from ._approvals import answer as answer
 from ._approvals import approve as approve
 from ._approvals import deny as deny
@@ -32,6 +35,9 @@ from ._errors import UnknownTarget as UnknownTarget
 from ._errors import UnknownVariable as UnknownVariable
 from ._events import TurnResumed as TurnResumed
 from ._events import TurnWasSetAside as TurnWasSetAside
+from ._hand_over import hand_over as hand_over
+from ._hand_over import transfer_to as transfer_to
+from ._helpers import helpers_usage as helpers_usage
 from ._hooks import idempotency_key as idempotency_key
 from ._order import Prompt as Prompt
 from ._records import Boundary as Boundary

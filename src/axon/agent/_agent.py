@@ -17,7 +17,7 @@ from ..budget import Budget
 from ..errors import InvalidOption
 from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
 from ..provider import Account
-from ..registry import register, whereis
+from ..registry import group, register, whereis
 from ..server import Ignore, ServerProcess, Stop, call, checked_name, from_thread, stream
 from ..store import Store
 from ._answers import Outputs
@@ -46,6 +46,9 @@ REQUEST_TIMEOUT = 120.0
 """Seconds a model request may take unless told otherwise."""
 TOKEN_TIMEOUT = 60.0
 """Seconds a streamed answer may take to begin, and stand still, unless told otherwise."""
+
+GROUPS = "axon.agent/"
+"""What the names of the process groups of agents begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     aside, default 3. when_busy: default `queue`. approval_timeout: seconds until an approval expires, which is a denial;
     default never. passivate_after: seconds after which an idle agent gives its messages back to the store, to fetch them
     when it is asked again; default never. budget: what its runs draw on, unless they bring another one; see
-    `axon.budget`. Default that of the run on whose behalf it is asked, if there is one.
+    `axon.budget`. Default that of the run on whose behalf it is asked, if there is one. group: the `AgentGroup` it
+    belongs to, default none.
 
     request_timeout: seconds a model request may take, with all retries and the reading of its stream, where no model
     settings say otherwise; default 120. first_token_timeout, stall_timeout: seconds a streamed answer may take to
@@ -130,6 +134,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     account: Account | None = field(default=None, kw_only=True)
     passivate_after: float | None = field(default=None, kw_only=True)
     budget: Budget | None = field(default=None, kw_only=True)
+    group: str | None = field(default=None, kw_only=True)
 
     trap_exit: ClassVar[bool] = True  # so that `terminate` ends the runs in order
 
@@ -137,6 +142,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         if not isinstance(self.agent, AbstractAgent):
             raise InvalidOption("agent", self.agent, "a pydantic_ai.Agent, or another AbstractAgent")
         checked_name(self.name)
+        checked_name(self.group, "group")
         if self.model is not None and not isinstance(self.model, Model | str):
             raise InvalidOption("model", self.model, "a pydantic_ai model, the name of one, or None")
         checked_limits(self.usage_limits)
@@ -205,9 +211,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         of its tools asks it.
         """
         order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
-        if self.store is None:
-            return await self._run(order)
-        return await attached(self._process, lambda: self._run(order))
+        return await self._ask(order)
 
     def run_sync(
         self,
@@ -282,6 +286,11 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             order.kept_deps = kept_deps(self.agent, deps)
         return order
 
+    async def _ask(self, order: Order) -> AgentRunResult[Output]:
+        if self.store is None:
+            return await self._run(order)
+        return await attached(self._process, lambda: self._run(order))
+
     def _process(self) -> Process | None:
         return whereis(self)
 
@@ -329,12 +338,20 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         journal = Journal(me, self.name or me.path, self.store, crash, has_checkpoints=has_checkpoints)
         state = AgentState(self, me, Runs(self), journal, Outputs(self.agent.output_type), ended, crash)
         state.next()
-        return state if self.store is None else self._restored(state)
+        if self.store is not None:
+            return self._restored(state)
+        self._join()
+        return state
 
     async def _restored(self, state: AgentState) -> AgentState:
         await state.journal.open()
         state.restore()
+        self._join()
         return state
+
+    def _join(self) -> None:
+        if self.group is not None:
+            group(AgentServer, f"{GROUPS}{self.group}").join(self)
 
     def handle_info(self, state: AgentState, message: object) -> None:
         """The end of a turn; an exit signal ends the agent as it would without `trap_exit`, but in order."""
@@ -343,8 +360,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
                 state.over(state.turns[message_id])
             case _Fault(error):
                 raise error
-            case Exit(reason=reason):
-                if reason != normal:
+            case Exit(sender=sender, reason=reason):
+                if reason != normal and not state.is_of_helpers(sender):
                     raise Stop(reason)
             case _:
                 super().handle_info(state, message)

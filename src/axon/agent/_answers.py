@@ -26,9 +26,14 @@ class Outputs:
         self.asks: bool = DeferredToolRequests in self._types
         self._any: TypeAdapter[Any] = TypeAdapter(Any)
 
+    @property
+    def type(self) -> Any:
+        """Their type, all of them together."""
+        return Union[self._types] if self._types else Any  # noqa: UP007
+
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(cast("Any", Union[self._types] if self._types else Any))  # noqa: UP007
+        return TypeAdapter(self.type)
 
     def text(self, output: object) -> str | None:
         """The output as JSON, None if it cannot be that."""

@@ -76,6 +76,11 @@ class Attempt(Generic[Deps, Output]):
         """What the turn has used until now."""
         return self.kept.usage if self._run is None else self._run.usage
 
+    @property
+    def messages(self) -> Sequence[ModelMessage]:
+        """The conversation until now, that of the turn included."""
+        return (self.kept.history or ()) if self._run is None else self._run.all_messages()
+
     async def run(self, token: CancellationToken) -> AgentRunResult[Output]:
         """Run to the end. Raises what the run raises."""
         kept = self.kept

@@ -20,15 +20,16 @@ class AgentControl(GenServer[AgentState]):
     """What can be asked of every agent, whatever it answers with. Each is answered at once, whatever a run does."""
 
     @call
-    def cancel(self, state: AgentState) -> asyncio.Future[bool]:
+    def cancel(self, state: AgentState, *, message_id: str | None = None) -> asyncio.Future[bool]:
         """End the run under way; returns whether there was one, when it has ended.
 
+        message_id: end the run of this message instead, also if it waits for its turn: it ends when that comes.
         Whoever waits for that run gets `pydantic_ai.RunCancelled`, which carries the messages until then; the
         conversation stays as it was before, and the next run that waits begins. With a store the wish is kept: a crash
         in between does not bring the run back.
         """
         answer: Reply[bool] = Reply()
-        state.cancel(answer)
+        state.cancel(answer, message_id)
         return answer
 
     @call(timeout=None)

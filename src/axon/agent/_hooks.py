@@ -52,6 +52,12 @@ def idempotency_key() -> str:
     return key
 
 
+def effect_key(call: str | None) -> str | None:
+    """The idempotency key if it is that of this call, and not of one around a run of another kind."""
+    key = _effect.get()
+    return key if key is not None and call and key.endswith(f"/{call}") else None
+
+
 class ToolHooks(AbstractCapability[Any]):
     """Watches over the run and its tools, for the attempt in whose context it is called.
 

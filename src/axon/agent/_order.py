@@ -22,7 +22,7 @@ from ..budget import Budget
 from ..errors import InvalidOption
 from ..store import Store, Unreadable
 from ._history import check_history
-from ._records import Accepted, Content
+from ._records import Accepted, Content, Hop
 
 if TYPE_CHECKING:
     from ._turn import Turn
@@ -33,8 +33,8 @@ Prompt: TypeAlias = str | Sequence[UserContent]
 EXCERPT = 80
 """Characters of a prompt that status and reports show."""
 
-inside: ContextVar[tuple[Turn[Any, Any], ...]] = ContextVar("axon_turns", default=())
-"""The turns on whose behalf code runs, over all agents in between, the outermost first."""
+inside: ContextVar[Turn[Any, Any] | None] = ContextVar("axon_turn", default=None)
+"""The turn on whose behalf code runs."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True, repr=False)
@@ -47,7 +47,8 @@ class Order:
     deferred_tool_results: DeferredToolResults | None
     usage_limits: UsageLimits | None
     message_id: str
-    within: tuple[Turn[Any, Any], ...] = ()
+    hops: tuple[Hop, ...] = ()
+    """The turns that wait for this one, over all agents in between, the outermost first."""
     budget: Budget | None = None
     is_inherited: bool = False
     kept_deps: Any = None
@@ -89,6 +90,7 @@ def checked_order(  # noqa: PLR0917
     history = cast("Sequence[ModelMessage] | None", message_history)
     if history is not None:
         check_history(history, prompted=prompt is not None)
+    asker = inside.get()
     return Order(
         prompt=cast("Prompt | None", prompt),
         deps=deps,
@@ -96,7 +98,7 @@ def checked_order(  # noqa: PLR0917
         deferred_tool_results=deferred_tool_results,
         usage_limits=checked_limits(usage_limits),
         message_id=message_id or os.urandom(16).hex(),
-        within=inside.get(),
+        hops=() if asker is None else asker.hops,
         budget=budget,
     )
 
@@ -142,6 +144,7 @@ def kept_order(
         first,
         None if order.budget is None or not durable else order.budget.ref,
         order.is_inherited,
+        order.hops,
     )
 
 
@@ -172,6 +175,7 @@ def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: St
         message_id=kept.turn,
         budget=None if kept.budget is None or store is None else Budget.of(kept.budget, store),
         is_inherited=kept.inherited,
+        hops=kept.hops,
     )
 
 

@@ -73,6 +73,15 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Hop:
+    """A turn on whose behalf another one is; `agent` is what its journal is kept under, `path` that of its process."""
+
+    agent: str
+    turn: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Accepted(Step):
     boundary = Boundary.ACCEPTED
     prompt: Content | None
@@ -86,6 +95,7 @@ class Accepted(Step):
     first: bool = False
     budget: BudgetRef | None = None
     inherited: bool = False
+    hops: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from pydantic_ai.run import AgentRun
 from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import RunUsage, UsageLimits
 
+from ..process import Process
+from ._helpers import Helpers
 from ._hooks import Hooks, ToolHooks
 from ._order import Prompt
 
@@ -42,7 +44,14 @@ class Runs(Generic[Deps, Output]):
         settings = _settings_of(server)
         self._settings: AgentModelSettings[Deps] | None = server.model_settings if settings is None else settings
         self.request_timeout: float | None = server.request_timeout if settings is None else None
+        self.helpers: Helpers | None = None
         self._override = _override(server.agent) if _is_plain(server.agent) else None
+
+    def helpers_of(self, process: Process) -> Helpers:
+        """The agents that are started for the tools of its runs, which end with this process."""
+        if self.helpers is None:
+            self.helpers = Helpers(process)
+        return self.helpers
 
     def open(
         self,

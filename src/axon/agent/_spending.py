@@ -18,7 +18,7 @@ from pydantic_ai.usage import RunUsage
 
 from ..budget import Budget, Price, PriceUnknown, Request
 from ..errors import InvalidOption
-from ._order import Order
+from ._order import Order, inside
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -29,8 +29,9 @@ def with_budget(order: Order, server: AgentServer[Any, Any]) -> Order:
     """The order with the budget that it brings: its own, or that of the turn on whose behalf it is, if the server has
     none. Raises `InvalidOption` for one that would not outlive a restart, as the turn does.
     """
-    if order.budget is None and server.budget is None and order.within:
-        order = replace(order, budget=order.within[-1].budget, is_inherited=True)
+    asker = inside.get()
+    if order.budget is None and server.budget is None and asker is not None:
+        order = replace(order, budget=asker.budget, is_inherited=True)
     if order.budget is not None and server.store is not None and order.budget.store is not server.store:
         raise InvalidOption(
             "budget", order.budget, f"kept in the store of the agent, {server.store!r}: a turn goes on after a restart"

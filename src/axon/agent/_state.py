@@ -55,7 +55,7 @@ class AgentState:
     crash: Callable[[Exception], None]
     turns: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     current: Turn[Any, Any] | None = None
-    cancelled: list[Reply[bool]] = field(default_factory=list[Reply[bool]])
+    cancelled: list[tuple[str, Reply[bool]]] = field(default_factory=list[tuple[str, Reply[bool]]])
     recent: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     since: float = 0.0
     passivation: Passivation = field(init=False)
@@ -88,6 +88,10 @@ class AgentState:
         if turn is None:
             turn = self._accept(order, streamed=streamed)
         return turn.outcome, turn.feed if streamed else None
+
+    def knows(self, id: str) -> bool:
+        """Whether there is or was a turn of this message."""
+        return self._turn_of(id) is not None or id in self.recent or id in self.journal.kept.answers
 
     def _turn_of(self, id: str) -> Turn[Any, Any] | None:
         if not self.turns:
@@ -131,14 +135,15 @@ class AgentState:
     def refuse_cycle(self, order: Order) -> None:
         """Raise `CallCycle` if the order comes from inside a turn of this agent that waits for its answer.
 
-        Runs are tasks, whose calls the runtime does not hold for waiting; so a turn travels with what its tools ask
-        of other agents. Over servers in between only the callers are known: there any turn under way counts.
+        Runs are tasks, whose calls the runtime does not hold for waiting; so the turns that wait travel with what their
+        tools ask of other agents, and are kept with it. Over servers in between only the callers are known: there any
+        turn under way counts.
         """
-        mine = [turn for turn in order.within if turn.process is self.process]
-        under_way = [turn for turn in mine if not turn.over]
+        mine = [hop for hop in order.hops if hop.agent == self.journal.key]
+        under_way = [hop for hop in mine if hop.turn in self.turns and not self.turns[hop.turn].over]
         if under_way:
-            hops = order.within[order.within.index(under_way[0]) :]
-            raise CallCycle([*(turn.process.path for turn in hops), self.process.path])
+            hops = order.hops[order.hops.index(under_way[0]) :]
+            raise CallCycle([*(hop.path for hop in hops), self.process.path])
         if not mine and self.current is not None and self.process in callers():
             between = callers()[: callers().index(self.process) + 1]
             raise CallCycle([*(process.path for process in reversed(between)), self.process.path])
@@ -182,10 +187,18 @@ class AgentState:
             self.journal.jot(Ended(id, "failed", "its task was cancelled", turn.usage))
         if turn is self.current:
             self.current = None
-            for reply in self.cancelled:
-                reply.set_result(True)
-            self.cancelled.clear()
+            if self.runs.helpers is not None:
+                self.runs.helpers.run_is_over(id)
             self.next()
+        if self.cancelled:
+            for cancelled, reply in self.cancelled:
+                if cancelled == id:
+                    reply.set_result(True)
+            self.cancelled = [(cancelled, reply) for cancelled, reply in self.cancelled if cancelled != id]
+
+    def is_of_helpers(self, sender: Process | None) -> bool:
+        """Whether an exit signal came from the supervisor of its helpers, which gave up."""
+        return self.runs.helpers is not None and self.runs.helpers.forget(sender)
 
     def _died(self) -> None:
         for turn in self.turns.values():
@@ -198,6 +211,8 @@ class AgentState:
             turn.abandon(reason)
         if turns:
             await asyncio.wait([turn.task for turn in turns])
+        if self.runs.helpers is not None:
+            await self.runs.helpers.end()
         if self.journal.store is not None and is_clean(reason):
             head = self.journal.kept.head
             if head is not None and head.attempts > 0:
@@ -214,13 +229,14 @@ class AgentState:
         """Begin a new conversation after the turns that are there."""
         self.journal.jot(Reset(""))
 
-    def cancel(self, answer: Reply[bool]) -> None:
-        """End the turn under way, and answer when it has ended."""
-        if self.current is None or self.current.over:
+    def cancel(self, answer: Reply[bool], message_id: str | None) -> None:
+        """End the turn under way, or that of a message, and answer when it has ended."""
+        turn = self.current if message_id is None else self.turns.get(message_id)
+        if turn is None or turn.over:
             answer.set_result(False)
         else:
-            self.cancelled.append(answer)
-            self.current.cancel()
+            self.cancelled.append((turn.kept.id, answer))
+            turn.cancel()
 
     def steer(self, prompt: Prompt) -> asyncio.Future[bool]:
         """Tell the turn under way something, and answer when that is kept."""
@@ -280,6 +296,7 @@ class AgentState:
             error=doing.error if wait is None else wait.error,
             queued=queued,
             usage=self.usage(),
+            helpers=turn.helpers_usage,
             budget=balance,
         )
 

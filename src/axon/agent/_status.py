@@ -55,6 +55,8 @@ class AgentStatus:
     usage: RunUsage
     """What all runs have used so far, the one under way and failed ones included: of this incarnation, or with a store
     of all."""
+    helpers: RunUsage = field(default_factory=RunUsage)
+    """What the agents that the run under way has asked (`agent_tool`) used for their answers."""
     budget: Balance | None = None
     """What is spent and left of the budget that the run under way draws on, or the next one will, as this program last
     knew it; None without one, and before the first request."""

@@ -86,7 +86,9 @@ def asking(method: Method, find: Callable[[], GenServer[Any]]) -> Callable[..., 
         except expected as error:
             if isinstance(error, _SAID):
                 raise
-            raise ToolFailed(_told(method, error)) from error
+            if isinstance(error, method.raises):
+                raise ToolFailed(f"{type(error).__name__}: {error}") from error
+            raise ToolFailed(told_of(method.where, error)) from error
 
     ask.__name__ = method.name
     ask.__qualname__ = method.where
@@ -98,23 +100,23 @@ def asking(method: Method, find: Callable[[], GenServer[Any]]) -> Callable[..., 
     return ask
 
 
-def _told(method: Method, error: Exception) -> str:
-    """What the model is told; of a server's insides nothing, its exit reason may hold anything."""
-    if isinstance(error, method.raises):
-        return f"{type(error).__name__}: {error}"
+def told_of(where: str, error: Exception) -> str:
+    """What the model is told of a call that was not answered; of a server's insides nothing, its exit reason may hold
+    anything.
+    """
     match error:
         case NoProcess(restart_in=seconds):
             soon = "" if seconds is None else f", and is expected back in {max(1, round(seconds))} s"
-            return f"{method.where} is not available now{soon}. Nothing was done."
+            return f"{where} is not available now{soon}. Nothing was done."
         case ServerDied():
-            return f"{method.where} broke down in the middle of this: it may or may not have been done."
+            return f"{where} broke down in the middle of this: it may or may not have been done."
         case CallTimeout(after=seconds):
-            return f"{method.where} did not answer within {seconds:g} s: it may still be done."
+            return f"{where} did not answer within {seconds:g} s: it may still be done."
         case DeadlineExceeded():
-            return f"There was no time left for {method.where} to answer: it may or may not have been done."
+            return f"There was no time left for {where} to answer: it may or may not have been done."
         case MailboxFull():
-            return f"{method.where} has too much to do now. Nothing was done."
+            return f"{where} has too much to do now. Nothing was done."
         case WrongServer():
-            return f"{method.where} is not available: its name belongs to another server. Nothing was done."
+            return f"{where} is not available: its name belongs to another server. Nothing was done."
         case _:
-            return f"{method.where} gave no answer: {error}"
+            return f"{where} gave no answer: {error}"

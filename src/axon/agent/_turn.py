@@ -13,7 +13,7 @@ from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.usage import RunUsage
 
 from ..budget import Budget
-from ..errors import ServerDied
+from ..errors import DeadlineExceeded, ServerDied
 from ..process import ExitReason, Process, deadline_at
 from ._answers import Outputs
 from ._approvals import Desk
@@ -21,10 +21,11 @@ from ._attempt import Attempt, copied
 from ._errors import ExitRefused, RunInterrupted, TurnSetAside
 from ._events import TurnWasSetAside
 from ._feed import Feed
+from ._helpers import helpers_usage
 from ._journal import NOW, Journal
 from ._kept import KeptTurn, patch
 from ._order import Order, fingerprint_of, inside
-from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Paused, Started
+from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Hop, Paused, Started
 from ._runs import Runs
 from ._status import Activity
 from ._text import Event
@@ -68,7 +69,7 @@ class Turn(Generic[Deps, Output]):
         if self.due is None and kept.accepted.due is not None:
             self.due = loop.time() + kept.accepted.due - time.time()
         self._server = server
-        self._runs = runs
+        self.runs: Runs[Deps, Output] = runs
         self._journal = journal
         self._outputs = outputs
         self._ended = ended
@@ -85,6 +86,8 @@ class Turn(Generic[Deps, Output]):
         self._is_counted = False
         self._started = False
         self._waits: asyncio.Future[None] | None = None
+        self.asked: dict[str, Callable[[], None]] | None = None
+        """By message id, how to end the turns of others that it waits for: they end with it."""
         if kept.cancelled:
             self._token.cancel()
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
@@ -113,6 +116,11 @@ class Turn(Generic[Deps, Output]):
         return self._feed
 
     @property
+    def key(self) -> str:
+        """What names it, and no other turn of any agent, also in its next incarnation."""
+        return f"{self._journal.key}/{self.kept.id}"
+
+    @property
     def over(self) -> bool:
         """Whether it has ended."""
         return self.task.done()
@@ -128,6 +136,26 @@ class Turn(Generic[Deps, Output]):
         if self._attempt is not None:
             return self._attempt.usage
         return self.kept.usage if self._used is None else self._used
+
+    # -- those it asks
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """The turns that wait for it, and itself."""
+        return (*self.order.hops, Hop(self._journal.key, self.kept.id, self.process.path))
+
+    @property
+    def helpers_usage(self) -> RunUsage:
+        """What those that it has asked used for their answers."""
+        messages = (self.kept.history or ()) if self._attempt is None else self._attempt.messages
+        return helpers_usage(messages[self.kept.start :])
+
+    def _end_asked(self, asked: dict[str, Callable[[], None]]) -> None:
+        """End what it waits for, unless the next incarnation goes on with it."""
+        ends = self._server_ends is not None or self.process.reason is not None
+        if not (ends and self._journal.store is not None and self._journal.kept.turn(self.kept.id) is not None):
+            for end in asked.values():
+                end()
 
     def cancel(self) -> None:
         """End the run with `RunCancelled`, which carries what was done until then. That it was asked for is kept."""
@@ -161,7 +189,7 @@ class Turn(Generic[Deps, Output]):
     # -- what it does
 
     async def _work(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
-        here = inside.set((*self.order.within, self))
+        here = inside.set(self)
         deadline_at.set(self.due)
         try:
             result = await self._to_the_end(accepted)
@@ -182,7 +210,10 @@ class Turn(Generic[Deps, Output]):
             async with limit:
                 return await self._tries(accepted)
         except Exception as error:
-            await self._close(error, late=limit is not None and limit.expired())
+            late = limit is not None and limit.expired()
+            await self._close(error, late=late)
+            if late and isinstance(error, TimeoutError):  # after a restart the asker's clock may be behind by a moment
+                raise DeadlineExceeded(self.process.path) from error
             raise
 
     async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
@@ -214,7 +245,7 @@ class Turn(Generic[Deps, Output]):
         self.activity.becomes("thinking", self.process.runtime.loop.time())
         self._attempt = Attempt(
             self._server,
-            self._runs,
+            self.runs,
             self._journal,
             self.kept,
             self.order,
@@ -328,6 +359,8 @@ class Turn(Generic[Deps, Output]):
     def _settle(self, end: AgentRunResult[Output] | BaseException) -> None:
         """Tell everybody how it ended."""
         self._end = end
+        if self.asked:
+            self._end_asked(self.asked)
         if self._feed is not None:
             self._close_feed(self._feed, end)
         if not self.outcome.done():

@@ -17,6 +17,7 @@ from . import (
     operators,
     restarts,
     streams,
+    teams,
 )
 from .tree import Run as Run
 from .tree import Tree as Tree
@@ -35,6 +36,7 @@ ALL = (
     leaving.TREE,
     demo.TREE,
     budgets.TREE,
+    teams.TREE,
     *nested.TREES,
 )
 TREES: dict[str, Tree] = {tree.name: tree for tree in ALL}
