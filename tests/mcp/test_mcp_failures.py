@@ -211,10 +211,11 @@ async def test_a_server_that_answers_nothing_any_more_is_hung(monkeypatch: pytes
     ],
 )
 async def test_a_server_that_does_not_begin_well_does_not_start(told: str, reason: type[Exception], says: str) -> None:
+    others = children()
     with pytest.raises(StartFailed, match=says) as failed:
         await axon.start(MCPServer(small(told), start_timeout=0.3 if told == "silent" else 30))
     assert type(failed.value.reason) is reason
-    await until(lambda: not children())
+    await until(lambda: children() == others)
 
 
 async def test_one_that_is_started_when_it_is_needed_fails_then() -> None:
@@ -252,12 +253,13 @@ async def test_its_process_and_what_that_started_are_gone_however_the_owner_ends
 
 
 async def test_a_start_that_is_given_up_leaves_nothing() -> None:
+    others = children()
     with pytest.raises(StartFailed, match="init took longer"):
         await axon.start(MCPServer(small("silent")), timeout=0.2)
-    await until(lambda: not children())
+    await until(lambda: children() == others)
     starting = asyncio.create_task(axon.start(MCPServer(small("silent"))))
-    await until(lambda: bool(children()))
+    await until(lambda: children() != others)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    await until(lambda: not children())
+    await until(lambda: children() == others)
