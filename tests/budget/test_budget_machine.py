@@ -181,7 +181,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=PICK, pick=PICK, counts=COUNTS)
     def answer(self, which: int, pick: int, counts: Counts) -> None:
-        """No response is larger than what is kept free for it: it is told, or twice the largest known when it was sent."""
+        """No response is larger than what is kept free for it: it is told, or twice the largest known by then."""
         program = self.programs[which % len(self.programs)]
         if not program.sent:
             return
@@ -191,8 +191,11 @@ class Machine(RuleBasedStateMachine):
                 counts[name] = min(counts[name], CEILING)
             elif asked.known is not None:
                 counts[name] = min(counts[name], 2 * asked.known[name])
+        queued = [one for each in self.programs for one in each.asked if one.known is None and not one.entering.done()]
         self.over(program, asked, counts)
         self.sizes.append(counts)
+        for one in queued:  # it is sent now or later, and by then so much is known
+            one.known = self.largest()
 
     @rule(which=PICK, pick=PICK)
     def fail(self, which: int, pick: int) -> None:
