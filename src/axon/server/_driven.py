@@ -167,6 +167,9 @@ class DrivenProcess(MailboxProcess):
                     cancelled = error
                 self.waker = None
                 pending, burst, serves = self._take_over(cancelled), home.burst, True
+        if self.handed is not None and self.handed[1] is UNBEGUN:  # it died before that took its first step
+            self.handed[0].close()
+            self.handed = None
 
     def _begin_task(self, cancelled: asyncio.CancelledError | None) -> Pending:
         """What was handed over before the task took its first step."""
