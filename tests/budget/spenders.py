@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -25,6 +23,7 @@ from axon.agent import AgentServer
 from axon.budget import Budget, BudgetExceeded, Limits, _ledger
 from axon.store import ApprovalRequest, MemoryStore, PostgresStore, Record, SQLiteStore, Store
 from axon.store._sql import SQLStore, Work  # to be killed in the middle of a transaction
+from forge import serve
 
 T = TypeVar("T")
 
@@ -32,8 +31,6 @@ STEPS = 4
 """Requests of a turn."""
 LEASE = 1.0
 """Seconds, so that a test need not wait for half a minute."""
-LONGEST = 45
-"""Seconds after which a life that hangs is ended."""
 
 
 @dataclass
@@ -173,33 +170,6 @@ def live(life: Life) -> None:
     os._exit(0)
 
 
-class Nursery:
-    """Starts lives, and says how they ended."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def start(self, life: Life) -> int:
-        """A process that lives this life; returns its id. It must be waited for."""
-        return self._ask(asdict(life))
-
-    def wait(self, pid: int) -> int:
-        """How the process ended: 0, or the number of a signal, negative."""
-        return self._ask(pid)
-
-    def close(self) -> None:
-        self._process.communicate()
-        assert self._process.returncode == 0
-
-    def _ask(self, question: object) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(json.dumps(question), file=self._process.stdin, flush=True)
-        return int(self._process.stdout.readline())
-
-
 def events(log: Path) -> list[list[Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
@@ -208,18 +178,7 @@ def main() -> None:
     pydantic_ai.BANNER_ENABLED = False
     _ledger.LEASE = LEASE
     asyncio.run(agent_lives(Life("", os.devnull), MemoryStore()))  # loads and makes everything once
-    for line in sys.stdin:
-        question = json.loads(line)
-        if isinstance(question, int):
-            _, status = os.waitpid(question, 0)
-            answer = os.waitstatus_to_exitcode(status)
-        else:
-            assert threading.active_count() == 1, "threads do not survive a fork"
-            answer = os.fork()
-            if answer == 0:
-                signal.alarm(LONGEST)
-                live(Life(**question))
-        print(answer, flush=True)
+    serve(lambda life: live(Life(**life)))
 
 
 if __name__ == "__main__":
