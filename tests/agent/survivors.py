@@ -47,6 +47,19 @@ STEPS: Sequence[Sequence[str] | str] = (
 )
 """What the model says, one after the other: tools to call, and a text."""
 
+IN_A_TURN = [
+    Boundary.ACCEPTED,
+    Boundary.STARTED,
+    Boundary.RESPONSE,
+    Boundary.TOOL_INTENDED,
+    Boundary.TOOL_DONE,
+    Boundary.TOOL_FAILED,
+    Boundary.APPROVAL_ASKED,
+    Boundary.APPROVAL_DECIDED,
+    Boundary.COMMITTED,
+]
+"""What the survivor's turn crosses if nothing goes wrong and nobody interferes."""
+
 
 def survivor(world: World, pace: float = 1.0) -> Agent[object, str]:
     """An agent with tools of every kind, which take multiples of `pace` seconds; `look` alone is declared idempotent."""

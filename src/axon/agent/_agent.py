@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Generic, Unpack
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
 from pydantic_ai.agent import AbstractAgent
@@ -14,33 +14,31 @@ from pydantic_ai.models import KnownModelName, Model
 from typing_extensions import TypeVar
 
 from ..budget import Budget
-from ..errors import InvalidOption
-from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
+from ..process import Exit, ExitReason, Process, current, normal
 from ..provider import Account
 from ..registry import group, register, whereis
-from ..server import Ignore, ServerProcess, Stop, call, checked_name, from_thread, stream
+from ..server import Ignore, ServerProcess, Stop, call, from_thread, stream
 from ..store import Store
+from ..task import TaskStream
 from ._answers import Outputs
 from ._attach import attached
 from ._control import AgentControl
 from ._errors import TakenOver
 from ._feed import parsed_id
 from ._journal import Journal
-from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
+from ._many import ManyOptions, many
+from ._options import WhenBusy, check_options
+from ._order import Order, Prompt, checked_order, kept_deps
 from ._replies import answer_to, events_of, text_pieces
 from ._runs import Runs
 from ._spending import with_budget
 from ._state import AgentState
 from ._stream import RunStream
 from ._turn import Turn
-from ._verdict import Action, checked_actions
+from ._verdict import Action
 
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
-
-WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
-"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
-it ends that turn and is next; or its asker gets `AgentBusy`."""
 
 REQUEST_TIMEOUT = 120.0
 """Seconds a model request may take unless told otherwise."""
@@ -75,7 +73,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             agent = sup.get(AgentServer[Library, str], "writer")
             result = await agent.run("Write about supervision trees")           # pydantic-ai's AgentRunResult[str]
 
-    One run at a time: what becomes of a second one says `when_busy`. The conversation is what the runs that succeeded
+    One run at a time, besides those with `aside=True`: what becomes of a second one says `when_busy`. The conversation is what the runs that succeeded
     said; a run that fails or is cancelled leaves it as it was, raises its error, unchanged, at whoever asked, and the
     agent goes on. Without a store a restart begins with an empty conversation.
 
@@ -139,46 +137,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     trap_exit: ClassVar[bool] = True  # so that `terminate` ends the runs in order
 
     def __post_init__(self) -> None:
-        if not isinstance(self.agent, AbstractAgent):
-            raise InvalidOption("agent", self.agent, "a pydantic_ai.Agent, or another AbstractAgent")
-        checked_name(self.name)
-        checked_name(self.group, "group")
-        if self.model is not None and not isinstance(self.model, Model | str):
-            raise InvalidOption("model", self.model, "a pydantic_ai model, the name of one, or None")
-        checked_limits(self.usage_limits)
-        settings: object = self.model_settings
-        if settings is not None and not isinstance(settings, Mapping) and not callable(settings):
-            raise InvalidOption(
-                "model_settings", settings, "pydantic_ai.ModelSettings, a function that returns them, or None"
-            )
-        for option in (
-            "request_timeout",
-            "first_token_timeout",
-            "stall_timeout",
-            "tool_timeout",
-            "approval_timeout",
-            "passivate_after",
-        ):
-            seconds = getattr(self, option)
-            if seconds is not None and not checked_seconds(seconds, option) > 0:
-                raise InvalidOption(option, seconds, "a number of seconds > 0, or None")
-        for option in ("attempts", "stream_buffer"):
-            number = getattr(self, option)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise InvalidOption(option, number, "a number >= 1")
-        if self.when_busy not in get_args(WhenBusy):
-            raise InvalidOption("when_busy", self.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
-        if self.passivate_after is not None and self.store is None:
-            raise InvalidOption("passivate_after", self.passivate_after, "None without a store to give the messages to")
-        if self.budget is not None and not isinstance(self.budget, Budget):
-            raise InvalidOption("budget", self.budget, "an axon.budget.Budget, or None")
-        checked_actions(self.on_error)
-        if self.account is not None and not isinstance(self.account, Account):
-            raise InvalidOption("account", self.account, "an axon.provider.Account, or None")
-        if self.store is not None and not isinstance(self.store, Store):
-            raise InvalidOption("store", self.store, "an axon.store.Store, such as SQLiteStore('agents.db'), or None")
-        if self.store is not None and self.name is None:
-            raise InvalidOption("name", self.name, "given when there is a store: it is what the agent is kept under")
+        check_options(self)
 
     # -- what a program asks of it
 
@@ -192,6 +151,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        aside: bool = False,
     ) -> AgentRunResult[Output]:
         """Run the agent on `prompt` in its conversation, and return the result when the run is done.
 
@@ -205,12 +165,18 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         process (of the last 1,000 turns). budget: what this run draws on, default the server's; with a store it must be
         kept in the same one.
 
+        aside: run it beside the conversation: at once, whatever else runs, from the conversation as it stands then, or the
+        `message_history` it brings, and without becoming part of it. All that is said of a run holds for it, but a fault
+        in it does not end the agent, and `steer` and `when_busy` are for the conversation. Many at once: `run_many`.
+
         Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`, `AgentBusy`,
         `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `axon.budget.BudgetExceeded`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,
         `NoProcess`, `InvalidOption`, and `CallCycle` if a run of this very agent is waiting for the answer, as when one
         of its tools asks it.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, aside
+        )
         return await self._ask(order)
 
     def run_sync(
@@ -223,6 +189,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        aside: bool = False,
     ) -> AgentRunResult[Output]:
         """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
         return from_thread.call(
@@ -234,7 +201,34 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             usage_limits=usage_limits,
             message_id=message_id,
             budget=budget,
+            aside=aside,
         )
+
+    def run_many(
+        self,
+        prompts: Iterable[Prompt],
+        *,
+        deps: Deps | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        usage_limits: UsageLimits | None = None,
+        budget: Budget | None = None,
+        **options: Unpack[ManyOptions],
+    ) -> TaskStream[AgentRunResult[Output]]:
+        """Run each prompt beside the conversation, not too many at once; one that fails hurts no other.
+
+            async for outcome in critic.run_many(pages, max_concurrency=4):
+                match outcome:
+                    case Finished(result): print(result.output)
+                    case Exited(error, page): print(page, error)
+
+        prompts: any iterable, taken as room is made; the other arguments are those of `run`, for each. max_concurrency:
+        runs at the same time, default 10. ordered: outcomes in the order of the prompts (default True) or as they come.
+        timeout: seconds for each run, default no limit; one that is late is cancelled: `Exited(TaskTimeout(...))`.
+
+        Each outcome is a `Finished` with its result, or an `Exited` with what `run` raised and the prompt. It is a
+        `TaskStream`: lazy, and what still runs when its reader ends, drops or closes it is cancelled. Raises `InvalidOption`.
+        """
+        return many(self, prompts, (deps, message_history, None, usage_limits, None, budget, True), options)
 
     def run_stream(
         self,
@@ -246,6 +240,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        aside: bool = False,
         after: str | None = None,
     ) -> RunStream[str]:
         """The same run, its text as the model writes it: `async for piece in writer.run_stream("..."):`.
@@ -261,7 +256,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         Raises what `run` raises, and `EventsLost`.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, aside
+        )
         return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
 
     def run_stream_events(
@@ -274,10 +271,13 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        aside: bool = False,
         after: str | None = None,
     ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, aside
+        )
         return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
 
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:

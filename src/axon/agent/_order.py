@@ -53,6 +53,8 @@ class Order:
     is_inherited: bool = False
     kept_deps: Any = None
     """The dependencies as JSON, where there is a store."""
+    aside: bool = False
+    """Whether its turn is beside the conversation."""
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -75,6 +77,7 @@ def checked_order(  # noqa: PLR0917
     usage_limits: object,
     message_id: object,
     budget: object,
+    aside: object = False,
 ) -> Order:
     """The order, made on the caller's side; `InvalidOption` if an argument cannot be one."""
     if prompt is not None and not isinstance(prompt, str) and not _is_content(prompt):
@@ -87,6 +90,8 @@ def checked_order(  # noqa: PLR0917
         raise InvalidOption("message_id", message_id, "a text of 1 to 200 characters, or None")
     if budget is not None and not isinstance(budget, Budget):
         raise InvalidOption("budget", budget, "an axon.budget.Budget, or None")
+    if not isinstance(aside, bool):
+        raise InvalidOption("aside", aside, "True or False")
     history = cast("Sequence[ModelMessage] | None", message_history)
     if history is not None:
         check_history(history, prompted=prompt is not None)
@@ -100,6 +105,7 @@ def checked_order(  # noqa: PLR0917
         message_id=message_id or os.urandom(16).hex(),
         hops=() if asker is None else asker.hops,
         budget=budget,
+        aside=aside,
     )
 
 
@@ -145,6 +151,7 @@ def kept_order(
         None if order.budget is None or not durable else order.budget.ref,
         order.is_inherited,
         order.hops,
+        order.aside,
     )
 
 
@@ -176,6 +183,7 @@ def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: St
         budget=None if kept.budget is None or store is None else Budget.of(kept.budget, store),
         is_inherited=kept.inherited,
         hops=kept.hops,
+        aside=kept.aside,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic_ai.usage import RunUsage
 
 from ..budget import Balance
 from ..provider import Wait
+
+Doing: TypeAlias = Literal["queued", "thinking", "tool", "approval", "throttled", "parked"]
+"""What a run does: see `AgentStatus.state`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +27,24 @@ class RunningTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningAside:
+    """A run beside the conversation."""
+
+    message_id: str
+    """The id of its message."""
+    prompt: str | None
+    """The beginning of its prompt, at most 80 characters."""
+    state: Doing
+    """What it is doing."""
+    seconds: float
+    """How long ago it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
     """What `AgentServer.status` returns."""
 
-    state: Literal["idle", "queued", "thinking", "tool", "approval", "throttled", "parked"]
+    state: Literal["idle"] | Doing
     """`idle` without a run; `queued` while its beginning is being written down; `tool` while at least one tool runs;
     `approval` while it waits for somebody's decision; `throttled` while it pauses before another try or waits for its
     provider account; `parked` while it waits for an account that somebody has to resume; otherwise `thinking`.
@@ -52,8 +69,10 @@ class AgentStatus:
     """
     queued: int = 0
     """Runs that wait for this one."""
+    asides: tuple[RunningAside, ...] = ()
+    """Runs beside the conversation (`run(..., aside=True)`), the oldest first."""
     usage: RunUsage
-    """What all runs have used so far, the one under way and failed ones included: of this incarnation, or with a store
+    """What all runs have used so far, those under way and failed ones included: of this incarnation, or with a store
     of all."""
     helpers: RunUsage = field(default_factory=RunUsage)
     """What the agents that the run under way has asked (`agent_tool`) used for their answers."""
@@ -74,6 +93,15 @@ class Activity:
     approvals: dict[str, float] = field(default_factory=dict[str, float])
     wait: Wait | None = None
     """For its provider account."""
+
+    @property
+    def doing(self) -> Doing:
+        """What others see of it."""
+        if self.tools:
+            return "tool"
+        if self.approvals:
+            return "approval"
+        return self.state if self.wait is None else self.wait.state
 
     def becomes(
         self, state: Literal["queued", "thinking", "throttled"], now: float, until: float | None = None

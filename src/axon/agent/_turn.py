@@ -284,7 +284,7 @@ class Turn(Generic[Deps, Output]):
             self._gives_up(text)
             raise error
         self._attempt = None
-        if action == "crash":
+        if action == "crash" and not self.order.aside:
             self._crash(error)
             await self.process.runtime.loop.create_future()  # the end of the process cancels it
         await self._pause(error, text)
