@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Unpack
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, Unpack
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
 from pydantic_ai.agent import AbstractAgent
@@ -27,7 +27,7 @@ from ._errors import TakenOver
 from ._feed import parsed_id
 from ._journal import Journal
 from ._many import ManyOptions, many
-from ._options import WhenBusy, check_options
+from ._options import check_options
 from ._order import Order, Prompt, checked_order, kept_deps
 from ._replies import answer_to, events_of, text_pieces
 from ._runs import Runs
@@ -39,6 +39,10 @@ from ._verdict import Action
 
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
+
+WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
+"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
+it ends that turn and is next; or its asker gets `AgentBusy`."""
 
 REQUEST_TIMEOUT = 120.0
 """Seconds a model request may take unless told otherwise."""

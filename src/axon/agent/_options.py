@@ -1,9 +1,9 @@
-"""The options of an agent, refused at once where they cannot be meant."""
+"""The options of an agent, checked when its spec is made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
@@ -20,13 +20,11 @@ from ._verdict import checked_actions
 if TYPE_CHECKING:
     from ._agent import AgentServer
 
-WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
-"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
-it ends that turn and is next; or its asker gets `AgentBusy`."""
+WHEN_BUSY = ("queue", "steer", "interrupt", "reject")
 
 
 def check_options(server: AgentServer[Any, Any]) -> None:
-    """Raise `InvalidOption`, showing the option and its value."""
+    """Raise `InvalidOption` for the first one that has a value it cannot have."""
     if not isinstance(server.agent, AbstractAgent):
         raise InvalidOption("agent", server.agent, "a pydantic_ai.Agent, or another AbstractAgent")
     checked_name(server.name)
@@ -54,7 +52,7 @@ def check_options(server: AgentServer[Any, Any]) -> None:
         number = getattr(server, option)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise InvalidOption(option, number, "a number >= 1")
-    if server.when_busy not in get_args(WhenBusy):
+    if server.when_busy not in WHEN_BUSY:
         raise InvalidOption("when_busy", server.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
     if server.passivate_after is not None and server.store is None:
         raise InvalidOption("passivate_after", server.passivate_after, "None without a store to give the messages to")
