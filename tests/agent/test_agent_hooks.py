@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from agent_parts import plain, says
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import Agent, ModelMessage, RunContext
 from pydantic_ai.capabilities import AbstractCapability, ToolSearch
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 
@@ -82,6 +84,30 @@ async def test_the_tools_of_every_agent_are_watched(kind: str, store: Store | No
     with pytest.raises(ToolTimeout):
         await running
     assert len(keys) == 1
+    await axon.stop(server)
+
+
+@pytest.mark.usefixtures("override")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_what_every_agent_of_pydantic_ai_can_do_it_does_here_too(durable: bool) -> None:
+    """Tools that are offered once they were searched for are the work of a capability that every agent has."""
+    agent, offered = Agent[object, str](), list[list[str]]()
+
+    @agent.tool_plain(defer_loading=True)
+    def weather_of(place: str) -> str:
+        """The weather of a place."""
+        return f"fine in {place}"
+
+    async def asks(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        offered.append([tool.name for tool in info.function_tools])
+        returned = [part for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+        calls = [ToolCallPart("search_tools", {"queries": ["weather"]}), ToolCallPart("weather_of", {"place": "Rome"})]
+        return ModelResponse([*calls, TextPart(str(returned[-1].content if returned else ""))][len(returned) :][:1])
+
+    store = MemoryStore() if durable else None
+    server = await axon.start(AgentServer(agent, model=FunctionModel(asks), name="searching", store=store))
+    assert (await server.run("go")).output == "fine in Rome"
+    assert offered == [[], ["weather_of"], ["weather_of"]]
     await axon.stop(server)
 
 
