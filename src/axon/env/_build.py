@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ._check import verify
-from ._diagnosis import diagnose, of_os_error
+from ._diagnosis import diagnose
 from ._errors import EnvErrorReason
 from ._installer import find_installer, passed
 from ._manifest import write_manifest
@@ -23,38 +23,35 @@ from ._threads import off_loop
 
 
 async def build(place: Place, request: Request, progress: Progress) -> Record:
-    """Build it and return its record, which is for the caller to publish. Raises `Failed`.
+    """Build it and return its record, which is for the caller to publish. Raises `Failed` and `OSError`.
 
     The caller has the build lock. If this does not return, the next builder clears away what it has left.
     """
-    try:
-        begun = time.monotonic()
-        environ = passed(os.environ)
-        progress.step("interpreter")
-        installer = await find_installer(request, environ)
-        interpreter = await find_interpreter(request, environ, with_pip=installer.uv is None)
-        stamp = await asyncio.to_thread(stamp_of, interpreter.path)
-        path = await asyncio.to_thread(place.new_build)
-        seen = installer.environ(os.environ, request)
+    begun = time.monotonic()
+    environ = passed(os.environ)
+    progress.step("interpreter")
+    installer = await find_installer(request, environ)
+    interpreter = await find_interpreter(request, environ, with_pip=installer.uv is None)
+    stamp = await asyncio.to_thread(stamp_of, interpreter.path)
+    path = await asyncio.to_thread(place.new_build)
+    seen = installer.environ(os.environ, request)
 
-        async def do(command: list[str], otherwise: EnvErrorReason, doing: str) -> Ended:
-            ended = await run(command, python=interpreter.path, env=seen, cwd=path, said=progress.said)
-            if ended.status != 0:
-                raise diagnose(ended, otherwise, doing)
-            return ended
+    async def do(command: list[str], otherwise: EnvErrorReason, doing: str) -> Ended:
+        ended = await run(command, python=interpreter.path, env=seen, cwd=path, said=progress.said)
+        if ended.status != 0:
+            raise diagnose(ended, otherwise, doing)
+        return ended
 
-        progress.step("venv")
-        await do(installer.make_venv(path, interpreter), "venv_failed", "making the virtual environment")
-        if request.requirements:
-            progress.step("install")
-            await do(installer.install(path, request), "install_failed", f"{installer.name} install")
-        progress.step("verify")
-        names = _applying(request, interpreter.version)
-        imports = None if request.imports is None else list(request.imports)
-        packages = await verify(path, names, imports, interpreter.path, seen)
-        manifest = await off_loop(lambda stopped: write_manifest(path, stopped))
-    except OSError as error:
-        raise of_os_error(error) from error
+    progress.step("venv")
+    await do(installer.make_venv(path, interpreter), "venv_failed", "making the virtual environment")
+    if request.requirements:
+        progress.step("install")
+        await do(installer.install(path, request), "install_failed", f"{installer.name} install")
+    progress.step("verify")
+    names = _applying(request, interpreter.version)
+    imports = None if request.imports is None else list(request.imports)
+    packages = await verify(path, names, imports, interpreter.path, seen)
+    manifest = await off_loop(lambda stopped: write_manifest(path, stopped))
     return Record(
         build=path.name,
         requirements=list(request.requirements),

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ._diagnosis import diagnose, of_os_error
+from ._diagnosis import diagnose
 from ._errors import Failed
 from ._installer import passed
 from ._manifest import differences
@@ -26,10 +26,7 @@ async def look_at(place: Place, record: Record, *, check: bool = False) -> Pytho
     env = await off_loop(lambda stopped: place.look(record))
     if not check:
         return env
-    try:
-        different = await off_loop(lambda stopped: differences(env.path, record.manifest, stopped))
-    except OSError as error:
-        raise of_os_error(error) from error
+    different = await off_loop(lambda stopped: differences(env.path, record.manifest, stopped))
     if different:
         more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
         raise Failed("tampered", f"{', '.join(different[:SHOWN])}{more}", path=env.path)

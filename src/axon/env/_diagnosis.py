@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
 
 from ._errors import EnvErrorReason, Failed
 from ._run import Ended
@@ -33,10 +34,12 @@ _FULL_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 def diagnose(ended: Ended, otherwise: EnvErrorReason, doing: str) -> Failed:
     """Why a program of a build failed. otherwise: the reason when it says nothing that is known."""
     said = " ".join(" ".join(ended.output).split())
-    found = (reason for reason, words in _SAYS if re.search(words, said))
+    reason: EnvErrorReason = next((reason for reason, words in _SAYS if re.search(words, said)), otherwise)
+    if ended.status == -getattr(signal, "SIGXFSZ", 0):  # a limit on the size of files
+        reason = "disk_full"
     how = f"was killed by signal {-ended.status}" if ended.status < 0 else f"ended with status {ended.status}"
     detail = f"{doing} {how}"
-    return Failed(next(found, otherwise), detail, command=ended.command, status=ended.status, output=ended.output)
+    return Failed(reason, detail, command=ended.command, status=ended.status, output=ended.output)
 
 
 def of_os_error(error: OSError) -> Failed:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import InvalidOption
 from ._check import look_at
+from ._diagnosis import of_os_error
 from ._errors import EnvErrorReason, Failed, named
 from ._place import Place, PythonEnv, default_base, places
 from ._threads import off_loop
@@ -70,12 +71,16 @@ async def gc(base: str | os.PathLike[str] | None = None, *, unused_for: float = 
     """Remove from a base folder (default: that of `PythonEnvManager`) what nobody needs, and return what that was.
 
     These are environments that were not ensured for `unused_for` seconds (default 30 days) and that no manager holds,
-    and what is left of builds that were killed or replaced. What is being built or used stays. Raises `InvalidOption`.
+    and what is left of builds that were killed or replaced. What is being built or used stays. Raises `InvalidOption`,
+    and `PythonEnvError` with the reason `not_writable`.
     """
     if not 0 <= unused_for < math.inf:
         raise InvalidOption("unused_for", unused_for, "seconds, 0 or more")
     folder, since = _folder(base), time.time() - unused_for
-    return await off_loop(lambda stopped: [gone for place in places(folder) for gone in _swept(place, since)])
+    try:
+        return await off_loop(lambda stopped: [gone for place in places(folder) for gone in _swept(place, since)])
+    except OSError as error:
+        raise named(of_os_error(error), (), "") from error
 
 
 def _swept(place: Place, since: float) -> list[Removed]:

@@ -48,7 +48,7 @@ class Installer:
         return [self.uv, "venv", *options, "--python", interpreter.path, str(path)]
 
     def install(self, path: Path, request: Request) -> list[str]:
-        """The command that installs into it. Indexes are told by the environment: others can read arguments."""
+        """The command that installs into it. URLs are told by the environment: others can read arguments."""
         python = str(python_of(path))
         if self.uv is None:
             command = [python, "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
@@ -58,7 +58,7 @@ class Installer:
             command += ["--offline"]
         if request.no_index or (request.offline and self.uv is None):
             command += ["--no-index"]
-        command += [part for link in request.find_links for part in ("--find-links", link)]
+        command += [part for link in request.find_links if "://" not in link for part in ("--find-links", link)]
         return [*command, "--", *request.requirements]
 
     def environ(self, environ: Mapping[str, str], request: Request) -> dict[str, str]:
@@ -75,6 +75,9 @@ class Installer:
         if request.extra_indexes:
             extra = " ".join(request.extra_indexes)
             seen |= {"UV_INDEX": extra, "PIP_EXTRA_INDEX_URL": extra}
+        urls = [link for link in request.find_links if "://" in link]
+        if urls:
+            seen |= {"UV_FIND_LINKS": ",".join(urls), "PIP_FIND_LINKS": " ".join(urls)}
         return seen
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -172,18 +172,15 @@ class PythonEnvManager:
 
     def _record(self) -> Record | None:
         """What is ready, kept from being removed."""
-        try:
-            return self._place.record() if self._use.held or self._use.take("shared") else None
-        except OSError:  # there is nothing, or nothing that can be used
+        if self._place.record() is None:
+            self._use.release()
             return None
+        return self._place.record() if self._use.held or self._use.take("shared") else None
 
     def _begin(self, lock: Lock) -> bool:
         """Become the builder, if nobody is."""
-        try:
-            self._place.make()
-            return lock.take("exclusive")
-        except OSError as error:
-            raise of_os_error(error) from error
+        self._place.make()
+        return lock.take("exclusive")
 
     async def _build(self, unusable: Failed | None, progress: Progress) -> PythonEnv:
         """Build it, as who holds the lock."""
@@ -192,11 +189,11 @@ class PythonEnvManager:
         place = self._place
         try:
             async with asyncio.timeout(self.timeout):
-                await off_loop(lambda stopped: place.clear())
+                kept = await off_loop(lambda stopped: place.clear())
                 record = await build(place, self._request, progress)
-                await off_loop(lambda stopped: place.publish(record))
-        except (Failed, TimeoutError) as error:
-            failed = error if isinstance(error, Failed) else self._too_slow(progress)
+                await off_loop(lambda stopped: place.publish(record, kept))
+        except (Failed, OSError) as error:
+            failed = self._why(error, progress)
             emit(EnvBuildFailed(env=self.digest, why=failed.reason, detail=failed.detail, seconds=progress.seconds))
             await off_loop(lambda stopped: place.note_failure(failed))
             raise failed from error.__cause__
@@ -206,17 +203,23 @@ class PythonEnvManager:
         await off_loop(lambda stopped: self._record())  # from here on it is used
         return await look_at(place, record)
 
-    def _too_slow(self, progress: Progress) -> Failed:
-        step = f"it was at {progress.at!r} after {self.timeout:g} s (timeout)"
-        return Failed("timeout", f"{step}, and the installer had said: {progress.last or 'nothing'}")
+    def _why(self, error: Failed | OSError, progress: Progress) -> Failed:
+        if isinstance(error, TimeoutError):
+            said = progress.last or "nothing"
+            return Failed(
+                "timeout", f"it was at {progress.at!r} after {self.timeout:g} s (timeout), and had said: {said}"
+            )
+        return of_os_error(error) if isinstance(error, OSError) else error
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _named(self) -> Generator[None]:
         """What fails inside is raised with what was asked for."""
         try:
             yield
         except Failed as failed:
             raise named(failed, self._request.requirements, self._request.python) from failed.__cause__
+        except OSError as error:
+            raise named(of_os_error(error), self._request.requirements, self._request.python) from error
 
 
 def _checked_modules(imports: Iterable[str]) -> tuple[str, ...]:

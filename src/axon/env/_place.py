@@ -14,9 +14,9 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class Record:
     manifest: str
     built_at: float
     seconds: float
+    replaced: list[str] = field(default_factory=list[str])
+    """The builds that counted before it, and that somebody may be using."""
 
 
 class Place:
@@ -121,9 +123,11 @@ class Place:
         requirements, packages = tuple(record.requirements), tuple((name, version) for name, version in record.packages)
         return PythonEnv(path, python, record.version, requirements, packages, self.digest, record.built_at)
 
-    def publish(self, record: Record) -> None:
-        """From now on this build is the one that counts."""
-        _replace(self._ready, asdict(record))
+    def publish(self, record: Record, kept: list[str]) -> None:
+        """From now on this build is the one that counts. kept: others that counted and are there still."""
+        before = self.record()
+        replaced = [*kept, *([before.build] if before else [])]
+        _replace(self._ready, asdict(replace(record, replaced=replaced)))
         self._failed.unlink(missing_ok=True)
 
     def last_used(self) -> float:
@@ -153,19 +157,26 @@ class Place:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def clear(self) -> None:
-        """Remove builds that do not count, by who holds the build lock: at once those that were never finished, and those
-        that were replaced when nobody uses the environment.
+    def clear(self) -> list[str]:
+        """Remove builds that do not count, by who holds the build lock; returns the names of those that had to stay.
+
+        Those that never counted go at once, and those that did, when nobody uses the environment. Without a record nobody
+        knows which did.
         """
         record = self.record()
         others = [build for build in self._builds() if record is None or build.name != record.build]
+        counted = [
+            build for build in others if (build.name in record.replaced if record else (build / MANIFEST).exists())
+        ]
         for build in others:
-            if not (build / MANIFEST).exists():
+            if build not in counted:
                 _remove(build)
-        if any(map(Path.exists, others)):
-            with self._unused() as unused:
-                for build in others if unused else ():
-                    _remove(build)
+        if not counted:
+            return []
+        with self._unused() as unused:
+            for build in counted if unused else ():
+                _remove(build)
+            return [] if unused else [build.name for build in counted]
 
     def remove_unused(self, *, since: float = math.inf) -> bool:
         """Remove all of it but the locks, by who holds the build lock, unless somebody uses it, or has `since` then; returns
@@ -179,7 +190,7 @@ class Place:
             return True
 
     @contextmanager
-    def _unused(self) -> Iterator[bool]:
+    def _unused(self) -> Generator[bool]:
         """Whether nobody uses it; if so nobody begins to in the block."""
         lock = self.use_lock()
         try:

@@ -45,7 +45,8 @@ class Request:
         """The name of the environment: of what decides what is in it, and of the kind of machine."""
         asked = {name: value for name, value in asdict(self).items() if name not in ("offline", "installer")}
         asked["index"] = self.index and without_credentials(self.index)
-        asked["extra_indexes"] = list(map(without_credentials, self.extra_indexes))
+        for name in ("requirements", "extra_indexes", "find_links"):
+            asked[name] = list(map(without_credentials, asked[name]))
         asked["machine"] = [FORMAT, sys.platform, platform.machine()]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:20]
 

@@ -89,7 +89,7 @@ async def ask(command: Sequence[str], *, env: Mapping[str, str], within: float =
         async with asyncio.timeout(within):
             output, _ = await process.communicate()
     except TimeoutError:
-        return -int(signal.SIGALRM), ""
+        return -9, ""
     finally:
         _kill(process)
         await process.wait()
