@@ -48,6 +48,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
+@pytest.fixture(scope="session")
+def pip_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the environment that pip makes, which takes it seconds."""
+    return tmp_path_factory.mktemp("pip")
+
+
+@pytest.fixture
+def by_pip(pip_home: Path, links: Path) -> PythonEnv:
+    """As `shared`, made without uv."""
+    return asyncio.run(manager(pip_home, links, "plum", uv=False).ensure_env())
+
+
 @pytest.fixture
 def shared(home: Path, links: Path) -> PythonEnv:
     """An environment with `plum` and `pear` 1.0. To be looked at only."""

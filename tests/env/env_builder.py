@@ -16,15 +16,13 @@ from typing import Any
 
 from env_parts import builds, manager
 
-from axon.env import EnvInstallerSaid, EnvProgress, _build, _manifest, _place
-from axon.telemetry import attach
+from axon.env import EnvInstallerSaid, EnvProgress, _manifest, _place
+from axon.telemetry import Event, attach
 
 POINTS: dict[str, tuple[Any, str]] = {
-    "before the manifest": (_build, "write_manifest"),
     "in the manifest": (_manifest, "_digest"),
-    "before the record": (_place.Place, "publish"),
-    "in the record": (_place.os, "fsync"),
-    "before the record counts": (_place.Path, "replace"),
+    "in the record": (os, "fsync"),
+    "before the record counts": (Path, "replace"),
     "when it counts": (_place.Place, "look"),
 }
 """Functions at whose call it ends."""
@@ -39,8 +37,8 @@ def ending(*_: object, **__: object) -> None:
     end()
 
 
-def at(point: str) -> Callable[[EnvProgress | EnvInstallerSaid], None]:
-    def listen(event: EnvProgress | EnvInstallerSaid) -> None:
+def at(point: str) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
         if getattr(event, "step", "said") == point:
             end()
 
@@ -48,7 +46,8 @@ def at(point: str) -> Callable[[EnvProgress | EnvInstallerSaid], None]:
 
 
 async def main(base: str, links: str, requirement: str, point: str = "") -> None:
-    attach(at(point), EnvProgress, EnvInstallerSaid)
+    attach(at(point), EnvProgress)
+    attach(at(point), EnvInstallerSaid)
     if point in POINTS:
         setattr(*POINTS[point], ending)
     wanted = manager(Path(base), Path(links), requirement)

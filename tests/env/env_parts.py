@@ -9,7 +9,7 @@ import io
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def builds_in(base: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def builds() -> AsyncIterator[list[EnvBuilt]]:
+async def builds() -> AsyncGenerator[list[EnvBuilt]]:
     """The environments that are built in the block, on this loop."""
     built: list[EnvBuilt] = []
     detach = attach(built.append, EnvBuilt)
@@ -121,6 +121,25 @@ def processes_with(marker: str) -> list[int]:
             if marker in command:
                 found.append(int(entry.name))
     return found
+
+
+def sleeping(marker: str) -> str:
+    """Work of a build that starts a process, and both never end."""
+    return f"import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)', {marker!r}])"
+
+
+async def until(wanted: Callable[[], object], seconds: float = 20) -> None:
+    """Wait, in real time, until it is so."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if wanted():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def gone(marker: str) -> None:
+    """Wait until no process has this in its command line."""
+    await until(lambda: not processes_with(marker), seconds=5)
 
 
 def _digest(text: str) -> str:

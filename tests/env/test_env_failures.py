@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from env_parts import builds_in, manager, processes_with, saying, sdist
+from env_parts import builds_in, gone, manager, processes_with, saying, sdist, sleeping, until
 
 from axon.env import (
     EnvBuildFailed,
@@ -25,7 +25,7 @@ from axon.env import (
     find_uv,
     list_envs,
 )
-from axon.env._diagnosis import diagnose
+from axon.env._diagnosis import diagnose, of_os_error
 from axon.env._errors import SAID
 from axon.env._installer import Installer
 from axon.env._run import run
@@ -71,23 +71,20 @@ async def test_what_cannot_be_installed_says_why(
     assert error.context.command[1:3] == ("pip", "install")
 
 
-async def test_pip_means_the_same(tmp_path: Path, links: Path) -> None:
+async def test_pip_means_the_same(tmp_path: Path, links: Path, by_pip: PythonEnv) -> None:
     """Its words are others. One environment is broken in all these ways: to make one takes pip seconds."""
-    made = await manager(tmp_path, links, uv=False).ensure_env()
     installer = Installer(None)
 
-    async def reason(*requirements: str, **options: Any) -> EnvErrorReason:
-        wanted = manager(tmp_path, links, *requirements, uv=False)._request
-        if options:
-            wanted = PythonEnvManager(requirements, base=tmp_path, **options)._request
-        command, seen = installer.install(made.path, wanted), installer.environ(os.environ, wanted)
-        ended = await run(command, python=str(made.python), env=seen, cwd=made.path)
+    async def reason(wanted: PythonEnvManager) -> EnvErrorReason:
+        command = installer.install(by_pip.path, wanted._request)
+        seen = installer.environ(os.environ, wanted._request)
+        ended = await run(command, python=str(by_pip.python), env=seen, cwd=tmp_path)
         return diagnose(ended, "install_failed", "pip install").reason
 
     for expected, requirements, _ in CASES.values():
-        assert await reason(*requirements) == expected
-    assert await reason("pear", index=NOWHERE) == "index_unreachable"
-    assert await reason("pear", find_links=[tmp_path / "none"], no_index=True) == "index_unreachable"
+        assert await reason(manager(tmp_path, links, *requirements)) == expected
+    assert await reason(PythonEnvManager(["nosuch"], index=NOWHERE)) == "index_unreachable"
+    assert await reason(manager(tmp_path, tmp_path / "none", "nosuch")) == "index_unreachable"
 
 
 @pytest.mark.parametrize(
@@ -137,9 +134,14 @@ async def test_a_named_interpreter_must_be_a_python_that_will_do(tmp_path: Path,
     assert (error.reason, error.context.path) == ("wrong_interpreter", str(python))
 
 
-async def test_a_named_uv_must_be_one(tmp_path: Path) -> None:
-    error = await fails(PythonEnvManager(uv="/bin/true", base=tmp_path))
-    assert (error.reason, error.context.path) == ("no_installer", "/bin/true")
+@pytest.mark.parametrize("answer", ["nothing", "echo uv 0.7.22", "exit 1"])
+async def test_a_named_uv_must_be_one(tmp_path: Path, answer: str) -> None:
+    uv = tmp_path / "uv"
+    if answer != "nothing":
+        uv.write_text(f"#!/bin/sh\n{answer}\n")
+        uv.chmod(0o755)
+    error = await fails(PythonEnvManager(uv=uv, base=tmp_path / "base"))
+    assert (error.reason, error.context.path) == ("no_installer", str(uv))
 
 
 async def test_programs_of_the_current_folder_are_not_run(
@@ -182,9 +184,7 @@ async def test_a_cancellation_ends_the_installer_with_all_its_processes(tmp_path
     links.mkdir()
     sdist(links, "endless", "1.0", sleeping(marker), tmp_path)
     building = asyncio.create_task(manager(base, links, "endless").ensure_env())
-    async with asyncio.timeout(20):
-        while not processes_with(marker):
-            await asyncio.sleep(0.02)
+    await until(lambda: processes_with(marker))
     building.cancel()
     with pytest.raises(asyncio.CancelledError):
         await building
@@ -192,18 +192,6 @@ async def test_a_cancellation_ends_the_installer_with_all_its_processes(tmp_path
     assert builds_in(base) == []
     sdist(links, "endless", "1.0", "pass", tmp_path)
     assert (await manager(base, links, "endless").ensure_env()).packages == (("endless", "1.0"),)
-
-
-def sleeping(marker: str) -> str:
-    """Work of a build that starts a process, and both never end."""
-    return f"import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)', {marker!r}])"
-
-
-async def gone(marker: str) -> None:
-    """Wait until there is no such process."""
-    async with asyncio.timeout(5):
-        while processes_with(marker):
-            await asyncio.sleep(0.02)
 
 
 @contextmanager
@@ -246,8 +234,6 @@ async def test_reasons_are_a_closed_set_and_each_is_explained() -> None:
 
 
 async def test_an_error_of_the_system_has_a_reason() -> None:
-    from axon.env._diagnosis import of_os_error
-
     assert of_os_error(OSError(errno.ENOSPC, "No space left on device", "/x")).reason == "disk_full"
     assert of_os_error(PermissionError(errno.EACCES, "Permission denied", "/x")).reason == "not_writable"
 

@@ -34,7 +34,11 @@ _FULL_ERRORS = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 def diagnose(ended: Ended, otherwise: EnvErrorReason, doing: str) -> Failed:
     """Why a program of a build failed. otherwise: the reason when it says nothing that is known."""
     said = " ".join(" ".join(ended.output).split())
-    reason: EnvErrorReason = next((reason for reason, words in _SAYS if re.search(words, said)), otherwise)
+    reason = otherwise
+    for known, words in _SAYS:
+        if re.search(words, said):
+            reason = known
+            break
     if ended.status == -getattr(signal, "SIGXFSZ", 0):  # a limit on the size of files
         reason = "disk_full"
     how = f"was killed by signal {-ended.status}" if ended.status < 0 else f"ended with status {ended.status}"

@@ -12,12 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 from ._errors import Failed
 from ._place import python_of
 from ._python import Interpreter
 from ._request import Request
 from ._run import ask
 
+OLDEST_UV = Version("0.8")
+"""The oldest uv that knows all options."""
 _ALLOWED = re.compile(
     "PATH|HOME|USER|LOGNAME|TMPDIR|TEMP|TMP|TZ|LANG|LC_.*|XDG_.*|UV_.*|PIP_.*|CC|CXX|[A-Z]*FLAGS|LD_LIBRARY_PATH"
     "|PKG_CONFIG_PATH|CARGO_HOME|RUSTUP_HOME|PYENV_ROOT|NETRC|SSH_AUTH_SOCK|(?i:(?:HTTPS?|ALL|NO|FTP)_PROXY)"
@@ -132,5 +136,5 @@ async def _version(path: str, environ: Mapping[str, str]) -> str | None:
         status, output = await ask([path, "--version"], env=environ)
     except OSError:
         return None
-    said = re.match(r"uv (\S+)", output)
-    return said[1] if status == 0 and said else None
+    said = re.match(r"uv (\d+(?:\.\d+)*)", output)
+    return said[1] if status == 0 and said and Version(said[1]) >= OLDEST_UV else None

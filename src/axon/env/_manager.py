@@ -157,11 +157,11 @@ class PythonEnvManager:
                         return await look_at(self._place, record, check=check)
                     except Failed as failed:
                         unusable, judged = failed, record.build
-                if lock.held:
-                    return await self._build(unusable, progress)
                 failure = await off_loop(lambda stopped: self._place.failure_since(begun))
                 if failure is not None:
                     raise failure
+                if lock.held:
+                    return await self._build(unusable, progress)
                 if not await off_loop(lambda stopped: self._begin(lock)):
                     progress.waiting()
                     await asyncio.sleep(pause)
@@ -196,7 +196,7 @@ class PythonEnvManager:
             failed = self._why(error, progress)
             emit(EnvBuildFailed(env=self.digest, why=failed.reason, detail=failed.detail, seconds=progress.seconds))
             await off_loop(lambda stopped: place.note_failure(failed))
-            raise failed from error.__cause__
+            raise failed from (error.__cause__ if error is failed else error)
         finally:
             await off_loop(lambda stopped: place.clear())
         emit(EnvBuilt(env=self.digest, python=record.version, packages=len(record.packages), seconds=progress.seconds))

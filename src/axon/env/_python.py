@@ -117,7 +117,8 @@ async def _named(path: str, environ: Mapping[str, str], *, with_pip: bool) -> In
 async def _found(environ: Mapping[str, str]) -> AsyncIterator[Interpreter]:
     """All there are, each once."""
     seen: set[str] = set()
-    for path in await asyncio.to_thread(lambda: list(candidates(environ))):
+    programs = await asyncio.to_thread(lambda: {str(Path(path).resolve()): path for path in candidates(environ)})
+    for path in programs.values():
         found = await probe(path, environ)
         if found is not None and found.path not in seen:
             seen.add(found.path)
