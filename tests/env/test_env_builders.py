@@ -46,7 +46,7 @@ async def said(process: subprocess.Popen[str]) -> str:
 
 async def test_tasks_that_ask_at_once_get_the_one_that_is_built(tmp_path: Path, links: Path) -> None:
     async with builds() as built:
-        managers = [manager(tmp_path, links, "plum") for _ in range(8)]
+        managers = [manager(tmp_path, links, "plum") for _ in range(4)] * 2
         envs = await asyncio.gather(*(each.ensure_env() for each in managers))
     assert len(built) == 1
     assert len(set(envs)) == 1

@@ -10,6 +10,7 @@ import pytest
 from env_parts import builds, builds_in, manager, saying, sdist, wheel
 
 from axon.env import BuildStep, EnvInstallerSaid, EnvProgress, PythonEnv, PythonEnvManager, list_envs
+from axon.env._installer import Installer
 from axon.errors import InvalidOption
 from axon.telemetry import attach
 
@@ -183,6 +184,8 @@ async def test_python_may_be_a_version_or_a_path(tmp_path: Path, shared: PythonE
         ("imports", {"imports": ["import os"]}),
         ("find_links", {"find_links": "/wheels"}),
         ("extra_indexes", {"extra_indexes": "https://packages.example"}),
+        ("extra_indexes", {"extra_indexes": ["packages.example"]}),
+        ("index", {"index": "https://packages.example https://other.example"}),
         ("no_index", {"no_index": True, "index": "https://packages.example"}),
         ("timeout", {"timeout": 0}),
     ],
@@ -194,17 +197,30 @@ async def test_what_cannot_be_used_is_refused_at_once(option: str, options: dict
 
 
 async def test_users_and_passwords_are_neither_kept_nor_shown(tmp_path: Path, shared: PythonEnv) -> None:
-    """Not on disk, not in the message, not in the arguments that others of this machine can read."""
+    """Not on disk, not in the message."""
     index = "http://me:hunter2@127.0.0.1:9/simple"
-    manager = PythonEnvManager(["pear"], base=tmp_path, index=index, find_links=[index])
+    asked = f"apple @ {index}/apple-1.0-py3-none-any.whl"
+    manager = PythonEnvManager(["pear", asked], base=tmp_path, index=index, find_links=[index])
     later = index.replace("hunter2", "12345")
-    same = PythonEnvManager(["pear"], base=tmp_path, index=later, find_links=[later])
+    asked = asked.replace("hunter2", "12345")
+    same = PythonEnvManager(["pear", asked], base=tmp_path, index=later, find_links=[later])
     assert manager.digest == same.digest
     with pytest.raises(Exception, match="index_unreachable") as failed:
         await manager.ensure_env()
     kept = await asyncio.to_thread((tmp_path / manager.digest / "failed.json").read_text)
     assert "***@127.0.0.1" in kept
-    assert "hunter2" not in "".join([kept, str(failed.value), repr(failed.value.__dict__)])
+    assert "hunter2" not in "".join([kept, str(failed.value), repr(manager), repr(failed.value.__dict__)])
+
+
+async def test_the_arguments_of_a_program_have_no_password_of_an_index(tmp_path: Path) -> None:
+    """Everybody on this machine can read them."""
+    url = "http://me:hunter2@127.0.0.1:9/simple"
+    wanted = PythonEnvManager(["pear"], index=url, extra_indexes=[url], find_links=[url, tmp_path])._request
+    for installer in (Installer("/bin/uv"), Installer(None)):
+        command = installer.install(tmp_path, wanted)
+        assert str(tmp_path) in command
+        assert "hunter2" not in " ".join(command)
+        assert list(installer.environ({}, wanted).values()).count(url) == 6
 
 
 async def test_nobody_is_held_up_while_an_environment_is_built(tmp_path: Path, links: Path) -> None:

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from ._check import verify
 from ._diagnosis import diagnose
-from ._errors import EnvErrorReason
+from ._errors import EnvErrorReason, without_credentials
 from ._installer import find_installer, passed
 from ._manifest import write_manifest
 from ._place import Place, Record, stamp_of
@@ -54,7 +54,7 @@ async def build(place: Place, request: Request, progress: Progress) -> Record:
     manifest = await off_loop(lambda stopped: write_manifest(path, stopped))
     return Record(
         build=path.name,
-        requirements=list(request.requirements),
+        requirements=list(map(without_credentials, request.requirements)),
         asked_python=request.python,
         names=names,
         imports=imports,

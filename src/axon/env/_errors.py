@@ -121,7 +121,7 @@ class Failed(Exception):
 def named(failed: Failed, requirements: tuple[str, ...], python: str) -> PythonEnvError:
     """The error for who asked for this."""
     context = EnvErrorContext(
-        requirements=requirements,
+        requirements=tuple(map(without_credentials, requirements)),
         python=python,
         detail=failed.detail,
         path=failed.path,

@@ -48,7 +48,9 @@ class Lock:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 return False
             raise OSError(f"there can be no lock {self._path}: {error}") from error
-        self._held = db
+        before, self._held = self._held, db
+        if before is not None:  # two threads have taken it for the same holder
+            before.close()
         return True
 
     @property

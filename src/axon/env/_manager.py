@@ -17,7 +17,7 @@ from ..telemetry import emit
 from ._build import build
 from ._check import look_at
 from ._diagnosis import of_os_error
-from ._errors import Failed, named
+from ._errors import Failed, named, without_credentials
 from ._events import EnvBuildFailed, EnvBuilt, EnvDiscarded
 from ._folder import UNUSED_FOR, Removed, gc
 from ._lock import FIRST_LOOK, LAST_LOOK, Lock, locked
@@ -79,8 +79,8 @@ class PythonEnvManager:
             requirements=checked_requirements(requirements),
             python=checked_python(python),
             imports=None if imports is None else _checked_modules(imports),
-            index=index,
-            extra_indexes=_checked_urls(extra_indexes),
+            index=None if index is None else _checked_urls("index", [index])[0],
+            extra_indexes=_checked_urls("extra_indexes", extra_indexes),
             find_links=checked_links(find_links),
             no_index=no_index,
             offline=offline,
@@ -98,7 +98,8 @@ class PythonEnvManager:
         return self._place.digest
 
     def __repr__(self) -> str:
-        return f"PythonEnvManager({list(self._request.requirements)!r}, {self._request.python!r}, {str(self.base)!r})"
+        asked = list(map(without_credentials, self._request.requirements))
+        return f"PythonEnvManager({asked!r}, {self._request.python!r}, {str(self.base)!r})"
 
     async def ensure_env(self, *, check: bool = False) -> PythonEnv:
         """The environment, built if need be.
@@ -229,7 +230,11 @@ def _checked_modules(imports: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _checked_urls(urls: Iterable[str]) -> tuple[str, ...]:
+def _checked_urls(option: str, urls: Iterable[str]) -> tuple[str, ...]:
     if isinstance(urls, str):
-        raise InvalidOption("extra_indexes", urls, "several URLs")
-    return tuple(urls)
+        raise InvalidOption(option, without_credentials(urls), "several URLs")
+    given = tuple(urls)
+    for url in given:
+        if "://" not in url or url.split() != [url]:
+            raise InvalidOption(option, without_credentials(url), "the URL of a package index")
+    return given

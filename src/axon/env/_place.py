@@ -97,9 +97,9 @@ class Place:
         """What is said to be ready, if anything is. A record that cannot be read says nothing."""
         try:
             record = Record(**json.loads(self._ready.read_bytes()))
+            return record if Path(record.build).name == record.build else None
         except (OSError, ValueError, TypeError):
             return None
-        return record if Path(record.build).name == record.build else None
 
     def look(self, record: Record, *, use: bool = True) -> PythonEnv:
         """The environment, if it looks as it was built: to see that costs no more than reading a few directory entries.
