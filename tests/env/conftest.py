@@ -33,6 +33,7 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wheel(folder, "pear", "2.0")
     wheel(folder, "plum", "1.0", requires=["pear<2"])
     wheel(folder, "packaging", "0.1")
+    wheel(folder, "httpx", "0.28.1")
     wheel(folder, "tomorrow", "1.0", python=">=3.99")
     wheel(folder, "broken", "1.0", code="raise ZeroDivisionError('at import')")
     wheel(folder, "abort", "1.0", code="import os; os.abort()")

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from axon.env._diagnosis import diagnose, of_os_error
 from axon.env._errors import SAID
 from axon.env._installer import Installer
 from axon.env._run import run
+from axon.env._threads import off_loop
 from axon.telemetry import attach
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_clock]
@@ -192,6 +194,28 @@ async def test_a_cancellation_ends_the_installer_with_all_its_processes(tmp_path
     assert builds_in(base) == []
     sdist(links, "endless", "1.0", "pass", tmp_path)
     assert (await manager(base, links, "endless").ensure_env()).packages == (("endless", "1.0"),)
+
+
+async def test_work_in_a_thread_is_waited_for_however_often_its_caller_is_cancelled() -> None:
+    """It may be at work on what a lock protects that ends with its caller."""
+    begun, goes_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def work(stopped: Callable[[], bool]) -> None:
+        begun.set()
+        goes_on.wait(10)
+        assert stopped()
+        done.set()
+
+    caller = asyncio.create_task(off_loop(work))
+    await until(begun.is_set)
+    for _ in range(3):
+        caller.cancel()
+        await asyncio.sleep(0.01)
+    assert not caller.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert done.is_set()
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,20 @@ async def test_the_same_request_has_the_same_digest_however_it_is_written(home: 
         manager(home, links, "plum", "pear<2"),
     ]
     assert len({other.digest for other in others}) == len(others)
+
+
+async def test_the_program_of_the_page_does_what_it_says(
+    tmp_path: Path, links: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await asyncio.to_thread((Path(__file__).parents[2] / "docs" / "environments.md").read_text)
+    [program] = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("UV_FIND_LINKS", str(links))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("0.28.1\n", "")
+    assert len(await list_envs(tmp_path / "axon" / "envs")) == 1
 
 
 async def test_another_version_of_a_package_runs_beside_the_parents(tmp_path: Path, links: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 R = TypeVar("R")
@@ -18,7 +19,9 @@ async def off_loop(work: Callable[[Callable[[], bool]], R]) -> R:
         return await asyncio.shield(job)
     except asyncio.CancelledError:
         stop.set()
-        await asyncio.wait({job})
+        while not job.done():  # however often: it may be at work on what a lock protects that ends with its caller
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({job})
         if not job.cancelled():
             job.exception()
         raise
