@@ -43,7 +43,7 @@ ROOMS = (
     "cli",
     "testing",
 )
-OF_AN_EXTRA = {"mcp": "fastmcp"}
+OF_AN_EXTRA = {"env": "packaging", "mcp": "fastmcp"}
 """Rooms that are an extra as a whole, with the module that brings it: without it the import names the extra."""
 RUNTIME = ROOMS[: ROOMS.index("task") + 1]
 """What `import axon` loads; the face stands right below it, and the rooms after that may import the face."""

@@ -12,12 +12,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ._doctor import doctor
+from ._env import env
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Axon: OTP for Python's AI agents.",
     pretty_exceptions_enable=False,
 )
+app.add_typer(env, name="env")
+app.command()(doctor)
 
 
 class _Console(Console):
