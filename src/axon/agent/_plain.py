@@ -53,19 +53,21 @@ def _together(riding: ToolHooks) -> Root:
     """The built-in capabilities with the hooks among them, asked only for that of which one of them has its own notion.
 
     pydantic-ai asks each of them at every step of a run, with a copy of its context, and what it is told is mostly what
-    the base class says: 0.17 ms of a turn that only talks, 0.33 with a tool.
+    the base class says: 0.2 ms of a turn that only talks, 0.4 with a tool.
     """
     capabilities = [riding, *(one for one in BUILT_IN if not isinstance(one, ToolSearch))]
-    base = vars(AbstractCapability)
-    silent = {
-        name: base[name]
-        for name, method in vars(CombinedCapability).items()
-        if inspect.iscoroutinefunction(method)
-        and name in base
-        and name != "on_event"  # to override it is to listen, which makes every model request a streamed one
-        and all(getattr(type(one), name) is base[name] for one in capabilities)
-    }
-    kind = cast("type[CombinedCapability[Any]]", type("Together", (CombinedCapability,), silent))
+    base, direct = vars(AbstractCapability), dict[str, Any]()
+    for name, method in vars(CombinedCapability).items():
+        if not inspect.iscoroutinefunction(method) or name not in base:
+            continue
+        if name == "on_event":
+            continue  # to override it is to listen, and then every model request is a streamed one
+        asked = [one for one in capabilities if getattr(type(one), name) is not base[name]]
+        if not asked:
+            direct[name] = base[name]
+        elif asked == [riding]:
+            direct[name] = staticmethod(getattr(riding, name))
+    kind = cast("type[CombinedCapability[Any]]", type("Together", (CombinedCapability,), direct))
     return Root(kind(capabilities))
 
 
