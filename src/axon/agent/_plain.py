@@ -58,10 +58,10 @@ def _together(riding: ToolHooks) -> Root:
     capabilities = [riding, *(one for one in BUILT_IN if not isinstance(one, ToolSearch))]
     base, direct = vars(AbstractCapability), dict[str, Any]()
     for name, method in vars(CombinedCapability).items():
-        if not inspect.iscoroutinefunction(method) or name not in base:
+        if name not in base or not inspect.iscoroutinefunction(method):
             continue
-        if name == "on_event":
-            continue  # to override it is to listen, and then every model request is a streamed one
+        if name == "on_event":  # to override it is to listen, and then every model request is a streamed one
+            continue
         asked = [one for one in capabilities if getattr(type(one), name) is not base[name]]
         if not asked:
             direct[name] = base[name]
