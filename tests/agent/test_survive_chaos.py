@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from survivors import World, grant_everything, survivor, thinking, told
+from survivors import AskingStore, World, grant_everything, survivor, thinking, told
 
 import axon
 from axon import Supervisor, child
 from axon.agent import AgentServer, Boundary
-from axon.store import ApprovalRequest, Journal, MemoryStore, Record, StoreUnavailable
+from axon.store import ApprovalRequest, Journal, Record, StoreUnavailable
 from axon.testing import Faults, simulate, trouble
 
 SEEDS = int(os.environ.get("AXON_SEEDS", "15"))
 
 
-class FailingStore(MemoryStore):
+class FailingStore(AskingStore):
     """Its requests fail when the simulation says so: some before they did anything, some after."""
 
     async def open(self, key: str) -> Journal:
