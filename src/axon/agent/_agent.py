@@ -304,7 +304,6 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             raise Ignore
         if self.name is not None:
             register(self.name, self)
-
         state = AgentState(Incarnation(self, me))
         state.next()
         if self.store is not None:

@@ -59,7 +59,7 @@ class Turn(Generic[Deps, Output]):
         self._end: AgentRunResult[Output] | BaseException | None = None
         self._is_done = False
         self._is_counted = False
-        self._starts = asyncio.Event()
+        self._starts: asyncio.Future[None] = loop.create_future()
         self.asked: dict[str, Callable[[], None]] | None = None
         """By message id, how to end the turns of others that it waits for: they end with it."""
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
@@ -71,7 +71,8 @@ class Turn(Generic[Deps, Output]):
 
     def start(self) -> None:
         """Its turn has come."""
-        self._starts.set()
+        if not self._starts.done():
+            self._starts.set_result(None)
 
     def fingerprint_of(self, id: str) -> str:
         """That of the message with this id, which is its own or was told to it."""
@@ -185,7 +186,7 @@ class Turn(Generic[Deps, Output]):
     async def _in_its_turn(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         if accepted is not NOW:
             await accepted
-        await self._starts.wait()
+        await self._starts
         if self.budget is None or self.order.is_inherited:
             return await self._commit(await self._tries.until_done())
         async with self.budget.running():
