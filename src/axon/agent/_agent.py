@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, Unpack
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
@@ -20,21 +20,17 @@ from ..registry import group, register, whereis
 from ..server import Ignore, ServerProcess, Stop, call, from_thread, stream
 from ..store import Store
 from ..task import TaskStream
-from ._answers import Outputs
 from ._attach import attached
 from ._control import AgentControl
-from ._errors import TakenOver
 from ._feed import parsed_id
-from ._journal import Journal
+from ._incarnation import Fault, Incarnation, TurnOver
 from ._many import ManyOptions, many
 from ._options import check_options
 from ._order import Order, Prompt, checked_order, kept_deps
 from ._replies import answer_to, events_of, text_pieces
-from ._runs import Runs
 from ._spending import with_budget
 from ._state import AgentState
 from ._stream import RunStream
-from ._turn import Turn
 from ._verdict import Action
 
 Deps = TypeVar("Deps", default=Any)
@@ -51,20 +47,6 @@ TOKEN_TIMEOUT = 60.0
 
 GROUPS = "axon.agent/"
 """What the names of the process groups of agents begin with."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A turn's message to its server: it is over. The last messages of a process are kept, and a turn holds a lot."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """What ends the server: a fault in a turn, or a store that does not keep what it is given."""
-
-    error: Exception
 
 
 class AgentServer(AgentControl, Generic[Deps, Output]):
@@ -326,21 +308,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             raise Ignore
         if self.name is not None:
             register(self.name, self)
-
-        def ended(turn: Turn[Any, Any]) -> None:
-            # To this incarnation and no other; and as a message that no mailbox limit can refuse.
-            if me.reason is None:
-                me.deliver(_Ended(turn.kept.id))
-
-        def crash(error: Exception) -> None:
-            if me.reason is None:
-                if isinstance(error, TakenOver):
-                    slot.lost = True
-                me.deliver(_Fault(error))
-
-        has_checkpoints = self.store is not None or bool(self.on_error)
-        journal = Journal(me, self.name or me.path, self.store, crash, has_checkpoints=has_checkpoints)
-        state = AgentState(self, me, Runs(self), journal, Outputs(self.agent.output_type), ended, crash)
+        state = AgentState(Incarnation(self, me))
         state.next()
         if self.store is not None:
             return self._restored(state)
@@ -360,9 +328,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def handle_info(self, state: AgentState, message: object) -> None:
         """The end of a turn; an exit signal ends the agent as it would without `trap_exit`, but in order."""
         match message:
-            case _Ended(message_id):
+            case TurnOver(message_id):
                 state.over(state.turns[message_id])
-            case _Fault(error):
+            case Fault(error):
                 raise error
             case Exit(sender=sender, reason=reason):
                 if reason != normal and not state.is_of_helpers(sender):

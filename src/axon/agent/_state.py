@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -16,17 +16,16 @@ from ..errors import CallCycle
 from ..process import ExitReason, Process, callers, deadline_at, is_clean
 from ..server import Reply
 from ..store import Approval
-from ._answers import Outputs
 from ._asides import Asides
 from ._errors import AgentBusy, MessageIdReused
 from ._events import TurnResumed
 from ._feed import Feed
+from ._incarnation import Incarnation
 from ._journal import NOW, Journal
 from ._kept import KeptTurn
 from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
-from ._runs import Runs
 from ._status import AgentStatus, RunningAside, RunningTool
 from ._text import Event
 from ._turn import Turn
@@ -47,13 +46,7 @@ Admitted: TypeAlias = "tuple[asyncio.Future[AgentRunResult[Any]], Feed[Event] | 
 class AgentState:
     """The state of one incarnation; only its own handlers touch it."""
 
-    server: AgentServer[Any, Any]
-    process: Process
-    runs: Runs[Any, Any]
-    journal: Journal
-    outputs: Outputs
-    ended: Callable[[Turn[Any, Any]], None]
-    crash: Callable[[Exception], None]
+    home: Incarnation[Any, Any]
     turns: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     current: Turn[Any, Any] | None = None
     asides: dict[str, float] = field(default_factory=dict[str, float])
@@ -61,11 +54,15 @@ class AgentState:
     cancelled: list[tuple[str, Reply[bool]]] = field(default_factory=list[tuple[str, Reply[bool]]])
     recent: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     since: float = 0.0
+    server: AgentServer[Any, Any] = field(init=False)
+    process: Process = field(init=False)
+    journal: Journal = field(init=False)
     passivation: Passivation = field(init=False)
     tasks: Asides = field(init=False)
 
     def __post_init__(self) -> None:
-        self.passivation = Passivation(self.journal, self.server.passivate_after, self.crash)
+        self.server, self.process, self.journal = self.home.server, self.home.process, self.home.journal
+        self.passivation = Passivation(self.journal, self.server.passivate_after, self.home.crash)
         self.tasks = Asides(self.process)
         self.process.on_death(self._died)
 
@@ -87,7 +84,7 @@ class AgentState:
         if answer is not None:
             _check(order, answer.fingerprint)
             given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
-            given.set_result(self.outputs.result(id, answer, self.journal.kept.messages))
+            given.set_result(self.home.outputs.result(id, answer, self.journal.kept.messages))
             return given, None if recent is None else recent.feed
         turn = None if self.current is None or order.aside else self._meanwhile(self.current, order)
         if turn is None:
@@ -134,9 +131,7 @@ class AgentState:
 
     def _begin(self, kept: KeptTurn, order: Order, accepted: Awaitable[None]) -> Turn[Any, Any]:
         def make() -> Turn[Any, Any]:
-            return Turn(
-                self.server, self.runs, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash
-            )
+            return Turn(self.home, kept, order, accepted)
 
         now = self.process.runtime.loop.time()
         turn = self.turns[kept.id] = self.tasks.begin(make) if order.aside else make()
@@ -211,8 +206,8 @@ class AgentState:
             del self.recent[next(iter(self.recent))]
         if self.journal.kept.turn(id) is not None:  # its task was cancelled by a stranger
             self.journal.jot(Ended(id, "failed", "its task was cancelled", turn.usage))
-        if self.runs.helpers is not None:
-            self.runs.helpers.run_is_over(id)
+        if self.home.runs.helpers is not None:
+            self.home.runs.helpers.run_is_over(id)
         if turn is self.current:
             self.current = None
             self.next()
@@ -226,7 +221,7 @@ class AgentState:
 
     def is_of_helpers(self, sender: Process | None) -> bool:
         """Whether an exit signal came from the supervisor of its helpers, which gave up."""
-        return self.runs.helpers is not None and self.runs.helpers.forget(sender)
+        return self.home.runs.helpers is not None and self.home.runs.helpers.forget(sender)
 
     def _died(self) -> None:
         for turn in self.turns.values():
@@ -239,8 +234,8 @@ class AgentState:
             turn.abandon(reason)
         if turns:
             await asyncio.wait([turn.task for turn in turns])
-        if self.runs.helpers is not None:
-            await self.runs.helpers.end()
+        if self.home.runs.helpers is not None:
+            await self.home.runs.helpers.end()
         await self.tasks.end()
         if self.journal.store is not None and is_clean(reason):
             kept = self.journal.kept
