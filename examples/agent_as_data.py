@@ -9,7 +9,8 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Tool
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from axon import GenServer, Supervisor, call, child
-from axon.agent import AgentBlueprint, AgentServer, Targets
+from axon.agent import AgentServer
+from axon.blueprint import AgentBlueprint, Targets
 
 
 class NoRoom(Exception):
