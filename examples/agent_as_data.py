@@ -51,8 +51,7 @@ async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def main() -> None:
-    blueprint = AgentBlueprint.model_validate_json(CLERK)
-    clerk = blueprint.spec(Targets(servers={"desk": Desk}), model=FunctionModel(think))
+    clerk = AgentBlueprint.model_validate_json(CLERK).spec(Targets(servers={"desk": Desk}), model=FunctionModel(think))
     async with Supervisor([child(Desk(), name="desk"), child(clerk, id="clerk")]) as sup:
         print("result:", (await sup.get(AgentServer, "clerk").run("A room, please")).output)
 
