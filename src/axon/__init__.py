@@ -14,6 +14,7 @@ work; a room imports only rooms further up in this list.
     env         Python environments that are built when an agent asks for them (import axon.env)
     provider    accounts at model providers: limits, weather, prices (import axon.provider)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
+    blueprint   agents as data: tools, templates, schemas (import axon.blueprint)
     testing     helpers for tests                  cli         the `axon` command
 """
 

@@ -38,6 +38,7 @@ ROOMS = (
     "cluster",
     "provider",
     "agent",
+    "blueprint",
     "gateway",
     "observer",
     "cli",
