@@ -171,6 +171,15 @@ async def test_cancelled_timers_do_not_pile_up() -> None:
         assert target.process.timers == set()
 
 
+async def test_timers_of_the_dead_do_not_pile_up() -> None:
+    """What is in the heap for targets that have ended is at most as much as all the rest, and 64."""
+    for _ in range(100):
+        async with subject() as target:
+            for _ in range(100):
+                axon.send_after(3600, target.process, "never")
+    assert len(runtime().timers._heap) < 200
+
+
 SECONDS = st.integers(0, 100_000).map(lambda ms: ms / 1000)
 
 

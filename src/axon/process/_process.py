@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from ..errors import InvalidOption, NoProcess, NotPicklable, ProcessDead, WrongLoop
 from ..telemetry import ProcessCrashed, ProcessExited, ZombieDeclared
@@ -41,14 +41,11 @@ class Process:
         "__dict__",
         "__weakref__",
         "_label",
-        "at_death",
         "calm",
         "context",
         "exit_requested",
         "links",
-        "monitoring",
         "monitors",
-        "name",
         "parent",
         "reason",
         "runtime",
@@ -58,11 +55,11 @@ class Process:
         "timers",
         "trap_exit",
     )
-    name: Name | None
     monitors: dict[Monitor, None] | None
-    monitoring: set[Subscription] | None
     timers: set[Timer] | None
-    at_death: dict[Callable[[], None], None] | None
+    name: Name | None = None
+    monitoring: set[Subscription] | None = None
+    at_death: dict[Callable[[], None], None] | None = None
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str | None) -> None:
         self.runtime: Runtime = runtime
@@ -77,7 +74,7 @@ class Process:
         self.links: dict[Process, None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
-        self.name = self.monitors = self.monitoring = self.timers = self.at_death = None
+        self.monitors = self.timers = None
 
     # -- what it looks like
 
@@ -326,9 +323,10 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    address: Callable[[], Process | None] | None = getattr(target, "__axon_process__", None)
-    if address is not None and not isinstance(target, type):
-        process = address()
+    if isinstance(target, Process):
+        process: Process | None = target
+    elif hasattr(type(target), "__axon_process__"):
+        process = cast("Address", target).__axon_process__()
     elif isinstance(target, str):
         process = runtime.names.get(target)
     else:

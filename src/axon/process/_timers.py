@@ -37,11 +37,11 @@ class Timer:
     # The message itself, not a bound method and a tuple: each timer is one thing for the garbage collector, not three.
     __slots__ = ("_fire", "_what", "_when", "target")
 
-    def __init__(self, when: float, fire: Callable[..., None] | None, what: Any, target: Process | None) -> None:
-        self._when = when
-        self._fire = fire
-        self._what = what  # the arguments of `fire`; without one, the message to the target; in the end, _NOTHING
-        self.target: Process | None = target
+    # No constructor, which would take half of what a timer takes to make: its heap fills it.
+    _when: float
+    _fire: Callable[..., None] | None
+    _what: Any  # the arguments of `fire`; without one, the message to the target; in the end, _NOTHING
+    target: Process | None
 
     @property
     def is_pending(self) -> bool:
@@ -72,8 +72,9 @@ class TimerHeap:
 
     def after(self, seconds: float, fire: Callable[[*Ts], None], *args: *Ts) -> Timer:
         """Call `fire(*args)` once, `seconds` from now at the earliest, never in this turn of the loop."""
-        when = self.time() + seconds
-        timer = Timer(when, fire, args, None)
+        timer = Timer()
+        timer._when = when = self.time() + seconds
+        timer._fire, timer._what, timer.target = fire, args, None
         self._serial = serial = self._serial + 1
         heappush(self._heap, (when, serial, timer))
         if when < self._arm_before:
@@ -82,8 +83,9 @@ class TimerHeap:
 
     def send(self, seconds: float, target: Process, message: object) -> Timer:
         """Deliver a message to a live process in the same way, unless that dies first."""
-        when = self.time() + seconds
-        timer = Timer(when, None, message, target)
+        timer, time = Timer(), self.time
+        timer._when = when = time() + seconds
+        timer._fire, timer._what, timer.target = None, message, target
         self._serial = serial = self._serial + 1
         heappush(self._heap, (when, serial, timer))
         if when < self._arm_before:
@@ -97,7 +99,9 @@ class TimerHeap:
 
     def fired(self) -> Timer:
         """One that is done."""
-        return Timer(self.time(), None, _NOTHING, None)
+        timer = Timer()
+        timer._when, timer._fire, timer._what, timer.target = self.time(), None, _NOTHING, None
+        return timer
 
     def cancel(self, timer: Timer) -> None:
         """Nothing comes of it any more, if it has not fired."""
@@ -119,7 +123,7 @@ class TimerHeap:
 
     def pending(self) -> list[Timer]:
         """Those that are still to fire, the next one first."""
-        return [timer for _, _, timer in sorted(self._heap) if timer.is_pending]
+        return [timer for _, _, timer in sorted(self._heap) if timer._what is not _NOTHING]
 
     def _arm(self) -> None:
         if self._armed is not None:
@@ -143,8 +147,9 @@ class TimerHeap:
                     continue
                 timer._what = _NOTHING
                 if target is not None:
-                    if target.timers is not None:
-                        target.timers.discard(timer)
+                    pending = target.timers
+                    if pending is not None:
+                        pending.discard(timer)
                         target.deliver(what)
                 elif timer._fire is not None:
                     timer._fire(*what)

@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ParamSpec
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
+from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, ServerDied, WrongLoop
 from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
+from ._history import RECENT
 from ._mailbox import ONE, SYSTEM, Item
-from ._request import Request, call_request, refuse_zombie
+from ._request import Request, call_request, outcome_of, refuse_zombie
 from ._status import dead_letter, text_of
 from ._stream import Channel
 from ._waits import WaitEdge
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ._slot import Slot
 
 P = ParamSpec("P")
+R = TypeVar("R")
 _NONE: Any = object()
 """No argument."""
 SLOT = "_axon_slot"
@@ -67,32 +70,63 @@ def _look(handle: GenServer[Any]) -> tuple[Process | Runtime, Slot]:
 
 def telling(handler: Handler) -> Callable[..., None]:
     """The function that sends a cast of this handler; it never raises for the receiver's sake."""
-    takes_one = handler.takes_one
 
-    def send(self: GenServer[Any], argument: Any = _NONE, /, *rest: Any, **keywords: Any) -> None:
-        if takes_one and argument is not _NONE and not rest and not keywords:
-            item: Item = (handler, argument, ONE, None)
-        else:
-            args = () if argument is _NONE else (argument, *rest)
-            handler.check(args, keywords)
-            item = (handler, args, keywords or None, None)  # an empty dict would cost 100 ns
-        slot, sender = self._axon_slot, here.get()
+    def send_any(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
+        handler.check(args, keywords)
+        _tell(self, _packed(handler, args, keywords))
+
+    if handler.only is None:
+        return send_any
+    who_sends = here.get  # bound once, and one tuple without a name: 60 of 170 ns less
+
+    def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> None:
+        if argument is _NONE or rest:
+            return send_any(self, *(() if argument is _NONE else (argument, *rest)))
+        slot, sender = self._axon_slot, who_sends()
         if slot is None or sender is None:
-            return _tell_with_care(self, item)
+            return _tell_with_care(self, (handler, argument, ONE, None))
         home, process = sender.sends_in, slot.process
         if home is None or home is not slot.open_to or process is None or not home.gate._is_owned():
-            return _tell_with_care(self, item)
+            return _tell_with_care(self, (handler, argument, ONE, None))
         # As in `enqueue`, without its frame.
-        if process.mailbox is not None:
-            process.mailbox.append(item)
+        mailbox = process.mailbox
+        if mailbox is not None:
+            mailbox.append((handler, argument, ONE, None))
         else:
-            process.mailbox = [item]
+            process.mailbox = [(handler, argument, ONE, None)]
             if not process.busy:
                 process.busy = True
                 home.ready.append(process)
                 if not home.armed:
                     home.arm()
 
+    return _named(send, handler)
+
+
+def _tell(handle: GenServer[Any], item: Item) -> None:
+    slot, sender = handle._axon_slot, here.get()
+    home = None if sender is None else sender.sends_in
+    process = None if slot is None else slot.process
+    if home is None or slot is None or home is not slot.open_to or process is None or not home.gate._is_owned():
+        _tell_with_care(handle, item)
+    else:
+        process.enqueue(item)
+
+
+def _named(send: Callable[..., R], handler: Handler) -> Callable[..., R]:
+    """`send` as if it had been written for this handler: its parameter has the name that it has there.
+
+    A frame with nothing but what is needed takes 31 ns, one that takes any keywords 42.
+    """
+    function, only = cast("FunctionType", send), handler.only
+    assert only is not None, "it takes exactly one argument"
+    own, _, *others = function.__code__.co_varnames
+    function.__code__ = function.__code__.replace(
+        co_varnames=(own, only.name, *others),
+        co_posonlyargcount=2 if only.kind is only.POSITIONAL_ONLY else 0,
+        co_name=handler.name,
+        co_qualname=handler.function.__qualname__,
+    )
     return send
 
 
@@ -150,30 +184,97 @@ def _tell_with_care(handle: GenServer[Any], item: Item) -> None:
 
 def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
-    takes_one, is_stream = handler.takes_one, handler.kind == "stream"
 
-    async def send(self: GenServer[Any], argument: Any = _NONE, /, *rest: Any, **keywords: Any) -> Any:
-        if takes_one and argument is not _NONE and not rest and not keywords:
-            item: Item = (handler, argument, ONE, None)
-        else:
-            args = () if argument is _NONE else (argument, *rest)
-            handler.check(args, keywords)
-            item = (handler, args, keywords or None, None)
-        slot, sender = self._axon_slot, here.get()
-        # An idle server, and nothing to carry along: all that `_ask` does, without the questions.
-        while slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned() and not is_stream:
-            home, process = slot.runtime, slot.process
-            if process is None or process.busy or not process.calm:
-                break
-            home.in_place_left = left = home.in_place_left - 1
-            if left > 0:
+    async def send_any(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
+        handler.check(args, keywords)
+        return await _ask_in_place(self, handler, _packed(handler, args, keywords))
+
+    return send_any if handler.only is None else _named(_asking_one(handler, send_any), handler)
+
+
+def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """As `asking`, of a handler with one parameter. A plain one is run here: `ask_in_place` without its frame, and
+    without what is for others (45 of 450 ns).
+    """
+    who_sends, function, timeout, is_plain = here.get, handler.function, handler.timeout, not handler.is_async
+
+    async def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> Any:
+        if argument is _NONE or rest:
+            return await send_any(self, *(() if argument is _NONE else (argument, *rest)))
+        slot, home, item = self._axon_slot, who_sends(), (handler, argument, ONE, None)
+        process = None if slot is None or home is not slot.runtime else slot.process
+        if process is None or process.busy or not process.calm:
+            return await _ask_in_place(self, handler, item)
+        home = process.runtime
+        left = home.in_place_left
+        if left <= 0 or not home.gate._is_owned():
+            return await _ask_in_place(self, handler, item)
+        home.in_place_left = left - 1
+        context = process.context
+        if not is_plain or context is None or process.task is not None:
+            try:
                 answer = process.ask_in_place(item)
-                return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
-            home.in_place_left = IN_PLACE
-            await asyncio.sleep(0)  # and look again who is there
-        return await _ask(self, handler, item)
+            except ServerDied:
+                del process  # see `ask_in_place`
+                raise
+        else:
+            process.busy = process.in_callback = True
+            recent = process.recent or process.begin_recent()
+            process.item = recent[process.handled % RECENT] = item
+            process.handled += 1
+            try:
+                value = context.run(function, process.handle, process.state, argument)
+            except BaseException as error:
+                died = process.crashed_in_place(error)
+                if died is None:
+                    answer = process.failed_in_place(error)
+                else:
+                    del process, context
+                    try:
+                        raise died
+                    finally:
+                        del died
+            else:
+                if process.calm and process.mailbox is None and type(value) is handler.answers:
+                    process.in_callback, process.item, process.busy = False, None, False
+                    return value
+                answer = process.answered_in_place(handler, value)
+        if type(answer) is not Request:
+            return answer
+        return outcome_of(answer) if answer.done else await _answer(process, answer, timeout)
 
     return send
+
+
+def opening(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The function that asks for the stream of this handler, and waits until it is open; the arguments fit."""
+
+    def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Coroutine[Any, Any, Any]:
+        return _ask(self, handler, _packed(handler, args, keywords))
+
+    return send
+
+
+async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
+    """Ask an idle server, with nothing to carry along: all that `_ask` does, without the questions."""
+    slot, sender = handle._axon_slot, here.get()
+    while slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned():
+        home, process = slot.runtime, slot.process
+        if process is None or process.busy or not process.calm:
+            break
+        if home.in_place_left > 0:
+            home.in_place_left -= 1
+            try:
+                answer = process.ask_in_place(item)
+            except ServerDied:
+                del process  # see `ask_in_place`
+                raise
+            if type(answer) is not Request:
+                return answer
+            return outcome_of(answer) if answer.done else await _answer(process, answer, handler.timeout)
+        home.in_place_left = IN_PLACE
+        await asyncio.sleep(0)  # and look again who is there
+    return await _ask(handle, handler, item)
 
 
 async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
@@ -196,20 +297,11 @@ async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
     if not handler.is_async:  # a plain handler waits for nobody, and makes no edge
         process.answer_in_place(item)
         if request.done:
-            return await _outcome(process, request, patience)
+            return outcome_of(request)
     with WaitEdge(caller, process, patience, request.due):
         if handler.is_async:
             process.answer_in_place(item)
-        return await _outcome(process, request, patience)
-
-
-async def _outcome(process: ServerProcess, request: Request, patience: float | None) -> Any:
-    """What came of a call that was handled on the spot, or what will come of it."""
-    if not request.done:
-        return await _answer(process, request, patience)
-    if request.error is not None:
-        raise request.error
-    return request.value
+        return outcome_of(request) if request.done else await _answer(process, request, patience)
 
 
 async def _answer(process: ServerProcess, request: Request, patience: float | None) -> Any:

@@ -8,9 +8,11 @@ from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..process import as_task, is_blank, new_stepper, running, swap_current_task
+from ..errors import ServerDied
+from ..process import as_task, is_blank, new_stepper, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
+from ._lent import lend
 from ._mailbox import ONE, Item
 from ._request import Request
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_NOTHING: Iterator[Item] = iter(())
 
 
 def is_answer(handler: Handler, value: object) -> bool:
@@ -45,7 +45,7 @@ class ServingProcess(DrivenProcess):
     in_callback: bool
     item: Item | None
     handled: int
-    recent: list[Item | None]
+    recent: list[Item | None] | None
 
     def apply(self, handler: Handler, args: Any, keywords: dict[str, Any] | None) -> Any:
         """What a handler returns."""
@@ -58,17 +58,24 @@ class ServingProcess(DrivenProcess):
     def ask_in_place(self, item: Item) -> Any:
         """Answer a call on the spot: for an idle, calm server, and a caller that brings neither deadline nor callers.
 
-        Returns the answer, or a `Request` if it is to be waited for or is an error. Nothing tells it from a call
+        Returns the answer, or a `Request` if it is to be waited for or is an error; raises `ServerDied`. Nothing tells it from a call
         through the mailbox but its speed: no request, no future and no turn of the loop (0.5 against 5 µs).
         """
-        context = self.context
-        if context is None:
-            return self._ask_in_new_context(item)
         handler: Any  # without a cast, which is a call
+        context, had_none = self.context, False
+        if context is None:
+            handler = item[0]
+            if handler.is_async:
+                try:
+                    return self._ask_with_lent_task(item)
+                finally:
+                    del self  # see below
+            context, had_none = self.own_context(), True
         handler, argument, keywords, _ = item
         task, steps = self.task, False
         self.busy = self.in_callback = True
-        self.item = self.recent[self.handled % RECENT] = item
+        recent = self.recent or self.begin_recent()
+        self.item = recent[self.handled % RECENT] = item
         self.handled += 1
         try:
             if task is not None:
@@ -79,28 +86,56 @@ class ServingProcess(DrivenProcess):
             else:
                 value = context.run(self.apply, handler, argument, keywords)
         except BaseException as error:
-            return self._settle_call(self._failed, error)
+            died = self.crashed_in_place(error)
+            try:
+                if died is None:
+                    return self.failed_in_place(error)
+                raise died
+            finally:  # the error keeps this frame: what it dies of would be a ring, and 2 µs for the garbage collector
+                del self, context, task, died
         # What a handler answered last time is seldom of another type, and to ask that takes a third of `isinstance`.
         if self.calm and (type(value) is handler.answers or is_answer(handler, value)) and self.handed is None:
             self.in_callback, self.item = False, None
-            if self.mailbox is None:
-                self.busy = False
-            else:
+            if self.mailbox is not None:
                 self.runtime.wake(self)
+                return value
+            self.busy = False
+            if had_none and self.handled < RECENT and (len(context) == 1 or is_blank(context)) and self.task is None:
+                self.context = None  # the handler has left nothing there: an idle server is 190 bytes smaller
             return value
         return self._settle_call(self._completed if steps else self._left, value)
 
-    def _ask_in_new_context(self, item: Item) -> Any:
-        """`ask_in_place`, of a server that has none, and needs none afterwards if the handler has left nothing there:
-        190 bytes less for an idle server, and three things less for the garbage collector to look at.
+    def _ask_with_lent_task(self, item: Item) -> Any:
+        """`ask_in_place`, of a coroutine, which seldom has to wait: see `LentTask`."""
+        lent = lend(self.runtime)
+        lent.enter(self)
+        self.task = lent.task
+        try:
+            return self.ask_in_place(item)
+        finally:
+            lent.leave(self)
+            del self, lent  # see above
+
+    def answered_in_place(self, handler: Handler, value: object) -> Any:
+        """What a plain handler answered on the spot, or the request if that is to be waited for."""
+        if not self.calm or not is_answer(handler, value):
+            return self._settle_call(self._left, value)
+        self.in_callback, self.item = False, None
+        if self.mailbox is None:
+            self.busy = False
+        else:
+            self.runtime.wake(self)
+        return value
+
+    def failed_in_place(self, error: BaseException) -> Request:
+        """What follows a handler that raised on the spot, if there is more to ask about than a crash."""
+        return self._settle_call(self._failed, error)
+
+    def crashed_in_place(self, error: BaseException) -> ServerDied | None:
+        """End of what a handler raised, and return what its caller gets; None, and nothing is done, if there is more
+        to ask about.
         """
-        self.context = context = Context()
-        context.run(running.set, self)
-        answer = self.ask_in_place(item)
-        blank = len(context) == 1 or is_blank(context)
-        if blank and self.handled < RECENT and self.task is None and not self.busy:
-            self.context = None
-        return answer
+        raise NotImplementedError
 
     def _plainly(self, task: asyncio.Task[None], item: Any) -> Any:
         """What a handler returns, run under the name of `task`."""
@@ -118,6 +153,9 @@ class ServingProcess(DrivenProcess):
                 value = stepper.send(handler.function(self.handle, self.state, args))
             else:
                 value = stepper.send(self.apply(handler, args, keywords))
+        except BaseException:
+            del self, task, stepper  # see above
+            raise
         finally:
             swap_current_task(loop, outer)
         if stepper.gi_yieldfrom is None:
@@ -207,7 +245,9 @@ class ServingProcess(DrivenProcess):
         mailbox = self.mailbox
         if mailbox is not None and len(mailbox) == 1 and self.calm and self.backlog is None:
             item = mailbox[0]
-            if item[2] is ONE and item[3] is None:
+            handler, message, keywords, request = item
+            is_exit = handler is None and keywords is None and not self.is_parents_exit(message)
+            if (keywords is ONE or is_exit) and request is None:
                 self._handle_single(item)
                 return
         self._run_turn(self.runtime.burst)
@@ -217,13 +257,17 @@ class ServingProcess(DrivenProcess):
         handler, argument, _, _ = item
         task, steps = self.task, False
         self.mailbox, self.in_callback = None, True
-        self.item = self.recent[self.handled % RECENT] = item
+        recent = self.recent or self.begin_recent()
+        self.item = recent[self.handled % RECENT] = item
         self.handled += 1
         try:
-            if handler is None:
+            if handler is None and task is None:
+                value = self.handle.handle_info(self.state, argument)
+            elif handler is None:
                 value = self._under_task(self.handle.handle_info, self.state, argument)
             elif task is None:
-                value = handler.function(self.handle, self.state, argument)
+                function = handler.function
+                value = function(self.handle, self.state, argument)
             else:
                 steps = handler.is_async
                 value = self._first_step(task, item) if steps else self._plainly(task, item)
@@ -258,7 +302,8 @@ class ServingProcess(DrivenProcess):
             else:
                 batch = self.mailbox
                 if batch is not None and self.backlog is None and self.batch is None and len(batch) <= left:
-                    self.mailbox, self.batch = None, iter(batch)  # as in `take_batch`, without its frame
+                    # As in `take_batch`, without its frame.
+                    self.mailbox, self.taken, self.counted, self.batch = None, batch, 0, iter(batch)
                     left -= len(batch)
                 elif self.batch is None and (batch is not None or self.backlog is not None):
                     left -= self.take_batch(left)
@@ -276,34 +321,36 @@ class ServingProcess(DrivenProcess):
         The same as `_handle` and `_completed`, without the questions whose answers are known: most messages are casts
         of one argument. Returns what is left of a callback.
         """
-        handle, state, recent, handled = self.handle, self.state, self.recent, self.handled
-        one, has_task = ONE, self.task is not None
+        handle, state, one, has_task = self.handle, self.state, ONE, self.task is not None
         self.in_callback = True
         batch: Any = self.batch
         for item in batch:
             handler, argument, keywords, request = item
             if keywords is one and request is None:
-                self.item = recent[handled % RECENT] = item
-                self.handled = handled = handled + 1
+                self.item = item
                 try:
                     if handler is None:
                         value = handle.handle_info(state, argument)
                     elif has_task and handler.is_async:
                         return self._await_batch(handler, argument)
                     else:
-                        value = handler.function(handle, state, argument)
+                        function = handler.function  # as a method that is none it would be looked up, for 7 ns
+                        value = function(handle, state, argument)
                 except BaseException as error:
                     return self._failed(error)
             else:
                 self.in_callback, self.item = False, None
+                self.count_batch(1)
+                self.counted += 1
                 pending = self._handle(item)
                 if pending is not None or not self.calm:
                     return pending
-                self.in_callback, state, handled = True, self.state, self.handled
+                self.in_callback, state = True, self.state
                 continue
             if value is not None or not self.calm:
                 return cast("Pending", value) if type(value) is CoroutineType else self._completed(value)
-        self.in_callback, self.item, self.batch = False, None, None
+        self.count_batch()
+        self.in_callback, self.item, self.taken, self.batch = False, None, None, None
         return None
 
     async def _await_batch(self, handler: Any, argument: Any) -> Any:
@@ -314,11 +361,13 @@ class ServingProcess(DrivenProcess):
         after it have been put back.
         """
         handle, state = self.handle, self.state
+        batch: Any = self.batch or iter(())  # the task began it, and what was left has been put back
         while True:
-            value = await handler.function(handle, state, argument)
+            function = handler.function
+            value = await function(handle, state, argument)
             if value is not None or not self.calm:
                 return value
-            item = next(self.batch or _NOTHING, None)
+            item = next(batch, None)
             if item is None:
                 return None
             handler, argument, keywords, request = item
@@ -326,4 +375,3 @@ class ServingProcess(DrivenProcess):
                 self.put_back(item)
                 return None
             self.item = item
-            self.remember(item)

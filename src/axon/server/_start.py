@@ -71,14 +71,11 @@ def launch(
     linked: bool,
     name: Name | None = None,
     limit: int | None = None,
-    reported: bool = False,
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     if limit is not None:
         process.limit, slot.open_to = limit, None
-    if reported:
-        process.reported = True
     if name is not None:
         claim(name, process)
     if linked and parent is not None:
@@ -115,7 +112,8 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
 
 
 def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> tuple[G, ServerProcess]:
-    checked_spec(spec, "spec")
+    if not isinstance(spec, GenServer) or spec._axon_slot is not None or not type(spec).__axon_checked__:
+        checked_spec(spec, "spec")  # asked here first, since most are in order
     starter = sending()
     home, parent = starter.runtime, None
     if isinstance(starter, Process):

@@ -14,6 +14,7 @@ from ._events import (
     ApplicationEnded,
     ApplicationStarted,
     ApplicationStopped,
+    BackoffFailed,
     ChildRestarted,
     CrashLoopEnded,
     CrashLoopStarted,
@@ -47,6 +48,7 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
     ProcessStartFailed: (logging.ERROR, "failed to start"),
     ProcessCrashed: (logging.ERROR, "crashed"),
     ChildRestarted: (logging.WARNING, "restarted"),
+    BackoffFailed: (logging.ERROR, "backoff failed, restarted at once"),
     CrashLoopStarted: (logging.ERROR, "crash loop"),
     CrashLoopEnded: (logging.WARNING, "crash loop over"),
     SupervisorGaveUp: (logging.ERROR, "gave up"),
@@ -70,15 +72,17 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
 def wants(kind: type[Event]) -> bool:
     """Whether a line of this kind would reach anybody."""
     entry = LEVELS.get(kind) or kind.logged
-    return entry is not None and LOGGER.isEnabledFor(entry[0]) and _is_heard(LOGGER)
+    return entry is not None and LOGGER.isEnabledFor(entry[0]) and has_handler()
 
 
 def is_heard() -> bool:
     """Whether a line of the highest level would reach anybody."""
-    return LOGGER.isEnabledFor(logging.ERROR) and _is_heard(LOGGER)
+    return LOGGER.isEnabledFor(logging.ERROR) and has_handler()
 
 
-def _is_heard(logger: logging.Logger | None) -> bool:
+def has_handler() -> bool:
+    """Whether a line that is enabled would reach anybody."""
+    logger: logging.Logger | None = LOGGER
     while logger is not None:
         for handler in logger.handlers:  # a generator would cost 0.3 µs, at each crash and restart several times
             if type(handler) is not logging.NullHandler:
