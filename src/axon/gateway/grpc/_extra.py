@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 try:
-    import google.rpc.status_pb2 as status_pb2
-    import grpc as grpc
-    import grpc_health.v1 as grpc_health
-    import grpc_reflection.v1alpha as grpc_reflection
+    from grpc import aio as aio
+    from grpc_health.v1 import health as health
+    from grpc_reflection.v1alpha import reflection as reflection
+    from grpc_status import rpc_status as rpc_status
 except ImportError as error:
     raise ImportError("axon.gateway.grpc needs the extra `grpc`: pip install 'axon-otp[grpc]'") from error

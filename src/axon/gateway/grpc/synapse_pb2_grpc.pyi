@@ -12,49 +12,20 @@ from axon.gateway.grpc import synapse_pb2 as _synapse_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
-import grpc as _grpc
-import sys
-import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import Self as _Self
-else:
-    from typing_extensions import Self as _Self
-
-_T = _typing.TypeVar("_T")
-
-class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
-
-class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
-    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AgentServiceStub:
-    @_typing.overload
-    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
-    @_typing.overload
-    def __new__(cls, channel: _aio.Channel) -> AgentServiceAsyncStub: ...
-    Run: _grpc.UnaryUnaryMultiCallable[_synapse_pb2.RunRequest, _synapse_pb2.RunResponse]
-    """Asks the agent and waits for its answer. When the caller cancels the call, the run is cancelled too, unless the
-    request brings an `idempotency_key`, by which anybody who has the same token may ask for its answer again.
-    """
-    RunStream: _grpc.UnaryStreamMultiCallable[_synapse_pb2.RunRequest, _synapse_pb2.RunResponseChunk]
-    """The same run, its answer as the model writes it. A reader that goes away does not end the run."""
-    Cancel: _grpc.UnaryUnaryMultiCallable[_synapse_pb2.CancelRequest, _synapse_pb2.CancelResponse]
-    """Ends a run, by the key it was asked for with."""
-
-@_typing.type_check_only
-class AgentServiceAsyncStub(AgentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Run: _aio.UnaryUnaryMultiCallable[_synapse_pb2.RunRequest, _synapse_pb2.RunResponse]  # type: ignore[assignment]
+    Run: _aio.UnaryUnaryMultiCallable[_synapse_pb2.RunRequest, _synapse_pb2.RunResponse]
     """Asks the agent and waits for its answer. When the caller cancels the call, the run is cancelled too, unless the
     request brings an `idempotency_key`, by which anybody who has the same token may ask for its answer again.
     """
-    RunStream: _aio.UnaryStreamMultiCallable[_synapse_pb2.RunRequest, _synapse_pb2.RunResponseChunk]  # type: ignore[assignment]
+    RunStream: _aio.UnaryStreamMultiCallable[_synapse_pb2.RunRequest, _synapse_pb2.RunResponseChunk]
     """The same run, its answer as the model writes it. A reader that goes away does not end the run."""
-    Cancel: _aio.UnaryUnaryMultiCallable[_synapse_pb2.CancelRequest, _synapse_pb2.CancelResponse]  # type: ignore[assignment]
+    Cancel: _aio.UnaryUnaryMultiCallable[_synapse_pb2.CancelRequest, _synapse_pb2.CancelResponse]
     """Ends a run, by the key it was asked for with."""
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,8 +33,8 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     def Run(
         self,
         request: _synapse_pb2.RunRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_synapse_pb2.RunResponse, _abc.Awaitable[_synapse_pb2.RunResponse]]:
+        context: _aio.ServicerContext[_synapse_pb2.RunRequest, _abc.Awaitable[_synapse_pb2.RunResponse]],
+    ) -> _abc.Awaitable[_synapse_pb2.RunResponse]:
         """Asks the agent and waits for its answer. When the caller cancels the call, the run is cancelled too, unless the
         request brings an `idempotency_key`, by which anybody who has the same token may ask for its answer again.
         """
@@ -72,16 +43,16 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
     def RunStream(
         self,
         request: _synapse_pb2.RunRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_synapse_pb2.RunResponseChunk], _abc.AsyncIterator[_synapse_pb2.RunResponseChunk]]:
+        context: _aio.ServicerContext[_synapse_pb2.RunRequest, _abc.AsyncIterator[_synapse_pb2.RunResponseChunk]],
+    ) -> _abc.AsyncIterator[_synapse_pb2.RunResponseChunk]:
         """The same run, its answer as the model writes it. A reader that goes away does not end the run."""
 
     @_abc_1.abstractmethod
     def Cancel(
         self,
         request: _synapse_pb2.CancelRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_synapse_pb2.CancelResponse, _abc.Awaitable[_synapse_pb2.CancelResponse]]:
+        context: _aio.ServicerContext[_synapse_pb2.CancelRequest, _abc.Awaitable[_synapse_pb2.CancelResponse]],
+    ) -> _abc.Awaitable[_synapse_pb2.CancelResponse]:
         """Ends a run, by the key it was asked for with."""
 
-def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _aio.Server) -> None: ...

@@ -1,0 +1,1 @@
+"""A tree of agents as a service, over HTTP, WebSocket and gRPC."""

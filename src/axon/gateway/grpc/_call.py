@@ -1,0 +1,50 @@
+"""One call of a client: what it brings, and the answers it gets, as bytes below any method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from ...wire import BadMessage, Problem
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+M = TypeVar("M", bound=Message)
+
+
+class Call:
+    """A call that waits to be read: who makes it is known from its metadata, before any of its request is."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+    def metadata(self, key: str) -> str | None:
+        """What the client says under this key."""
+        return self._metadata.get(key)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the client's deadline; None without one."""
+        left: float | None = self._context.time_remaining()
+        return None if left is None else max(0.0, left)
+
+    async def read(self, kind: type[M]) -> M:
+        """The request. Raises `BadMessage`."""
+        data: object = await self._context.read()
+        if not isinstance(data, bytes):
+            raise BadMessage([Problem("", "there is none")], f"a {kind.DESCRIPTOR.name}")
+        try:
+            return kind.FromString(data)
+        except DecodeError as error:
+            raise BadMessage([Problem("", "it is no message of this kind")], f"a {kind.DESCRIPTOR.name}") from error
+
+    async def tell(self, metadata: Sequence[tuple[str, str]]) -> None:
+        """Tell the client something before the first answer."""
+        await self._context.send_initial_metadata(tuple(metadata))
+
+    async def write(self, message: Message) -> None:
+        """An answer; waits until the client has room for it."""
+        await self._context.write(message.SerializeToString())
