@@ -1,16 +1,16 @@
-"""One call of a client: what it brings, and the answers it gets, as bytes below any method."""
+"""One call of a client: what it brings, and the answers it gets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
 
-import grpc
 from google.protobuf.message import DecodeError, Message
+from grpc import aio
 
 from ...wire import BadMessage, Problem
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 M = TypeVar("M", bound=Message)
 
 
@@ -21,9 +21,16 @@ class Call:
         self._context = context
         self._metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
 
-    def metadata(self, key: str) -> str | None:
-        """What the client says under this key."""
-        return self._metadata.get(key)
+    @property
+    def token(self) -> str | None:
+        """The secret of `authorization: Bearer …`, None without one."""
+        scheme, _, secret = self._metadata.get("authorization", "").partition(" ")
+        return secret.strip() or None if scheme.lower() == "bearer" else None
+
+    @property
+    def key(self) -> str:
+        """The idempotency key in the metadata, for clients that know the original fields alone; empty without one."""
+        return self._metadata.get("idempotency-key", "")
 
     @property
     def left(self) -> float | None:
@@ -39,7 +46,7 @@ class Call:
         try:
             return kind.FromString(data)
         except DecodeError as error:
-            raise BadMessage([Problem("", "it is no message of this kind")], f"a {kind.DESCRIPTOR.name}") from error
+            raise BadMessage([Problem("", str(error))], f"a {kind.DESCRIPTOR.name}") from error
 
     async def tell(self, metadata: Sequence[tuple[str, str]]) -> None:
         """Tell the client something before the first answer."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs]
+from google.rpc import code_pb2, error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs]
 
 from .._failure import Failure
 from . import synapse_pb2
@@ -30,7 +30,7 @@ def status_of(failure: Failure) -> status_pb2.Status:
     fields, and the `synapse.Error` that other edges send as JSON. What is too much for metadata is left out.
     """
     text = shortened(failure.message, TEXT)
-    status = status_pb2.Status(code=failure.grpc_code, message=text)
+    status = status_pb2.Status(code=code_pb2.Code.Value(failure.grpc), message=text)
     for detail in _details(failure, shortened(text, TEXT // 2)):
         status.details.add().Pack(detail)
         if status.ByteSize() > DETAILS:

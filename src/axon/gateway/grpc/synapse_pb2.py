@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61xon/gateway/grpc/synapse.proto\x12\x07synapse\"\xdc\x01\n\nRunRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x1c\n\x0fmessage_history\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0emodel_settings\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04\x64\x65ps\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\t\x12\x15\n\rlast_event_id\x18\x07 \x01(\tB\x12\n\x10_message_historyB\x11\n\x0f_model_settingsB\x07\n\x05_deps\"b\n\x0bRunResponse\x12\x0e\n\x06result\x18\x01 \x01(\t\x12\x1d\n\x05usage\x18\x02 \x01(\x0b\x32\x0e.synapse.Usage\x12\x10\n\x08messages\x18\x03 \x01(\t\x12\x12\n\nstructured\x18\x04 \x01(\x08\"Z\n\x10RunResponseChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12&\n\x08response\x18\x03 \x01(\x0b\x32\x14.synapse.RunResponse\"t\n\x05Usage\x12\x16\n\x0erequest_tokens\x18\x01 \x01(\x05\x12\x17\n\x0fresponse_tokens\x18\x02 \x01(\x05\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x05\x12\x10\n\x08requests\x18\x04 \x01(\x05\x12\x12\n\ntool_calls\x18\x05 \x01(\x05\":\n\rCancelRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"#\n\x0e\x43\x61ncelResponse\x12\x11\n\tcancelled\x18\x01 \x01(\x08\"=\n\x05\x45rror\x12\x12\n\nerror_type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\t2\xba\x01\n\x0c\x41gentService\x12\x30\n\x03Run\x12\x13.synapse.RunRequest\x1a\x14.synapse.RunResponse\x12=\n\tRunStream\x12\x13.synapse.RunRequest\x1a\x19.synapse.RunResponseChunk0\x01\x12\x39\n\x06\x43\x61ncel\x12\x16.synapse.CancelRequest\x1a\x17.synapse.CancelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61xon/gateway/grpc/synapse.proto\x12\x07synapse\"\xdc\x01\n\nRunRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x1c\n\x0fmessage_history\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x0emodel_settings\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x11\n\x04\x64\x65ps\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0fidempotency_key\x18\x06 \x01(\t\x12\x15\n\rlast_event_id\x18\x07 \x01(\tB\x12\n\x10_message_historyB\x11\n\x0f_model_settingsB\x07\n\x05_deps\"\x84\x01\n\x0bRunResponse\x12\x0e\n\x06result\x18\x01 \x01(\t\x12\x1d\n\x05usage\x18\x02 \x01(\x0b\x32\x0e.synapse.Usage\x12\x15\n\x08messages\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\nstructured\x18\x04 \x01(\x08\x12\x0e\n\x06run_id\x18\x05 \x01(\tB\x0b\n\t_messages\"Z\n\x10RunResponseChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12&\n\x08response\x18\x03 \x01(\x0b\x32\x14.synapse.RunResponse\"t\n\x05Usage\x12\x16\n\x0erequest_tokens\x18\x01 \x01(\x05\x12\x17\n\x0fresponse_tokens\x18\x02 \x01(\x05\x12\x14\n\x0ctotal_tokens\x18\x03 \x01(\x05\x12\x10\n\x08requests\x18\x04 \x01(\x05\x12\x12\n\ntool_calls\x18\x05 \x01(\x05\":\n\rCancelRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"#\n\x0e\x43\x61ncelResponse\x12\x11\n\tcancelled\x18\x01 \x01(\x08\"=\n\x05\x45rror\x12\x12\n\nerror_type\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\t2\xba\x01\n\x0c\x41gentService\x12\x30\n\x03Run\x12\x13.synapse.RunRequest\x1a\x14.synapse.RunResponse\x12=\n\tRunStream\x12\x13.synapse.RunRequest\x1a\x19.synapse.RunResponseChunk0\x01\x12\x39\n\x06\x43\x61ncel\x12\x16.synapse.CancelRequest\x1a\x17.synapse.CancelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNREQUEST']._serialized_start=45
   _globals['_RUNREQUEST']._serialized_end=265
-  _globals['_RUNRESPONSE']._serialized_start=267
-  _globals['_RUNRESPONSE']._serialized_end=365
-  _globals['_RUNRESPONSECHUNK']._serialized_start=367
-  _globals['_RUNRESPONSECHUNK']._serialized_end=457
-  _globals['_USAGE']._serialized_start=459
-  _globals['_USAGE']._serialized_end=575
-  _globals['_CANCELREQUEST']._serialized_start=577
-  _globals['_CANCELREQUEST']._serialized_end=635
-  _globals['_CANCELRESPONSE']._serialized_start=637
-  _globals['_CANCELRESPONSE']._serialized_end=672
-  _globals['_ERROR']._serialized_start=674
-  _globals['_ERROR']._serialized_end=735
-  _globals['_AGENTSERVICE']._serialized_start=738
-  _globals['_AGENTSERVICE']._serialized_end=924
+  _globals['_RUNRESPONSE']._serialized_start=268
+  _globals['_RUNRESPONSE']._serialized_end=400
+  _globals['_RUNRESPONSECHUNK']._serialized_start=402
+  _globals['_RUNRESPONSECHUNK']._serialized_end=492
+  _globals['_USAGE']._serialized_start=494
+  _globals['_USAGE']._serialized_end=610
+  _globals['_CANCELREQUEST']._serialized_start=612
+  _globals['_CANCELREQUEST']._serialized_end=670
+  _globals['_CANCELRESPONSE']._serialized_start=672
+  _globals['_CANCELRESPONSE']._serialized_end=707
+  _globals['_ERROR']._serialized_start=709
+  _globals['_ERROR']._serialized_end=770
+  _globals['_AGENTSERVICE']._serialized_start=773
+  _globals['_AGENTSERVICE']._serialized_end=959
 # @@protoc_insertion_point(module_scope)

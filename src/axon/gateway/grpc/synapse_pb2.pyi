@@ -42,7 +42,7 @@ class RunRequest(_message.Message):
     """The dependencies of this run, held to what the agent declares: JSON."""
     idempotency_key: _builtins.str
     """Names this request. The same request made again joins its run or gets the answer that was given, and nothing is done
-    twice. Default a new one, which the initial metadata `idempotency-key` tells.
+    twice. Default the metadata `idempotency-key`, or else a new one, which the initial metadata of `RunStream` tells.
     """
     last_event_id: _builtins.str
     """For `RunStream` with the key of an earlier one: go on behind this event of it."""
@@ -84,12 +84,15 @@ class RunResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     MESSAGES_FIELD_NUMBER: _builtins.int
     STRUCTURED_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
     result: _builtins.str
     """The answer: text, or JSON text if it is `structured`."""
     messages: _builtins.str
-    """The messages of the conversation: a JSON array."""
+    """The whole conversation: a JSON array of messages. Left out where it makes the answer larger than a message may be."""
     structured: _builtins.bool
     """Whether `result` is JSON text."""
+    run_id: _builtins.str
+    """What the run is called over HTTP."""
     @_builtins.property
     def usage(self) -> Global___Usage: ...
     def __init__(
@@ -97,14 +100,17 @@ class RunResponse(_message.Message):
         *,
         result: _builtins.str = ...,
         usage: Global___Usage | None = ...,
-        messages: _builtins.str = ...,
+        messages: _builtins.str | None = ...,
         structured: _builtins.bool = ...,
+        run_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_messages", b"_messages", "messages", b"messages", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "result", b"result", "structured", b"structured", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_messages", b"_messages", "messages", b"messages", "result", b"result", "run_id", b"run_id", "structured", b"structured", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__messages: _TypeAlias = _typing.Literal["messages"]  # noqa: Y015
+    _WhichOneofArgType__messages: _TypeAlias = _typing.Literal["_messages", b"_messages"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__messages) -> _WhichOneofReturnType__messages | None: ...
 
 Global___RunResponse: _TypeAlias = RunResponse  # noqa: Y015
 

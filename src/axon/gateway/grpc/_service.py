@@ -1,0 +1,137 @@
+"""`AgentService`: runs of the gateway's agents, asked for over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from contextvars import Context as Blank
+from typing import TypeAlias
+
+import grpc
+from grpc_status import rpc_status
+
+from ...errors import AxonError
+from ...server import deadline
+from .._errors import Draining, LimitExceeded
+from .._failure import failure_of
+from .._gateway import Gateway
+from .._tokens import Principal
+from . import synapse_pb2
+from ._call import Call, Context
+from ._details import status_of
+from ._messages import request_of, response_of
+
+SERVICE = synapse_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
+
+Method: TypeAlias = Callable[[Principal, Call], Awaitable[None]]
+
+
+class TooManyCalls(LimitExceeded):
+    """As many calls are under way as there may be at once (`max_calls`)."""
+
+
+class Service:
+    """The calls of one server that are under way."""
+
+    def __init__(self, gateway: Gateway, *, max_calls: int, max_message: int) -> None:
+        self._gateway = gateway
+        self._max_calls = max_calls
+        self._max_message = max_message
+        self._calls = 0
+        self._is_open = True
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._cancelling: set[asyncio.Task[None]] = set()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """What a gRPC server takes."""
+        methods = {"Run": self._run, "RunStream": self._run_stream, "Cancel": self._cancel}
+        # On the wire a unary method is a stream of one message. Taken as a stream its request is not read, and takes no
+        # memory, before it is known who asks.
+        handlers = {name: grpc.stream_stream_rpc_method_handler(self._answered(ask)) for name, ask in methods.items()}
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    async def close(self, within: float) -> None:
+        """Take no more calls, and wait until none is under way, for so many seconds at most."""
+        self._is_open = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        if self._cancelling:
+            await asyncio.wait(self._cancelling)
+
+    def _answered(self, ask: Method) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
+        async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
+            try:
+                with self._counted():
+                    call = Call(context, self._max_message)
+                    who = self._gateway.principal(call.token)
+                    async with AsyncExitStack() as stack:
+                        if call.left is not None:
+                            await stack.enter_async_context(deadline(call.left))
+                        await ask(who, call)
+            except Exception as error:
+                await context.abort_with_status(rpc_status.to_status(status_of(failure_of(error))))
+
+        return answer
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if not self._is_open:
+            raise Draining
+        if self._calls >= self._max_calls:
+            raise TooManyCalls(f"max_calls={self._max_calls}", 1.0)
+        self._calls += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    # -- the methods
+
+    async def _run(self, who: Principal, call: Call) -> None:
+        message = await call.read(synapse_pb2.RunRequest)
+        request = request_of(message)
+        given = request.idempotency_key or call.key or None
+        key = given or uuid.uuid4().hex
+        try:
+            run_id, result = await self._gateway.run(who, message.agent_id, request, key)
+        except asyncio.CancelledError:
+            # The client cancelled the call, or is gone, and without a key nobody can ask for the answer any more. A
+            # deadline that passed ends the run itself, and a server that stops ends no runs.
+            if given is None and call.left != 0 and self._is_open:
+                self._end(who, message.agent_id, key)
+            raise
+        await call.answer(response_of(result, run_id))
+
+    async def _run_stream(self, who: Principal, call: Call) -> None:
+        message = await call.read(synapse_pb2.RunRequest)
+        request = request_of(message)
+        key = request.idempotency_key or call.key or uuid.uuid4().hex
+        run_id = await self._gateway.submit(who, message.agent_id, request, key, streamed=True)
+        await call.tell(("idempotency-key", key), ("run-id", run_id))
+        async with aclosing(self._gateway.follow(who, run_id, after=message.last_event_id or None)) as pieces:
+            async for id, piece in pieces:
+                if isinstance(piece, str):
+                    await call.write(synapse_pb2.RunResponseChunk(data=piece, event_id=id))
+                else:
+                    await call.answer(response_of(piece, run_id), event_id=id)
+
+    async def _cancel(self, who: Principal, call: Call) -> None:
+        message = await call.read(synapse_pb2.CancelRequest)
+        run = Run.begin(message.agent_id, who.name, message.idempotency_key)
+        await call.write(synapse_pb2.CancelResponse(cancelled=await self._gateway.cancel(who, run.id)))
+
+    def _end(self, who: Principal, agent_id: str, key: str) -> None:
+        async def end() -> None:
+            with suppress(AxonError):  # it is over, or was not begun
+                await self._gateway.cancel(who, Run.begin(agent_id, who.name, key).id)
+
+        task = asyncio.get_running_loop().create_task(end(), name=f"cancel {agent_id}:{key}", context=Blank())
+        self._cancelling.add(task)
+        task.add_done_callback(self._cancelling.discard)
