@@ -26,7 +26,9 @@ def files_of(cert: trustme.LeafCert, home: Path, name: str = "server") -> tuple[
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, authority: trustme.CA) -> None:
     _, key = files_of(authority.issue_cert("localhost"), tmp_path)
-    with pytest.raises(InvalidOption, match=r"certificate must be a file that can be read \(No such file.*'.*none.pem'"):
+    with pytest.raises(
+        InvalidOption, match=r"certificate must be a file that can be read \(No such file.*'.*none.pem'"
+    ):
         TLS(tmp_path / "none.pem", key).credentials()
 
 
