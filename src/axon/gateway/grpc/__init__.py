@@ -7,3 +7,5 @@ from . import _extra as _extra
 from . import synapse_pb2 as synapse_pb2
 from . import synapse_pb2_grpc as synapse_pb2_grpc
 from ._credentials import TLS as TLS
+from ._server import GRPCServer as GRPCServer
+from ._service import TooManyCalls as TooManyCalls

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from ...wire import BadMessage, Problem
+from .._errors import TooLarge
 
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 M = TypeVar("M", bound=Message)
 
 
 class Call:
-    """A call that waits to be read: who makes it is known from its metadata, before any of its request is."""
+    """A call that waits to be read: who makes it is known from its metadata, before any of its request is.
 
-    def __init__(self, context: Context) -> None:
+    max_message: bytes that an answer may have.
+    """
+
+    def __init__(self, context: Context, max_message: int) -> None:
         self._context = context
+        self._max_message = max_message
         self._metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
 
     @property
     def token(self) -> str | None:
         """The secret of `authorization: Bearer …`, None without one."""
         scheme, _, secret = self._metadata.get("authorization", "").partition(" ")
-        return secret.strip() or None if scheme.lower() == "bearer" else None
+        return (secret.strip() or None) if scheme.lower() == "bearer" else None
 
     @property
     def key(self) -> str:
@@ -42,16 +46,22 @@ class Call:
         """The request. Raises `BadMessage`."""
         data: object = await self._context.read()
         if not isinstance(data, bytes):
-            raise BadMessage([Problem("", "there is none")], f"a {kind.DESCRIPTOR.name}")
+            raise BadMessage([Problem("", "there is none")], kind.DESCRIPTOR.name)
         try:
             return kind.FromString(data)
-        except DecodeError as error:
-            raise BadMessage([Problem("", str(error))], f"a {kind.DESCRIPTOR.name}") from error
+        except DecodeError:
+            raise BadMessage([Problem("", "these bytes are no such message")], kind.DESCRIPTOR.name) from None
 
-    async def tell(self, metadata: Sequence[tuple[str, str]]) -> None:
+    async def tell(self, *metadata: tuple[str, str]) -> None:
         """Tell the client something before the first answer."""
-        await self._context.send_initial_metadata(tuple(metadata))
+        await self._context.send_initial_metadata(metadata)
+
+    def has_room(self, message: Message) -> bool:
+        """Whether an answer is no larger than it may be."""
+        return message.ByteSize() <= self._max_message
 
     async def write(self, message: Message) -> None:
-        """An answer; waits until the client has room for it."""
+        """An answer; waits until the client has room for it. Raises `TooLarge`."""
+        if not self.has_room(message):
+            raise TooLarge("answer", self._max_message, "bytes")
         await self._context.write(message.SerializeToString())

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from contextvars import Context as Blank
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
-from grpc_status import rpc_status
 
 from ...errors import AxonError
 from ...server import deadline
 from .._errors import Draining, LimitExceeded
 from .._failure import failure_of
 from .._gateway import Gateway
+from .._run import Run
 from .._tokens import Principal
 from . import synapse_pb2
 from ._call import Call, Context
@@ -24,12 +24,18 @@ from ._details import status_of
 from ._messages import request_of, response_of
 
 SERVICE = synapse_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
+DETAILS = "grpc-status-details-bin"
+"""Where clients look for a `google.rpc.Status`."""
 
 Method: TypeAlias = Callable[[Principal, Call], Awaitable[None]]
 
 
 class TooManyCalls(LimitExceeded):
     """As many calls are under way as there may be at once (`max_calls`)."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"max_calls={limit}", 1.0)
+        self.args = (f"as many calls are under way as there may be (max_calls={limit})",)
 
 
 class Service:
@@ -41,6 +47,7 @@ class Service:
         self._max_message = max_message
         self._calls = 0
         self._is_open = True
+        self._is_over = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._cancelling: set[asyncio.Task[None]] = set()
@@ -50,7 +57,7 @@ class Service:
         methods = {"Run": self._run, "RunStream": self._run_stream, "Cancel": self._cancel}
         # On the wire a unary method is a stream of one message. Taken as a stream its request is not read, and takes no
         # memory, before it is known who asks.
-        handlers = {name: grpc.stream_stream_rpc_method_handler(self._answered(ask)) for name, ask in methods.items()}
+        handlers: dict[str, Any] = {name: grpc.stream_stream_rpc_method_handler(self._answered(ask)) for name, ask in methods.items()}
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     async def close(self, within: float) -> None:
@@ -59,8 +66,13 @@ class Service:
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._idle.wait()
+        self.abort()
         if self._cancelling:
             await asyncio.wait(self._cancelling)
+
+    def abort(self) -> None:
+        """Take no more calls; those under way are about to be cut off, which ends none of their runs."""
+        self._is_open, self._is_over = False, True
 
     def _answered(self, ask: Method) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
@@ -73,16 +85,19 @@ class Service:
                             await stack.enter_async_context(deadline(call.left))
                         await ask(who, call)
             except Exception as error:
-                await context.abort_with_status(rpc_status.to_status(status_of(failure_of(error))))
+                failure = failure_of(error)
+                status = status_of(failure)
+                details = ((DETAILS, status.SerializeToString()),)
+                await context.abort(grpc.StatusCode[failure.grpc], status.message, details)
 
         return answer
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self) -> Generator[None]:
         if not self._is_open:
             raise Draining
         if self._calls >= self._max_calls:
-            raise TooManyCalls(f"max_calls={self._max_calls}", 1.0)
+            raise TooManyCalls(self._max_calls)
         self._calls += 1
         self._idle.clear()
         try:
@@ -97,40 +112,47 @@ class Service:
     async def _run(self, who: Principal, call: Call) -> None:
         message = await call.read(synapse_pb2.RunRequest)
         request = request_of(message)
-        given = request.idempotency_key or call.key or None
+        given = request.idempotency_key or call.key
         key = given or uuid.uuid4().hex
         try:
-            run_id, result = await self._gateway.run(who, message.agent_id, request, key)
+            run_id, result = await self._gateway.runs.run(who, message.agent_id, request, key)
         except asyncio.CancelledError:
-            # The client cancelled the call, or is gone, and without a key nobody can ask for the answer any more. A
-            # deadline that passed ends the run itself, and a server that stops ends no runs.
-            if given is None and call.left != 0 and self._is_open:
+            # The client cancelled the call or is gone, and without a key nobody can ask for the answer any more. A
+            # deadline that passes ends the run itself, and a server that stops ends no runs.
+            if not given and call.left != 0 and not self._is_over:
                 self._end(who, message.agent_id, key)
             raise
-        await call.answer(response_of(result, run_id))
+        response = response_of(result, run_id)
+        if not call.has_room(response):
+            response.ClearField("messages")
+        await call.write(response)
 
     async def _run_stream(self, who: Principal, call: Call) -> None:
+        who.needs("read")
         message = await call.read(synapse_pb2.RunRequest)
         request = request_of(message)
         key = request.idempotency_key or call.key or uuid.uuid4().hex
-        run_id = await self._gateway.submit(who, message.agent_id, request, key, streamed=True)
+        run_id = await self._gateway.runs.submit(who, message.agent_id, request, key)
         await call.tell(("idempotency-key", key), ("run-id", run_id))
-        async with aclosing(self._gateway.follow(who, run_id, after=message.last_event_id or None)) as pieces:
+        async with aclosing(await self._gateway.runs.follow(who, run_id, message.last_event_id or None)) as pieces:
             async for id, piece in pieces:
                 if isinstance(piece, str):
-                    await call.write(synapse_pb2.RunResponseChunk(data=piece, event_id=id))
+                    chunk = synapse_pb2.RunResponseChunk(data=piece, event_id=id)
                 else:
-                    await call.answer(response_of(piece, run_id), event_id=id)
+                    chunk = synapse_pb2.RunResponseChunk(event_id=id, response=response_of(piece, run_id))
+                    if not call.has_room(chunk):
+                        chunk.response.ClearField("messages")
+                await call.write(chunk)
 
     async def _cancel(self, who: Principal, call: Call) -> None:
         message = await call.read(synapse_pb2.CancelRequest)
         run = Run.begin(message.agent_id, who.name, message.idempotency_key)
-        await call.write(synapse_pb2.CancelResponse(cancelled=await self._gateway.cancel(who, run.id)))
+        await call.write(synapse_pb2.CancelResponse(cancelled=await self._gateway.runs.cancel(who, run.id)))
 
     def _end(self, who: Principal, agent_id: str, key: str) -> None:
         async def end() -> None:
             with suppress(AxonError):  # it is over, or was not begun
-                await self._gateway.cancel(who, Run.begin(agent_id, who.name, key).id)
+                await self._gateway.runs.cancel(who, Run.begin(agent_id, who.name, key).id)
 
         task = asyncio.get_running_loop().create_task(end(), name=f"cancel {agent_id}:{key}", context=Blank())
         self._cancelling.add(task)

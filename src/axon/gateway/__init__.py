@@ -1,1 +1,0 @@
-"""A tree of agents as a service, over HTTP, WebSocket and gRPC."""
