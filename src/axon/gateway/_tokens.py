@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import hmac
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
@@ -92,7 +93,7 @@ class Principal:
         self._requests.append(now)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> Generator[None]:
         """Count a run as under way. Raises `LimitExceeded`."""
         if self._concurrent is not None and self.runs >= self._concurrent:
             raise LimitExceeded(f"concurrent_runs={self._concurrent}", 1.0)
@@ -106,7 +107,7 @@ class Principal:
 class Tokens:
     """The tokens that are known: `Tokens([Token(...), ...])`; none at all lets everybody in, with all scopes.
 
-    A secret is looked up by its hash, so that the time this takes tells nothing of the secrets that are known.
+    A secret is compared with all that are known, in the same time whether it is like one of them or not.
     """
 
     def __init__(self, tokens: Iterable[Token] = ()) -> None:
@@ -132,9 +133,14 @@ class Tokens:
         """Whose token this is; the request counts against its limits. Raises `InvalidToken`, `LimitExceeded`."""
         if self.is_open:
             return self._anybody
-        found = None if secret is None else self._known.get(_digest(secret))
+        if secret is None:
+            raise InvalidToken(given=False)
+        given, found = _digest(secret), None
+        for digest, principal in self._known.items():
+            if hmac.compare_digest(digest, given):
+                found = principal
         if found is None:
-            raise InvalidToken(given=secret is not None)
+            raise InvalidToken(given=True)
         found.asks()
         return found
 
