@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.message import Message
+import pytest
+from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs]
 from grpc import aio
 from grpc_status import rpc_status
 
@@ -51,7 +52,7 @@ async def serving(
 ) -> AsyncGenerator[World, None]:
     """Agents behind a gateway behind a server, and a channel to it."""
     try:
-        async with Gateway(**({} if tokens is None else {"tokens": tokens})) as gateway:
+        async with Gateway(tokens=Tokens() if tokens is None else tokens) as gateway:
             for agent in agents:
                 await gateway.serve(agent)
             async with Supervisor([child(GRPCServer(gateway, **options), id="grpc")]) as supervisor:
@@ -63,17 +64,41 @@ async def serving(
 
 
 @dataclass
-class Details:
-    """What came with a failed call."""
+class Status:
+    """What came with a failed call: the code, the message, and its details by their types."""
 
     code: str
     message: str
-    by_type: Mapping[str, Message]
-
-    def __getitem__(self, type: str) -> Any:
-        return self.by_type[type]
+    details: dict[str, Any]
 
 
-def details_of(error: aio.AioRpcError) -> Details:
-    """The `google.rpc.Status` of a failed call."""
-    ...
+KINDS = {
+    kind.DESCRIPTOR.full_name: kind
+    for kind in (
+        error_details_pb2.ErrorInfo,
+        error_details_pb2.RetryInfo,
+        error_details_pb2.BadRequest,
+        synapse_pb2.Error,
+    )
+}
+
+
+def status_of(error: Any) -> Status:
+    """The `google.rpc.Status` of a failed call, as clients of grpcio-status get it."""
+    status: Any = rpc_status.from_call(error)
+    details: dict[str, Any] = {}
+    for detail in status.details:
+        kind = KINDS[detail.type_url.rpartition("/")[2]]
+        details[kind.DESCRIPTOR.name] = message = kind()
+        assert detail.Unpack(message)
+    return Status(error.code().name, status.message, details)
+
+
+@asynccontextmanager
+async def failing(code: str) -> AsyncGenerator[list[Status], None]:
+    """The call in the block fails with this code; its status is put into the list."""
+    found: list[Status] = []
+    with pytest.raises(aio.AioRpcError) as failed:
+        yield found
+    found.append(status_of(failed.value))
+    assert found[0].code == code

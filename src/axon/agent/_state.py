@@ -26,7 +26,7 @@ from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
 from ._runs import Runs
-from ._status import AgentStatus, RunningTool, TurnStatus, ended
+from ._status import AgentStatus, RunningTool, TurnStatus
 from ._text import Event
 from ._turn import Turn
 
@@ -111,7 +111,7 @@ class AgentState:
         turn = turn or self.recent.get(id)
         if turn is None:
             raise UnknownMessage(id)
-        return ended(id, turn.outcome)
+        return TurnStatus.of(id, turn.outcome)
 
     def knows(self, id: str) -> bool:
         """Whether there is or was a turn of this message."""

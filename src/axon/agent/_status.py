@@ -80,20 +80,20 @@ class TurnStatus:
     doing: AgentStatus | None = None
     """What the agent is doing for it, while it is `running`."""
 
-
-def ended(id: str, outcome: asyncio.Future[Any]) -> TurnStatus:
-    """What became of a message whose turn ended like this."""
-    error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
-    if error is None:
-        return TurnStatus(message_id=id, state="committed")
-    how: Literal["failed", "cancelled", "deadline", "set aside"] = "failed"
-    if isinstance(error, RunTimedOut | DeadlineExceeded):
-        how = "deadline"
-    elif isinstance(error, RunCancelled):
-        how = "cancelled"
-    elif isinstance(error, TurnSetAside):
-        how = "set aside"
-    return TurnStatus(message_id=id, state=how, error=f"{type(error).__name__}: {error}")
+    @classmethod
+    def of(cls, message_id: str, outcome: asyncio.Future[Any]) -> TurnStatus:
+        """That of a turn which is over, by its outcome."""
+        error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
+        if error is None:
+            return cls(message_id=message_id, state="committed")
+        how: Literal["failed", "cancelled", "deadline", "set aside"] = "failed"
+        if isinstance(error, RunTimedOut | DeadlineExceeded):
+            how = "deadline"
+        elif isinstance(error, RunCancelled):
+            how = "cancelled"
+        elif isinstance(error, TurnSetAside):
+            how = "set aside"
+        return cls(message_id=message_id, state=how, error=f"{type(error).__name__}: {error}")
 
 
 @dataclass(slots=True)

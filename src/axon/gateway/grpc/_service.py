@@ -57,7 +57,9 @@ class Service:
         methods = {"Run": self._run, "RunStream": self._run_stream, "Cancel": self._cancel}
         # On the wire a unary method is a stream of one message. Taken as a stream its request is not read, and takes no
         # memory, before it is known who asks.
-        handlers: dict[str, Any] = {name: grpc.stream_stream_rpc_method_handler(self._answered(ask)) for name, ask in methods.items()}
+        handlers: dict[str, Any] = {
+            name: grpc.stream_stream_rpc_method_handler(self._answered(ask)) for name, ask in methods.items()
+        }
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
     async def close(self, within: float) -> None:
