@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from grpc_status import rpc_status
 
 from axon import Supervisor, child
 from axon.agent import AgentServer
-from axon.gateway import Gateway, Token, Tokens
+from axon.gateway import Gateway, Modules, Token, Tokens
 from axon.gateway.grpc import GRPCServer, synapse_pb2, synapse_pb2_grpc
 
 SHOP, DESK, READER = "shop-secret-0123456789", "desk-secret-0123456789", "reader-secret-0123456789"
@@ -48,19 +47,16 @@ class World:
 
 @asynccontextmanager
 async def serving(
-    *agents: AgentServer[Any, Any], tokens: Tokens | None = None, **options: Any
+    *agents: AgentServer[Any, Any], tokens: Tokens | None = None, modules: Modules | None = None, **options: Any
 ) -> AsyncGenerator[World, None]:
     """Agents behind a gateway behind a server, and a channel to it."""
-    try:
-        async with Gateway(tokens=Tokens() if tokens is None else tokens) as gateway:
-            for agent in agents:
-                await gateway.serve(agent)
-            async with Supervisor([child(GRPCServer(gateway, **options), id="grpc")]) as supervisor:
-                address = await supervisor.get(GRPCServer, "grpc").address()
-                async with aio.insecure_channel(address) as channel:
-                    yield World(gateway, supervisor, address, channel)
-    finally:
-        gc.collect()  # the thread of grpc.aio ends with the last of its objects
+    async with Gateway(tokens=Tokens() if tokens is None else tokens, modules=modules) as gateway:
+        for agent in agents:
+            await gateway.serve(agent)
+        async with Supervisor([child(GRPCServer(gateway, **options), id="grpc")]) as supervisor:
+            address = await supervisor.get(GRPCServer, "grpc").address()
+            async with aio.insecure_channel(address) as channel:
+                yield World(gateway, supervisor, address, channel)
 
 
 @dataclass
