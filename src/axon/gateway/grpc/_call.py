@@ -65,3 +65,7 @@ class Call:
         if not self.has_room(message):
             raise TooLarge("answer", self._max_message, "bytes")
         await self._context.write(message.SerializeToString())
+
+    def is_over(self) -> None:
+        """Let go of what gRPC keeps of it: the error of a run, which may be kept for others, keeps where it came through."""
+        del self._context

@@ -14,7 +14,7 @@ import grpc
 from ...errors import AxonError
 from ...server import deadline
 from .._errors import Draining, LimitExceeded
-from .._failure import failure_of
+from .._failure import Failure, failure_of
 from .._gateway import Gateway
 from .._run import Run
 from .._tokens import Principal
@@ -78,21 +78,27 @@ class Service:
 
     def _answered(self, ask: Method) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
-            try:
-                with self._counted():
-                    call = Call(context, self._max_message)
-                    who = self._gateway.principal(call.token)
-                    async with AsyncExitStack() as stack:
-                        if call.left is not None:
-                            await stack.enter_async_context(deadline(call.left))
-                        await ask(who, call)
-            except Exception as error:
-                failure = failure_of(error)
+            failure = await self._asked(ask, Call(context, self._max_message))
+            if failure is not None:
                 status = status_of(failure)
                 details = ((DETAILS, status.SerializeToString()),)
                 await context.abort(grpc.StatusCode[failure.grpc], status.message, details)
 
         return answer
+
+    async def _asked(self, ask: Method, call: Call) -> Failure | None:
+        try:
+            with self._counted():
+                who = self._gateway.principal(call.token)
+                async with AsyncExitStack() as stack:
+                    if call.left is not None:
+                        await stack.enter_async_context(deadline(call.left))
+                    await ask(who, call)
+        except Exception as error:
+            return failure_of(error)
+        finally:
+            call.is_over()
+        return None
 
     @contextmanager
     def _counted(self) -> Generator[None]:
