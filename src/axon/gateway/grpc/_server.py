@@ -98,7 +98,16 @@ class GRPCServer(GenServer[_Serving]):
         """Begin to listen."""
         me = current()
         credentials = None if self.tls is None else await asyncio.to_thread(self.tls.credentials)
-        service = Service(self.gateway, max_calls=self.max_calls, max_message=self.max_message)
+        state = self._bound(credentials)
+        if state is None:
+            raise InvalidOption("host and port", f"{self.host}:{self.port}", "an address to listen on, and not taken")
+        me.on_death(lambda: _abort(state))
+        await asyncio.get_running_loop().create_task(state.server.start(), name=me.path, context=Context())
+        await state.health.open()
+        return state
+
+    def _bound(self, credentials: grpc.ServerCredentials | None) -> _Serving | None:
+        """A server that has its address; None if that cannot be had. Errors that are kept hold nothing of it so."""
         server = aio.server(
             options=(
                 ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared
@@ -106,27 +115,20 @@ class GRPCServer(GenServer[_Serving]):
                 ("grpc.max_send_message_length", -1),  # which the service says itself
             )
         )
+        service = Service(self.gateway, max_calls=self.max_calls, max_message=self.max_message)
         server.add_generic_rpc_handlers((service.handler(),))
         health_of = Health(server, (SERVICE,), self.gateway.intake)
         if self.with_reflection:
             reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        state = _Serving(server, service, health_of, self._bound(server, credentials))
-        me.on_death(lambda: _abort(state))
-        await asyncio.get_running_loop().create_task(server.start(), name=me.path, context=Context())
-        await health_of.open()
-        return state
-
-    def _bound(self, server: aio.Server, credentials: grpc.ServerCredentials | None) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        address = f"{host}:{self.port}"
         try:
             if credentials is None:
-                port = server.add_insecure_port(address)
+                port = server.add_insecure_port(f"{host}:{self.port}")
             else:
-                port = server.add_secure_port(address, credentials)
-        except RuntimeError as error:
-            raise InvalidOption("host and port", address, "an address to listen on, and not taken") from error
-        return f"{host}:{port}"
+                port = server.add_secure_port(f"{host}:{self.port}", credentials)
+        except RuntimeError:
+            return None
+        return _Serving(server, service, health_of, f"{host}:{port}")
 
     async def terminate(self, state: _Serving, reason: ExitReason) -> None:
         """Say that it serves no more, let the calls under way end, and close the others."""
