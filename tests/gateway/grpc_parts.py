@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs]
 from grpc import aio
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_status import rpc_status
 
 from axon import Supervisor, child
@@ -44,6 +45,31 @@ class World:
         """A client of it."""
         return synapse_pb2_grpc.AgentServiceStub(self.channel)
 
+    def unary(self, path: str, answer: Callable[[bytes], Any] = bytes) -> Any:
+        """A method with one answer, which takes bytes."""
+        channel: Any = self.channel
+        return channel.unary_unary(f"/{path}", None, answer)
+
+    def stream(self, path: str, answer: Callable[[bytes], Any] = bytes) -> Any:
+        """A method with many."""
+        channel: Any = self.channel
+        return channel.unary_stream(f"/{path}", None, answer)
+
+    async def health(self, service: str = "") -> str:
+        """What the server says of a service, or of itself."""
+        ask = self.unary("grpc.health.v1.Health/Check", HealthCheckResponse.FromString)
+        return _name(await ask(HealthCheckRequest(service=service).SerializeToString()))
+
+    async def healths(self, service: str = "") -> AsyncGenerator[str]:
+        """The same, and each change of it."""
+        ask = self.stream("grpc.health.v1.Health/Watch", HealthCheckResponse.FromString)
+        async for answer in ask(HealthCheckRequest(service=service).SerializeToString()):
+            yield _name(answer)
+
+
+def _name(answer: HealthCheckResponse) -> str:
+    return HealthCheckResponse.ServingStatus.Name(answer.status)
+
 
 @asynccontextmanager
 async def serving(
@@ -57,6 +83,13 @@ async def serving(
             address = await supervisor.get(GRPCServer, "grpc").address()
             async with aio.insecure_channel(address) as channel:
                 yield World(gateway, supervisor, address, channel)
+
+
+async def read(call: Any) -> synapse_pb2.RunResponseChunk:
+    """The next chunk of a stream."""
+    chunk = await call.read()
+    assert isinstance(chunk, synapse_pb2.RunResponseChunk)
+    return chunk
 
 
 @dataclass
@@ -81,7 +114,8 @@ KINDS = {
 
 def status_of(error: Any) -> Status:
     """The `google.rpc.Status` of a failed call, as clients of grpcio-status get it."""
-    status: Any = rpc_status.from_call(error)
+    library: Any = rpc_status
+    status = library.from_call(error)
     details: dict[str, Any] = {}
     for detail in status.details:
         kind = KINDS[detail.type_url.rpartition("/")[2]]

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from gateway_parts import talker
 from grpc import aio
-from grpc_parts import World, failing, serving
+from grpc_parts import World, failing, read, serving
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -86,11 +86,11 @@ async def test_a_cancelled_call_with_a_key_does_not_end_its_run() -> None:
 async def test_a_run_is_cancelled_by_its_key() -> None:
     async with serving(talker(Say("one two", every=30))) as world:
         reading = world.stub.RunStream(asks(idempotency_key="k"))
-        await reading.read()
+        await read(reading)
         wish = synapse_pb2.CancelRequest(agent_id="talker", idempotency_key="k")
         assert (await world.stub.Cancel(wish)).cancelled
         async with failing("CANCELLED") as failed:
-            await reading.read()
+            await read(reading)
         assert failed[0].details["ErrorInfo"].reason == "RUN_CANCELLED"
         assert not (await world.stub.Cancel(wish)).cancelled
         async with failing("NOT_FOUND") as unknown:
@@ -99,10 +99,10 @@ async def test_a_run_is_cancelled_by_its_key() -> None:
 
 
 @asynccontextmanager
-async def proxy(address: str) -> AsyncGenerator[tuple[str, list[asyncio.Transport]]]:
+async def proxy(address: str) -> AsyncGenerator[tuple[str, list[asyncio.WriteTransport]]]:
     """A way to the server that can be broken: its address, and the connections that go through it."""
     host, _, port = address.rpartition(":")
-    connections: list[asyncio.Transport] = []
+    connections: list[asyncio.WriteTransport] = []
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(writer.transport)
@@ -120,7 +120,7 @@ async def proxy(address: str) -> AsyncGenerator[tuple[str, list[asyncio.Transpor
             both.create_task(pump(there, writer))
 
     server = await asyncio.start_server(connected, "127.0.0.1")
-    yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1]), connections
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", connections
     server.close()
 
 
@@ -130,11 +130,11 @@ async def test_a_client_that_dies_in_the_middle_of_a_stream_does_not_end_the_run
     async with serving(talker(Say(words, every=0.04))) as world:
         async with proxy(world.address) as (address, connections), aio.insecure_channel(address) as channel:
             reading = synapse_pb2_grpc.AgentServiceStub(channel).RunStream(asks(idempotency_key="k"))
-            seen = [await reading.read(), await reading.read()]
+            seen = [await read(reading), await read(reading)]
             for connection in connections:
                 connection.abort()
             with pytest.raises(aio.AioRpcError) as broken:
-                await reading.read()
+                await read(reading)
             assert broken.value.code() == grpc.StatusCode.UNAVAILABLE
         await asyncio.sleep(0.1)
         assert await state_of(world, "k") == "running"

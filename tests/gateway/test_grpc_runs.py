@@ -77,7 +77,7 @@ async def test_a_client_that_knows_only_what_reflection_tells(modules: Modules) 
 def original(message: str) -> Any:
     """A message class of a client that was made from the original proto."""
     text, number = descriptor_pb2.FieldDescriptorProto.TYPE_STRING, descriptor_pb2.FieldDescriptorProto.TYPE_INT32
-    fields = {
+    fields: dict[str, list[tuple[str, Any]]] = {
         "RunRequest": [("agent_id", text), ("prompt", text)],
         "Usage": [("request_tokens", number), ("response_tokens", number), ("total_tokens", number)],
         "RunResponse": [("result", text), ("usage", "Usage")],
@@ -100,14 +100,12 @@ def original(message: str) -> Any:
 async def test_a_client_of_the_original_proto_works() -> None:
     async with serving(talker(Say("one two three"), Say("one two three"))) as world:
         request = original("RunRequest")(agent_id="talker", prompt="hello").SerializeToString()
-        run = world.channel.unary_unary("/synapse.AgentService/Run", None, original("RunResponse").FromString)
+        run = world.unary("synapse.AgentService/Run", original("RunResponse").FromString)
         answer = await run(request)
         assert answer.result == "one two three"
         assert answer.usage.total_tokens > 0
 
-        stream = world.channel.unary_stream(
-            "/synapse.AgentService/RunStream", None, original("RunResponseChunk").FromString
-        )
+        stream = world.stream("synapse.AgentService/RunStream", original("RunResponseChunk").FromString)
         assert [chunk.data async for chunk in stream(request)] == ["one ", "two ", "three", ""]
 
 
@@ -153,7 +151,8 @@ async def test_settings_and_dependencies_are_those_of_the_run() -> None:
 
     @agent.tool
     def house(ctx: RunContext[dict[str, str]]) -> str:
-        seen.append((ctx.model_settings or {}).get("temperature"))
+        settings: dict[str, Any] = {**(ctx.model_settings or {})}
+        seen.append(settings.get("temperature"))
         return ctx.deps["house"]
 
     async with serving(AgentServer(agent, name="clerk", deps={"house": "the Savoy"})) as world:
@@ -191,7 +190,7 @@ async def test_who_comes_back_with_an_event_id_gets_what_follows_and_nothing_twi
     agent = talker(Say(words, every=0.02), store=MemoryStore() if is_durable else None)
     async with serving(agent) as world:
         reading = world.stub.RunStream(asks())
-        told = dict(await reading.initial_metadata() or ())
+        told: dict[str, Any] = dict(await reading.initial_metadata() or ())
         assert told["run-id"] == f"talker:{told['idempotency-key']}"
         seen: list[synapse_pb2.RunResponseChunk] = []
         async for chunk in reading:
@@ -200,7 +199,7 @@ async def test_who_comes_back_with_an_event_id_gets_what_follows_and_nothing_twi
                 break
         reading.cancel()  # which is what the server sees, too, when a connection is reset
         await asyncio.sleep(0.05)
-        again = asks(idempotency_key=str(told["idempotency-key"]), last_event_id=seen[-1].event_id)
+        again = asks(idempotency_key=told["idempotency-key"], last_event_id=seen[-1].event_id)
         rest = [chunk async for chunk in world.stub.RunStream(again)]
         assert "".join(chunk.data for chunk in (*seen, *rest)) == words == rest[-1].response.result
         ids = [chunk.event_id for chunk in (*seen, *rest)]

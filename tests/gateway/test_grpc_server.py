@@ -7,65 +7,54 @@ import asyncio
 import pytest
 from gateway_parts import talker
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_parts import World, failing, serving
+from grpc_parts import World, failing, read, serving
 
 import axon
-from axon import InvalidOption, StartFailed, Supervisor, child
-from axon.gateway import Gateway
+from axon import StartFailed
 from axon.gateway.grpc import GRPCServer, synapse_pb2, synapse_pb2_grpc
 from axon.testing import eventually
 from axon.testing.models import Say
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.usefixtures("grpc_is_over")]
 
-SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-
 
 def asks(prompt: str = "hello", **fields: str) -> synapse_pb2.RunRequest:
     return synapse_pb2.RunRequest(agent_id="talker", prompt=prompt, **fields)
 
 
-async def health_of(world: World, service: str = "") -> int:
-    asked = health_pb2.HealthCheckRequest(service=service)
-    return int((await health_pb2_grpc.HealthStub(world.channel).Check(asked)).status)
-
-
 async def test_it_serves_until_the_gateway_takes_nothing_new() -> None:
     """Who watches it is told; a call under way ends in its own time, and a new one is refused for now."""
     async with serving(talker(Say("one two three", every=0.1))) as world:
-        watching = health_pb2_grpc.HealthStub(world.channel).Watch(
-            health_pb2.HealthCheckRequest(service="synapse.AgentService")
-        )
-        assert (await watching.read()).status == SERVING
+        watching = world.healths("synapse.AgentService")
+        assert await anext(watching) == "SERVING"
         reading = world.stub.RunStream(asks())
-        await reading.read()
+        await read(reading)
         world.gateway.intake.close()
-        assert (await watching.read()).status == NOT_SERVING
-        assert [await health_of(world, name) for name in ("", "synapse.AgentService")] == [NOT_SERVING] * 2
+        assert await anext(watching) == "NOT_SERVING"
+        assert [await world.health(name) for name in ("", "synapse.AgentService")] == ["NOT_SERVING"] * 2
         async with failing("UNAVAILABLE") as failed:
             await world.stub.Run(asks())
         assert failed[0].details["ErrorInfo"].reason == "DRAINING"
         assert failed[0].details["RetryInfo"].retry_delay.seconds == 5
-        rest = [await reading.read() for _ in range(3)]
+        rest = [await read(reading) for _ in range(3)]
         assert rest[-1].response.result == "one two three"
-        watching.cancel()
+        await watching.aclose()
 
 
 async def test_when_it_is_stopped_calls_under_way_end_first() -> None:
     async with serving(talker(Say("one two three", every=0.1))) as world:
-        watching = health_pb2_grpc.HealthStub(world.channel).Watch(health_pb2.HealthCheckRequest())
-        await watching.read()
+        watching = world.healths()
+        assert await anext(watching) == "SERVING"
         reading = world.stub.RunStream(asks())
-        await reading.read()
+        await read(reading)
         stopping = asyncio.ensure_future(world.supervisor.terminate_child("grpc"))
-        assert (await watching.read()).status == NOT_SERVING
+        assert await anext(watching) == "NOT_SERVING"
         async with failing("UNAVAILABLE"):
             await world.stub.Run(asks())
-        rest = [await reading.read() for _ in range(3)]
+        rest = [await read(reading) for _ in range(3)]
         assert rest[-1].response.result == "one two three"
         await stopping
-        watching.cancel()
+        await watching.aclose()
 
 
 async def test_what_takes_longer_than_the_drain_is_cut_off_and_its_run_goes_on() -> None:
@@ -107,9 +96,11 @@ def _free_port() -> int:
 async def test_a_port_that_is_taken_is_refused_and_not_shared() -> None:
     async with serving() as world:
         port = int(world.address.rpartition(":")[2])
-        second = GRPCServer(world.gateway, port=port)
-        with pytest.raises(StartFailed, match=f"host and port must be an address to listen on, .*127.0.0.1:{port}"):
-            await axon.start(second)
+        second = asyncio.create_task(axon.start(GRPCServer(world.gateway, port=port)))
+        await asyncio.wait({second})
+        error = second.exception()
+        assert isinstance(error, StartFailed)
+        assert f"host and port must be an address to listen on, and not taken, got: '127.0.0.1:{port}'" in str(error)
 
 
 async def test_many_calls_go_over_one_connection_at_once() -> None:
@@ -126,8 +117,8 @@ async def _result(stub: synapse_pb2_grpc.AgentServiceStub, request: synapse_pb2.
 
 async def test_without_reflection_nobody_is_told_what_there_is() -> None:
     async with serving(with_reflection=False) as world:
-        ask = world.channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        ask = world.stream("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
         with pytest.raises(aio.AioRpcError) as failed:
-            async for _ in ask(iter([b""])):
+            async for _ in ask(b""):
                 pass
         assert failed.value.code().name == "UNIMPLEMENTED"

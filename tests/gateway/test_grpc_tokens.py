@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from gateway_parts import talker
-from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_parts import DESK, READER, SHOP, TOKENS, bearer, failing, serving
+from generic_client import GenericClient
+from grpc import aio, insecure_channel
+from grpc_parts import DESK, READER, SHOP, TOKENS, bearer, failing, read, serving
 
 from axon import InvalidOption
 from axon.gateway import Gateway, Token, Tokens
@@ -27,7 +27,7 @@ async def test_nobody_gets_in_without_a_token_that_is_known() -> None:
     async with serving(talker(Say("welcome")), tokens=Tokens(TOKENS)) as world:
         for metadata in ((), bearer("shop-secret-9876543210"), (("authorization", f"Basic {SHOP}"),), bearer("")):
             for name in ("Run", "RunStream", "Cancel"):
-                ask = world.channel.unary_unary(f"/synapse.AgentService/{name}")
+                ask = world.unary(f"synapse.AgentService/{name}")
                 async with failing("UNAUTHENTICATED") as failed:
                     await ask(asks().SerializeToString(), metadata=metadata)
                 assert failed[0].details["ErrorInfo"].reason == "INVALID_TOKEN"
@@ -36,9 +36,9 @@ async def test_nobody_gets_in_without_a_token_that_is_known() -> None:
 
 async def test_health_and_reflection_need_none() -> None:
     async with serving(tokens=Tokens(TOKENS)) as world:
-        asked = health_pb2.HealthCheckRequest(service="synapse.AgentService")
-        answer = await health_pb2_grpc.HealthStub(world.channel).Check(asked)
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert await world.health("synapse.AgentService") == "SERVING"
+        with GenericClient(insecure_channel(world.address)) as client:
+            assert "synapse.AgentService" in await client.services()
 
 
 async def test_a_token_is_for_what_its_scopes_say() -> None:
@@ -91,13 +91,12 @@ async def test_only_so_many_calls_are_under_way_at_once() -> None:
     async with serving(talker(Say("one two", every=30)), max_calls=2) as world:
         streams = [world.stub.RunStream(asks(idempotency_key="k")) for _ in range(2)]
         for stream in streams:
-            await stream.read()
+            await read(stream)
         async with failing("RESOURCE_EXHAUSTED") as failed:
             await world.stub.Run(asks())
         assert failed[0].details["ErrorInfo"].reason == "TOO_MANY_CALLS"
         assert failed[0].details["RetryInfo"].retry_delay.seconds == 1
-        health = health_pb2_grpc.HealthStub(world.channel)
-        assert (await health.Check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
+        assert await world.health() == "SERVING"
         wish = synapse_pb2.CancelRequest(agent_id="talker", idempotency_key="k")
         streams[0].cancel()
         await asyncio.sleep(0.05)
@@ -107,7 +106,7 @@ async def test_only_so_many_calls_are_under_way_at_once() -> None:
 async def test_what_a_stranger_sends_is_not_even_read() -> None:
     """A request without a good token takes no memory, however large it is."""
     async with serving(talker(), tokens=Tokens(TOKENS)) as world:
-        run = world.channel.unary_unary("/synapse.AgentService/Run")
+        run = world.unary("synapse.AgentService/Run")
         with pytest.raises(aio.AioRpcError) as failed:
             await run(b"\xff" * 4_000_000)
         assert failed.value.code().name == "UNAUTHENTICATED"
@@ -123,8 +122,16 @@ def test_anywhere_but_on_loopback_it_needs_tokens_and_tls() -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("gateway", None), ("host", ""), ("port", -1), ("port", 65536), ("tls", "server.pem"), ("max_calls", 0)]
-    + [("max_message", 0), ("drain", -1)],
+    [
+        ("gateway", None),
+        ("host", ""),
+        ("port", -1),
+        ("port", 65536),
+        ("tls", "server.pem"),
+        ("max_calls", 0),
+        ("max_message", 0),
+        ("drain", -1),
+    ],
 )
 def test_an_option_that_cannot_be(option: str, value: object) -> None:
     options: dict[str, Any] = {"gateway": Gateway(), option: value}
