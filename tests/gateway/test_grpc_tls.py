@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import grpc
 import pytest
 import trustme
+from gateway_parts import talker
+from grpc import aio
+from grpc_parts import serving
 
-from axon import InvalidOption
-from axon.gateway.grpc import TLS
+import axon
+from axon import InvalidOption, StartFailed
+from axon.gateway import Gateway
+from axon.gateway.grpc import TLS, GRPCServer, synapse_pb2, synapse_pb2_grpc
+from axon.testing.models import Say
+
+HELLO = synapse_pb2.RunRequest(agent_id="talker", prompt="hello")
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +72,49 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path:
     )
     with pytest.raises(InvalidOption, match="a key with a passphrase"):
         TLS(chain, key).credentials()
+
+
+@pytest.mark.real_clock
+@pytest.mark.slow
+@pytest.mark.usefixtures("grpc_is_over")
+async def test_over_tls_a_client_knows_the_server_and_nobody_reads_along(tmp_path: Path, authority: trustme.CA) -> None:
+    tls = TLS(*files_of(authority.issue_cert("localhost"), tmp_path))
+    async with serving(talker(Say("secret")), host="localhost", tls=tls) as world:
+        trusted = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        async with aio.secure_channel(world.address, trusted) as channel:
+            answer = await synapse_pb2_grpc.AgentServiceStub(channel).Run(HELLO)
+            assert answer.result == "secret"
+        stranger = grpc.ssl_channel_credentials(trustme.CA().cert_pem.bytes())
+        for channel in (aio.secure_channel(world.address, stranger), aio.insecure_channel(world.address)):
+            async with channel:
+                with pytest.raises(aio.AioRpcError) as failed:
+                    await synapse_pb2_grpc.AgentServiceStub(channel).Run(HELLO, timeout=5)
+                assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.real_clock
+@pytest.mark.slow
+@pytest.mark.usefixtures("grpc_is_over")
+async def test_with_a_client_authority_a_client_shows_a_certificate(tmp_path: Path, authority: trustme.CA) -> None:
+    theirs = trustme.CA()
+    theirs.cert_pem.write_to_path(tmp_path / "clients.pem")
+    files = files_of(authority.issue_cert("localhost"), tmp_path)
+    async with serving(
+        talker(Say("welcome")), host="localhost", tls=TLS(*files, client_authority=tmp_path / "clients.pem")
+    ) as world:
+        nobody = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+        chain, key = files_of(theirs.issue_cert("shop"), tmp_path, "shop")
+        shop = grpc.ssl_channel_credentials(authority.cert_pem.bytes(), key.read_bytes(), chain.read_bytes())
+        async with aio.secure_channel(world.address, nobody) as channel:
+            with pytest.raises(aio.AioRpcError) as failed:
+                await synapse_pb2_grpc.AgentServiceStub(channel).Run(HELLO, timeout=5)
+            assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+        async with aio.secure_channel(world.address, shop) as channel:
+            assert (await synapse_pb2_grpc.AgentServiceStub(channel).Run(HELLO)).result == "welcome"
+
+
+@pytest.mark.real_clock
+async def test_files_that_cannot_be_used_keep_it_from_starting(tmp_path: Path) -> None:
+    async with Gateway() as gateway:
+        with pytest.raises(StartFailed, match="certificate must be a file that can be read"):
+            await axon.start(GRPCServer(gateway, tls=TLS(tmp_path / "none.pem", tmp_path / "none.key")))
