@@ -46,15 +46,16 @@ messages = st.lists(
     max_size=2,
 )
 jsons = texts | st.one_of(values, messages).map(json.dumps)
+seldom = st.none() | st.just("[]") | st.none() | jsons
 requests = st.builds(
     synapse_pb2.RunRequest,
-    agent_id=st.just("clerk") | texts,
+    agent_id=st.just("clerk") | st.just("clerk") | texts,
     prompt=texts,
-    message_history=st.none() | jsons,
-    model_settings=st.none() | jsons,
-    deps=st.none() | jsons,
-    idempotency_key=st.just("") | st.sampled_from(["k", "../k"]) | texts,
-    last_event_id=st.just("") | st.sampled_from(["1.1", "-1.0", "9.9"]) | texts,
+    message_history=seldom,
+    model_settings=seldom,
+    deps=seldom,
+    idempotency_key=st.just("") | st.sampled_from(["", "k", "l", "../k"]) | texts,
+    last_event_id=st.just("") | st.sampled_from(["", "1.1", "-1.0", "9.9"]) | texts,
 ).map(synapse_pb2.RunRequest.SerializeToString)
 damaged = st.tuples(requests, st.integers(0, 200), st.binary(max_size=5)).map(
     lambda made: made[0][: made[1]] + made[2] + made[0][made[1] + len(made[2]) :]
