@@ -16,6 +16,7 @@ KEY = r"^[A-Za-z0-9][A-Za-z0-9_.:~-]{0,119}$"
 """What an idempotency key looks like: it is a part of the id of its run."""
 
 AgentId: TypeAlias = Annotated[str, Field(pattern=AGENT_ID)]
+AgentState: TypeAlias = Literal["running", "restarting", "down"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
 
@@ -102,7 +103,7 @@ class AgentInfo(Message):
     agent_module: str | None = None
     model: str | None = None
     is_durable: bool = False
-    state: Literal["running", "restarting", "down"] = "running"
+    state: AgentState = "running"
     status: AgentStatus | None = None
 
 
