@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from pydantic_ai.messages import ModelMessage
@@ -24,7 +24,9 @@ Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
 class Message(BaseModel):
     """The base of all: unknown fields are refused, and bytes are base64."""
 
-    model_config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", populate_by_name=True
+    )
 
 
 # -- agents
@@ -40,7 +42,7 @@ class CreateAgent(Message):
     these once more, for clients that nest them.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"agent_id": "test_agent", "agent_module": "agents.example_agent", "model": "test"},
@@ -124,7 +126,7 @@ class RunRequest(Message):
     idempotency_key: names the request, as the header `Idempotency-Key` does.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"prompt": "Hello, agent!", "message_history": []},
@@ -225,7 +227,9 @@ class SteerRequest(Message):
 
     message: str
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "In one sentence, please."}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"message": "In one sentence, please."}]}
+    )
 
 
 class Decision(Message):
@@ -238,7 +242,7 @@ class Decision(Message):
     args: dict[str, Any] | None = None
     message: str = ""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Not on a Sunday."}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"examples": [{"message": "Not on a Sunday."}]})
 
 
 class ToolCall(Message):
@@ -248,7 +252,7 @@ class ToolCall(Message):
     tool name: `result` is that of the call that waits under `request_id`.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -287,7 +291,9 @@ class LogEntry(Message):
 class LogRequest(Message):
     """A line for an agent's log, from its program or its client."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"level": "info", "message": "the guest has paid"}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"level": "info", "message": "the guest has paid"}]}
+    )
 
     level: Level = "info"
     message: str = Field(max_length=2000)
@@ -303,7 +309,7 @@ class Log(Message):
 class ErrorBody(Message):
     """The error model: an error's class, its text, and what is wrong where."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
