@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic_ai import AgentRunResult
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
@@ -176,7 +177,11 @@ class RunAnswer(Message):
     result: Any
     messages: list[ModelMessage]
     usage: Usage
-    run_id: str
+
+    @classmethod
+    def of(cls, result: AgentRunResult[Any]) -> RunAnswer:
+        """That of a result."""
+        return cls.model_construct(result=result.output, messages=result.all_messages(), usage=Usage.of(result.usage))
 
 
 class RunAccepted(Message):
@@ -197,6 +202,24 @@ class ApprovalInfo(Message):
     args: dict[str, Any]
     asked_at: float
     expires_at: float | None = None
+
+
+class ApprovalList(Message):
+    """The tool calls that wait for a decision."""
+
+    approvals: list[ApprovalInfo]
+
+
+class Cancelled(Message):
+    """Whether there was a run to end."""
+
+    cancelled: bool
+
+
+class Steered(Message):
+    """Whether the run will read it; if not it is over, or has not begun."""
+
+    steered: bool
 
 
 class RunInfo(Message):
