@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from agent_parts import says
 from pydantic_ai import Agent
 
 import axon
@@ -14,6 +13,7 @@ from axon import Supervisor, child
 from axon.agent import AgentServer
 from axon.gateway._events import AgentDeleted, RequestServed
 from axon.gateway._metrics import Metrics
+from axon.testing.models import Fail, Say, ScriptedModel
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_requests_errors_and_latency_by_route(metrics: Metrics) -> None:
 
 
 async def test_turns_tokens_and_times_of_each_agent(metrics: Metrics) -> None:
-    spec = AgentServer(Agent(), model=says("yes", ValueError("no"), takes=2))
+    spec = AgentServer(Agent(), model=ScriptedModel(Say("yes", after=2), Fail(ValueError("no"), after=2)))
     async with Supervisor([child(spec, id="clerk")]) as tree:
         agent = tree.get(AgentServer[None, str], "clerk")
         first, second = asyncio.create_task(agent.run("a")), asyncio.create_task(agent.run("b"))
