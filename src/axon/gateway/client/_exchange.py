@@ -8,12 +8,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx2
+from pydantic import BaseModel, ValidationError
 
 from ...errors import CallTimeout, DeadlineExceeded
 from ...process import deadline_at
+from .._requests import ErrorBody
 from ._errors import GatewayUnreachable, RequestFailed
 from ._retries import is_passing, pause
 
@@ -26,16 +28,17 @@ DEADLINE = "request-timeout"
 class Exchange:
     """The connections of one client, and how often it asks."""
 
-    def __init__(self, http: httpx2.AsyncClient, attempts: int) -> None:
+    def __init__(self, http: httpx2.AsyncClient, headers: Mapping[str, str], attempts: int) -> None:
+        self.attempts: int = attempts
         self._http = http
-        self._attempts = attempts
+        self._headers = {"content-type": "application/json", **headers}
 
     async def ask(
         self,
         method: str,
         path: str,
         *,
-        json: object = None,
+        body: BaseModel | None = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool,
         patience: float | None,
@@ -44,7 +47,9 @@ class Exchange:
 
         async def attempt() -> httpx2.Response:
             with self.named():
-                answer = await self._http.request(method, path, json=json, headers=_with_deadline(headers))
+                answer = await self._http.request(
+                    method, path, content=_bytes(body), headers=self._with_deadline(headers)
+                )
             if answer.is_error:
                 raise failure_of(answer)
             return answer
@@ -55,15 +60,23 @@ class Exchange:
 
     @asynccontextmanager
     async def open(
-        self, method: str, path: str, *, json: object = None, headers: Mapping[str, str] | None = None
+        self, method: str, path: str, *, body: BaseModel | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[httpx2.Response]:
         """The answer to a request as it comes; once."""
         with self.named():
-            async with self._http.stream(method, path, json=json, headers=_with_deadline(headers)) as answer:
+            async with self._http.stream(
+                method, path, content=_bytes(body), headers=self._with_deadline(headers)
+            ) as answer:
                 if answer.is_error:
                     await answer.aread()
                     raise failure_of(answer)
                 yield answer
+
+    def _with_deadline(self, headers: Mapping[str, str] | None) -> dict[str, str]:
+        given, due = {**self._headers, **(headers or {})}, deadline_at.get()
+        if due is not None:
+            given[DEADLINE] = f"{max(0.001, due - asyncio.get_running_loop().time()):.3f}"
+        return given
 
     @contextmanager
     def named(self) -> Generator[None]:
@@ -85,7 +98,7 @@ class Exchange:
         end = min(until, math.inf if due is None else due)
 
         def is_over(state: RetryCallState) -> bool:
-            return state.attempt_number >= self._attempts or loop.time() + state.upcoming_sleep >= end
+            return state.attempt_number >= self.attempts or loop.time() + state.upcoming_sleep >= end
 
         attempts = AsyncRetrying(
             stop=is_over,
@@ -104,14 +117,10 @@ class Exchange:
 
 def failure_of(answer: httpx2.Response) -> RequestFailed:
     """The error of an answer; of one that is not the protocol's, as that of a proxy, `error_type` is empty."""
-    body: Any = None
-    with suppress(ValueError):
-        body = answer.json()
     after = _seconds(answer.headers.get("retry-after"))
-    if isinstance(body, dict) and body.get("status") == "error" and isinstance(body.get("error_type"), str):
-        return RequestFailed(
-            answer.status_code, body["error_type"], str(body.get("message", "")), body.get("details"), after
-        )
+    with suppress(ValidationError):
+        body = ErrorBody.model_validate_json(answer.content)
+        return RequestFailed(answer.status_code, body.error_type, body.message, body.details, after)
     return RequestFailed(answer.status_code, "", answer.reason_phrase or answer.text[:200], None, after)
 
 
@@ -129,8 +138,5 @@ def _seconds(retry_after: str | None) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _with_deadline(headers: Mapping[str, str] | None) -> dict[str, str]:
-    given, due = dict(headers or {}), deadline_at.get()
-    if due is not None:
-        given[DEADLINE] = f"{max(0.001, due - asyncio.get_running_loop().time()):.3f}"
-    return given
+def _bytes(body: BaseModel | None) -> bytes | None:
+    return None if body is None else body.model_dump_json(exclude_none=True, by_alias=True).encode()

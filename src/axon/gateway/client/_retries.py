@@ -46,8 +46,12 @@ def is_passing(error: BaseException, *, idempotent: bool) -> bool:
 
 
 def pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt, for tenacity."""
+    return pause_after(None if state.outcome is None else state.outcome.exception(), state.attempt_number)
+
+
+def pause_after(error: BaseException | None, attempt: int) -> float:
     """Seconds until the next attempt: as many as the gateway asks for, or twice as many each time, and a little more."""
-    error = None if state.outcome is None else state.outcome.exception()
     asked = error.retry_after if isinstance(error, RequestFailed) else None
-    seconds = min(PAUSE * 2 ** (state.attempt_number - 1), LONGEST) if asked is None else asked
+    seconds = min(PAUSE * 2 ** (attempt - 1), LONGEST) if asked is None else asked
     return seconds + random.uniform(0, JITTER) * max(seconds, PAUSE)  # noqa: S311  # nothing secret
