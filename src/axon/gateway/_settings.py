@@ -27,14 +27,18 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, use_attribute_docstrings=True, extra="forbid"
     )
 
+    module: str | None = None
+    """The module of an agent that is served from the start, such as `agents.example_agent`; default none."""
+    name: str | None = None
+    """The id of that agent."""
+    model: str | None = None
+    """Its model, default the module's own."""
     host: str = "127.0.0.1"
     """The address to listen on. Any but the loopback needs tokens, and TLS or `tls_elsewhere`."""
     port: Port = 5000
     """The port for HTTP and WebSockets; 0 has the system choose one."""
     grpc_port: Port | None = None
     """The port for gRPC; 0 has the system choose one, default none."""
-    model: str | None = None
-    """The model of the agent that is served from the start, default its own."""
     store: str | None = None
     """What outlives a restart: the path of an SQLite file, or a `postgresql://` address. Default nothing."""
     app_dir: Path = Path()

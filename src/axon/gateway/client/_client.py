@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -12,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_ai.messages import ModelMessage
 
 from ...agent import ToolBlueprint
-from ...errors import InvalidOption
+from ...errors import InvalidOption, UsageError
 from ...process import checked_seconds
 from .._requests import (
     AgentInfo,
@@ -70,7 +72,7 @@ class Client:
     url: where the gateway is. token: its API token, default none. timeout: seconds that each request may take, with all
     attempts, default 60, None for no limit; then `CallTimeout`, and what was asked for goes on. timeouts: others for some
     types of requests; that of `run_stream` is the longest silence. attempts: how often a request is made at most, default
-    5. http: the connections, default its own, which it closes; one that is given stays open, and its `base_url` counts.
+    5. tls: whose certificates are trusted, default those that the system trusts.
 
     What a gateway refuses for now, and connections that break, are tried again after a pause, as long as the gateway asks
     for and a little longer, if nothing was done yet or doing it twice is the same as once: a run is named by its
@@ -85,13 +87,13 @@ class Client:
 
     def __init__(
         self,
-        url: str = "",
+        url: str,
         *,
         token: str | None = None,
         timeout: float | None = TIMEOUT,
         timeouts: Mapping[RequestType, float | None] | None = None,
         attempts: int = ATTEMPTS,
-        http: httpx2.AsyncClient | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._timeouts = {"": timeout, **(timeouts or {})}
         for kind, seconds in self._timeouts.items():
@@ -101,28 +103,46 @@ class Client:
                 raise InvalidOption("timeout", seconds, "a number of seconds > 0, or None")
         if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
             raise InvalidOption("attempts", attempts, "a number >= 1")
-        self._is_own = http is None
-        if http is None:
-            if not url.startswith(("http://", "https://")):
-                raise InvalidOption("url", url, "that of a gateway, such as 'https://agents.example.org'")
-            silence = httpx2.Timeout(None, read=self._timeout("run_stream"))
-            limits = httpx2.Limits(max_connections=None)
-            http = httpx2.AsyncClient(base_url=url, timeout=silence, limits=limits, trust_env=False)
-        self._http = http
-        self._exchange = Exchange(http, {} if token is None else {"authorization": f"Bearer {token}"}, attempts)
+        if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+            raise InvalidOption("url", url, "that of a gateway, such as 'https://agents.example.org'")
+        self.url: str = url.rstrip("/")
+        """Where the gateway is."""
+        self._tls = tls
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._attempts = attempts
+        self._open: Exchange | None = None
 
     async def __aenter__(self) -> Self:
+        tls = self._tls
+        if tls is None:  # to load the system's certificates takes a while
+            is_secure = self.url.startswith("https:")
+            tls = (
+                await asyncio.to_thread(httpx2.create_ssl_context)
+                if is_secure
+                else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            )
+        http = httpx2.AsyncClient(
+            base_url=self.url,
+            verify=tls,
+            timeout=httpx2.Timeout(None, read=self._timeout("run_stream")),
+            limits=httpx2.Limits(max_connections=None),
+            trust_env=False,
+        )
+        self._open = Exchange(http, self._headers, self._attempts)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.aclose()
 
-    async def aclose(self) -> None:
-        """Close the connections; streams that are open end."""
-        if self._is_own:
-            await self._http.aclose()
+    @property
+    def _exchange(self) -> Exchange:
+        if self._open is None:
+            raise UsageError("a Client is used inside its block: async with Client(url) as client")
+        return self._open
 
     # -- agents
 

@@ -33,6 +33,10 @@ class Exchange:
         self._http = http
         self._headers = {"content-type": "application/json", **headers}
 
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
     async def ask(
         self,
         method: str,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5
 """How often a request is made at most, unless told otherwise."""
-PAUSE, LONGEST = 0.1, 5.0
+PAUSE, LONGEST = 0.05, 5.0
 """Seconds before the second attempt where nobody names them; each time twice as many, up to so many."""
 JITTER = 0.25
 """Up to which part a pause is made longer, so that clients that failed together do not come back together."""
