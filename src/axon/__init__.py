@@ -13,6 +13,7 @@ work; a room imports only rooms further up in this list.
     budget      money, tokens, requests and time, granted and handed on (import axon.budget)
     provider    accounts at model providers: limits, weather, prices (import axon.provider)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
+    gateway     agents as a service: HTTP, WebSocket, gRPC (import axon.gateway)
     testing     helpers for tests                  cli         the `axon` command
 """
 

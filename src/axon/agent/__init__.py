@@ -31,6 +31,7 @@ from ._errors import ToolTimeout as ToolTimeout
 from ._errors import TurnFailed as TurnFailed
 from ._errors import TurnSetAside as TurnSetAside
 from ._errors import TurnTimeout as TurnTimeout
+from ._errors import UnknownMessage as UnknownMessage
 from ._errors import UnknownTarget as UnknownTarget
 from ._errors import UnknownVariable as UnknownVariable
 from ._events import Outcome as Outcome
@@ -47,6 +48,7 @@ from ._order import Prompt as Prompt
 from ._records import Boundary as Boundary
 from ._status import AgentStatus as AgentStatus
 from ._status import RunningTool as RunningTool
+from ._status import TurnStatus as TurnStatus
 from ._stream import RunStream as RunStream
 from ._structured import deps_from as deps_from
 from ._structured import structured_dict as structured_dict

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Generic, Literal, TypeAlias
 
 from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
 from pydantic_ai.agent import AbstractAgent
@@ -14,11 +14,10 @@ from pydantic_ai.models import KnownModelName, Model
 from typing_extensions import TypeVar
 
 from ..budget import Budget
-from ..errors import InvalidOption
-from ..process import Exit, ExitReason, Process, checked_seconds, current, normal
+from ..process import Exit, ExitReason, Process, current, normal
 from ..provider import Account
 from ..registry import group, register, whereis
-from ..server import Ignore, ServerProcess, Stop, call, checked_name, from_thread, stream
+from ..server import Ignore, ServerProcess, Stop, call, from_thread, stream
 from ..store import Store
 from ._answers import Outputs
 from ._attach import attached
@@ -26,17 +25,20 @@ from ._control import AgentControl
 from ._errors import TakenOver
 from ._feed import parsed_id
 from ._journal import Journal
-from ._order import Order, Prompt, checked_limits, checked_order, kept_deps
-from ._replies import answer_to, events_of, text_pieces
+from ._options import check_options
+from ._order import Order, Prompt, checked_order, kept_deps, reference
+from ._replies import answer_pieces, answer_to, events_of, kept, text_pieces
 from ._runs import Runs
 from ._spending import with_budget
 from ._state import AgentState
+from ._status import TurnStatus
 from ._stream import RunStream
 from ._turn import Turn
-from ._verdict import Action, checked_actions
+from ._verdict import Action
 
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
+Result = TypeVar("Result")
 
 WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
 """What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
@@ -139,46 +141,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     trap_exit: ClassVar[bool] = True  # so that `terminate` ends the runs in order
 
     def __post_init__(self) -> None:
-        if not isinstance(self.agent, AbstractAgent):
-            raise InvalidOption("agent", self.agent, "a pydantic_ai.Agent, or another AbstractAgent")
-        checked_name(self.name)
-        checked_name(self.group, "group")
-        if self.model is not None and not isinstance(self.model, Model | str):
-            raise InvalidOption("model", self.model, "a pydantic_ai model, the name of one, or None")
-        checked_limits(self.usage_limits)
-        settings: object = self.model_settings
-        if settings is not None and not isinstance(settings, Mapping) and not callable(settings):
-            raise InvalidOption(
-                "model_settings", settings, "pydantic_ai.ModelSettings, a function that returns them, or None"
-            )
-        for option in (
-            "request_timeout",
-            "first_token_timeout",
-            "stall_timeout",
-            "tool_timeout",
-            "approval_timeout",
-            "passivate_after",
-        ):
-            seconds = getattr(self, option)
-            if seconds is not None and not checked_seconds(seconds, option) > 0:
-                raise InvalidOption(option, seconds, "a number of seconds > 0, or None")
-        for option in ("attempts", "stream_buffer"):
-            number = getattr(self, option)
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise InvalidOption(option, number, "a number >= 1")
-        if self.when_busy not in get_args(WhenBusy):
-            raise InvalidOption("when_busy", self.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
-        if self.passivate_after is not None and self.store is None:
-            raise InvalidOption("passivate_after", self.passivate_after, "None without a store to give the messages to")
-        if self.budget is not None and not isinstance(self.budget, Budget):
-            raise InvalidOption("budget", self.budget, "an axon.budget.Budget, or None")
-        checked_actions(self.on_error)
-        if self.account is not None and not isinstance(self.account, Account):
-            raise InvalidOption("account", self.account, "an axon.provider.Account, or None")
-        if self.store is not None and not isinstance(self.store, Store):
-            raise InvalidOption("store", self.store, "an axon.store.Store, such as SQLiteStore('agents.db'), or None")
-        if self.store is not None and self.name is None:
-            raise InvalidOption("name", self.name, "given when there is a store: it is what the agent is kept under")
+        check_options(self)
 
     # -- what a program asks of it
 
@@ -280,6 +243,44 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
         return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
 
+    # -- a message is given now, and asked for later
+
+    async def submit(
+        self,
+        prompt: Prompt | None,
+        *,
+        deps: Deps | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        deferred_tool_results: DeferredToolResults | None = None,
+        usage_limits: UsageLimits | None = None,
+        message_id: str | None = None,
+        budget: Budget | None = None,
+        streamed: bool = False,
+    ) -> str:
+        """Give it a message, and return its id when it is kept: the run goes on by itself, whoever asks for it later.
+
+        streamed: whether `follow` is to see the text grow, default False. Otherwise as `run`, and raises what refuses a
+        message there. Without a store nothing is known any more of what was over before the last two runs.
+        """
+        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        await self._asked(lambda: self._take(order, streamed))
+        return order.message_id
+
+    async def turn_of(self, message_id: str) -> TurnStatus:
+        """What became of a message, at once. Raises `UnknownMessage`."""
+        return await self._asked(lambda: self._turn(message_id))
+
+    async def result_of(self, message_id: str) -> AgentRunResult[Output]:
+        """The result of a message that was given before, when it is there. Raises `UnknownMessage`, and as `run` does."""
+        return await self._ask(reference(message_id))
+
+    def follow(self, message_id: str, *, after: str | None = None) -> RunStream[str | AgentRunResultEvent[Output]]:
+        """The text of a message that was given before, as `run_stream`, and then its result.
+
+        A structured output is the JSON that the model writes. Raises `UnknownMessage`, and as `run_stream` does.
+        """
+        return RunStream(self._answer(reference(message_id), _checked_after(after)), message_id, after)
+
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
         order = with_budget(checked_order(prompt, deps, history, *rest), self)
         if self.store is not None and deps is not None:
@@ -287,9 +288,10 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         return order
 
     async def _ask(self, order: Order) -> AgentRunResult[Output]:
-        if self.store is None:
-            return await self._run(order)
-        return await attached(self._process, lambda: self._run(order))
+        return await self._asked(lambda: self._run(order))
+
+    async def _asked(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        return await (ask() if self.store is None else attached(self._process, ask))
 
     def _process(self) -> Process | None:
         return whereis(self)
@@ -300,6 +302,10 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def _run(self, state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Output]]:
         return state.passivation.when_active(lambda: answer_to(state, order))
 
+    @call(timeout=None)
+    def _take(self, state: AgentState, order: Order, streamed: bool) -> asyncio.Future[None]:
+        return state.passivation.when_active(lambda: kept(state, order, streamed=streamed))
+
     @stream(timeout=None)
     def _text(self, state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, str], None]:
         return text_pieces(state, order, after)
@@ -309,6 +315,12 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         self, state: AgentState, order: Order, after: str | None
     ) -> AsyncGenerator[tuple[str, AgentStreamEvent | AgentRunResultEvent[Output]], None]:
         return events_of(state, order, after)
+
+    @stream(timeout=None)
+    def _answer(
+        self, state: AgentState, order: Order, after: str | None
+    ) -> AsyncGenerator[tuple[str, str | AgentRunResultEvent[Output]], None]:
+        return answer_pieces(state, order, after)
 
     # -- callbacks
 

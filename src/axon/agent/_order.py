@@ -53,6 +53,8 @@ class Order:
     is_inherited: bool = False
     kept_deps: Any = None
     """The dependencies as JSON, where there is a store."""
+    is_reference: bool = False
+    """It is for a message that was given before, and says nothing but its id."""
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -101,6 +103,13 @@ def checked_order(  # noqa: PLR0917
         hops=() if asker is None else asker.hops,
         budget=budget,
     )
+
+
+def reference(message_id: str) -> Order:
+    """An order for a message that was given before."""
+    order = checked_order(None, None, None, None, None, message_id, None)
+    order.is_reference = True
+    return order
 
 
 # -- orders as they are kept

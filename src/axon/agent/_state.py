@@ -17,7 +17,7 @@ from ..process import ExitReason, Process, callers, deadline_at, is_clean
 from ..server import Reply
 from ..store import Approval
 from ._answers import Outputs
-from ._errors import AgentBusy, MessageIdReused
+from ._errors import AgentBusy, MessageIdReused, UnknownMessage
 from ._events import TurnResumed
 from ._feed import Feed
 from ._journal import NOW, Journal
@@ -26,7 +26,7 @@ from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
 from ._runs import Runs
-from ._status import AgentStatus, RunningTool
+from ._status import AgentStatus, RunningTool, TurnStatus
 from ._text import Event
 from ._turn import Turn
 from ._watch import watched
@@ -85,10 +85,34 @@ class AgentState:
             given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
             given.set_result(self.outputs.result(id, answer, self.journal.kept.messages))
             return given, None if recent is None else recent.feed
+        if order.is_reference:
+            raise UnknownMessage(id)
         turn = self._meanwhile(order) if self.turns else None
         if turn is None:
             turn = self._accept(order, streamed=streamed)
         return turn.outcome, turn.feed if streamed else None
+
+    def take(self, order: Order, *, streamed: bool) -> asyncio.Future[None]:
+        """Take a message, and answer when it is kept."""
+        self.admit(order, streamed=streamed)
+        turn = self._turn_of(order.message_id)
+        return _done(self.process, None) if turn is None or turn.accepted is NOW else self.work(_wait(turn.accepted))
+
+    def turn(self, id: str) -> TurnStatus:
+        """What became of a message. Raises `UnknownMessage`."""
+        turn = self._turn_of(id)
+        if turn is not None and not turn.outcome.done():
+            runs = turn is self.current
+            return TurnStatus(
+                message_id=id, state="running" if runs else "queued", doing=self.status() if runs else None
+            )
+        answer = self.journal.kept.answers.get(id)
+        if answer is not None:
+            return TurnStatus(message_id=id, state=answer.how, error=answer.error or None)
+        turn = turn or self.recent.get(id)
+        if turn is None:
+            raise UnknownMessage(id)
+        return TurnStatus.of(id, turn.outcome)
 
     def knows(self, id: str) -> bool:
         """Whether there is or was a turn of this message."""
@@ -242,9 +266,11 @@ class AgentState:
             self.cancelled.append((turn.kept.id, answer))
             turn.cancel()
 
-    def steer(self, prompt: Prompt) -> asyncio.Future[bool]:
-        """Tell the turn under way something, and answer when that is kept."""
+    def steer(self, prompt: Prompt, message_id: str | None) -> asyncio.Future[bool]:
+        """Tell the turn under way something, if it is that of this message, and answer when that is kept."""
         content, steer, turn = content_of(prompt), uuid.uuid4().hex, self.current
+        if message_id is not None and turn is not self._turn_of(message_id):
+            return _done(self.process, False)
         if turn is None or not turn.steer(steer, content):
             return _done(self.process, False)
         return self.work(_then(self.journal.note(Steered(turn.kept.id, steer, content)), True))
@@ -306,7 +332,7 @@ class AgentState:
 
 
 def _check(order: Order, fingerprint: str) -> None:
-    if fingerprint_of(order.prompt) != fingerprint:
+    if not order.is_reference and fingerprint_of(order.prompt) != fingerprint:
         raise MessageIdReused(order.message_id)
 
 
@@ -314,6 +340,10 @@ def _done(process: Process, value: R) -> asyncio.Future[R]:
     done: asyncio.Future[R] = process.runtime.loop.create_future()
     done.set_result(value)
     return done
+
+
+async def _wait(first: Awaitable[None]) -> None:
+    await first
 
 
 async def _then(first: Awaitable[None], value: bool) -> bool:

@@ -73,6 +73,7 @@ class Turn(Generic[Deps, Output]):
         self.runs: Runs[Deps, Output] = runs
         self._journal = journal
         self._outputs = outputs
+        self.accepted: Awaitable[None] = accepted
         self._ended = ended
         self._crash = crash
         self._token = CancellationToken()
