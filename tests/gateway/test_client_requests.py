@@ -155,7 +155,7 @@ async def test_an_error_in_a_stream_is_raised_behind_what_came_before_it() -> No
         seen = list[str]()
         with pytest.raises(RequestFailed, match="UnexpectedModelBehavior"):
             async for piece in client.run_stream("clerk", "Hello"):
-                seen.append(piece)  # noqa: PERF401
+                seen.append(piece)
     assert (seen, len(server.asked)) == (["a"], 1)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ..telemetry import Event
 
@@ -36,3 +37,14 @@ class AgentDeleted(Event):
     """The gateway serves an agent no more; nothing is left of its process."""
 
     agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentNotRestored(Event):
+    """An agent that a request had created could not be served again; it is kept for the next start."""
+
+    logged: ClassVar[tuple[int, str] | None] = (logging.ERROR, "agent not restored")
+    advice: ClassVar[str] = "see the error: its module or model is not to be had; DELETE /agents/{agent_id} gives it up"
+
+    agent: str
+    error: Exception

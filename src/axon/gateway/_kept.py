@@ -23,11 +23,13 @@ class KeptAgents:
         record = _REQUESTS.record(request)
         await self._store.append(key, [record], epoch=kept.epoch, version=kept.version, marker=MARKER)
 
-    async def forget(self, agent_id: str) -> None:
-        """Keep it no more."""
-        key = _key(agent_id)
-        kept = await self._store.open(key)
-        await self._store.delete(key, epoch=kept.epoch)
+    async def forget(self, agent_id: str) -> bool:
+        """Keep it no more, nor its conversation; returns whether it was kept."""
+        was_kept = await self._store.read(_key(agent_id)) is not None
+        for key in (_key(agent_id), agent_id) if was_kept else ():
+            kept = await self._store.open(key)
+            await self._store.delete(key, epoch=kept.epoch)
+        return was_kept
 
     async def all(self) -> list[CreateAgent]:
         """All that are kept, by id. Raises `Unreadable`."""

@@ -95,10 +95,12 @@ class Client:
         attempts: int = ATTEMPTS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._timeouts = {"": timeout, **(timeouts or {})}
-        for kind, seconds in self._timeouts.items():
-            if kind and kind not in get_args(RequestType):
+        self._default = timeout
+        self._timeouts: dict[RequestType, float | None] = dict(timeouts or {})
+        for kind in self._timeouts:
+            if kind not in get_args(RequestType):
                 raise InvalidOption("timeouts", kind, f"for types of requests: {', '.join(get_args(RequestType))}")
+        for seconds in (timeout, *self._timeouts.values()):
             if seconds is not None and not checked_seconds(seconds, "timeout") > 0:
                 raise InvalidOption("timeout", seconds, "a number of seconds > 0, or None")
         if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
@@ -301,7 +303,7 @@ class Client:
         )
 
     def _timeout(self, kind: RequestType) -> float | None:
-        return self._timeouts.get(kind, self._timeouts[""])
+        return self._timeouts.get(kind, self._default)
 
 
 def _request(prompt: str, history: Sequence[ModelMessage] | None, deps: dict[str, Any] | None) -> RunRequest:

@@ -81,10 +81,15 @@ class RunEvents(AsyncIterator[str]):
         async with self._exchange.open("POST", self._path, body=self._body, headers=headers) as answer:
             async for event in httpx2.EventSource(answer, max_event_size=LARGEST):
                 if event.event == "error":
-                    raise self._exchange.failed(ErrorBody.model_validate_json(event.data))
+                    raise _failed(event)
                 self.last_event_id = event.id or self.last_event_id
                 if event.event == "complete":
                     self.answer = RunAnswer.model_validate_json(event.data)
                     return
                 yield event.data
         raise GatewayUnreachable(self._path, "the stream ended in the middle of the run")
+
+
+def _failed(event: httpx2.ServerSentEvent) -> RequestFailed:
+    body = ErrorBody.model_validate_json(event.data)
+    return RequestFailed(500, body.error_type, body.message, body.details)
