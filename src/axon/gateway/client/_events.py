@@ -10,7 +10,7 @@ from typing import Self
 import httpx2
 from pydantic import BaseModel
 
-from .._requests import ErrorBody, RunAnswer
+from .._requests import Chunk, Complete, ErrorBody, RunAnswer
 from ._errors import GatewayUnreachable, RequestFailed
 from ._exchange import Exchange
 from ._retries import is_passing, pause_after
@@ -84,9 +84,10 @@ class RunEvents(AsyncIterator[str]):
                     raise _failed(event)
                 self.last_event_id = event.id or self.last_event_id
                 if event.event == "complete":
-                    self.answer = RunAnswer.model_validate_json(event.data)
+                    whole = Complete.model_validate_json(event.data)
+                    self.answer = RunAnswer(result=whole.result, messages=whole.messages or [], usage=whole.usage)
                     return
-                yield event.data
+                yield Chunk.model_validate_json(event.data).data
         raise GatewayUnreachable(self._path, "the stream ended in the middle of the run")
 
 

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from pydantic_ai import AgentRunResult
-from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from .._failure import failure_of
-from .._requests import Usage
-from .._runs import Piece
+from .._requests import Chunk, Complete, ErrorBody, Usage
+from .._runs import Piece, Result
 
 PING = 15
 """Seconds after which a stream that says nothing shows that it lives."""
 
 
-def frame_of(piece: str | AgentRunResult[Any]) -> dict[str, Any]:
-    """The frame of a piece."""
-    if isinstance(piece, str):
-        return {"status": "chunk", "data": piece}
-    return {"status": "complete", "result": piece.output, "usage": Usage.of(piece.usage)}
+def frame_of(piece: str | Result, *, messages: bool) -> Chunk | Complete:
+    """The frame of a piece; `messages` asks for the whole conversation with the result."""
+    if not isinstance(piece, AgentRunResult):
+        return Chunk(data=piece)
+    return Complete.model_construct(
+        status="complete",
+        result=piece.output,
+        messages=piece.all_messages() if messages else None,
+        usage=Usage.of(piece.usage),
+    )
 
 
-def encoded(frame: Mapping[str, Any]) -> str:
+def frame_of_error(error: BaseException) -> ErrorBody:
+    """The frame in place of all that would follow."""
+    return ErrorBody.model_validate(failure_of(error).body)
+
+
+def encoded(frame: Chunk | Complete | ErrorBody) -> str:
     """A frame as JSON."""
-    return to_json(frame, bytes_mode="base64", fallback=repr).decode()
+    return frame.model_dump_json(fallback=repr, exclude={"messages"} if getattr(frame, "messages", 0) is None else None)
 
 
 class EventStream(EventSourceResponse):
@@ -35,7 +43,7 @@ class EventStream(EventSourceResponse):
 
     def __init__(self, pieces: AsyncGenerator[Piece, None], run_id: str) -> None:
         headers = {"Run-Id": run_id, "Location": f"/runs/{run_id}"}
-        super().__init__(_events(pieces), headers=headers, ping=PING, sep="\n")
+        super().__init__(_events(pieces), headers=headers, ping=PING, sep="\n")  # pyright: ignore[reportUnknownMemberType]
 
     @staticmethod
     async def _listen_for_exit_signal() -> None:
@@ -46,9 +54,9 @@ class EventStream(EventSourceResponse):
 async def _events(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[ServerSentEvent, None]:
     try:
         async for id, piece in pieces:
-            frame = frame_of(piece)
-            yield ServerSentEvent(encoded(frame), event=frame["status"], id=id)
+            frame = frame_of(piece, messages=True)
+            yield ServerSentEvent(encoded(frame), event=frame.status, id=id)
     except Exception as error:
-        yield ServerSentEvent(encoded(failure_of(error).body), event="error")
+        yield ServerSentEvent(encoded(frame_of_error(error)), event="error")
     finally:
         await pieces.aclose()
