@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic_ai import AgentRunResult
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
@@ -24,7 +25,9 @@ Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
 class Message(BaseModel):
     """The base of all: unknown fields are refused, and bytes are base64."""
 
-    model_config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", populate_by_name=True
+    )
 
 
 # -- agents
@@ -40,7 +43,7 @@ class CreateAgent(Message):
     these once more, for clients that nest them.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"agent_id": "test_agent", "agent_module": "agents.example_agent", "model": "test"},
@@ -124,7 +127,7 @@ class RunRequest(Message):
     idempotency_key: names the request, as the header `Idempotency-Key` does.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"prompt": "Hello, agent!", "message_history": []},
@@ -174,7 +177,11 @@ class RunAnswer(Message):
     result: Any
     messages: list[ModelMessage]
     usage: Usage
-    run_id: str
+
+    @classmethod
+    def of(cls, result: AgentRunResult[Any]) -> RunAnswer:
+        """That of a result."""
+        return cls.model_construct(result=result.output, messages=result.all_messages(), usage=Usage.of(result.usage))
 
 
 class RunAccepted(Message):
@@ -195,6 +202,24 @@ class ApprovalInfo(Message):
     args: dict[str, Any]
     asked_at: float
     expires_at: float | None = None
+
+
+class ApprovalList(Message):
+    """The tool calls that wait for a decision."""
+
+    approvals: list[ApprovalInfo]
+
+
+class Cancelled(Message):
+    """Whether there was a run to end."""
+
+    cancelled: bool
+
+
+class Steered(Message):
+    """Whether the run will read it; if not it is over, or has not begun."""
+
+    steered: bool
 
 
 class RunInfo(Message):
@@ -225,7 +250,9 @@ class SteerRequest(Message):
 
     message: str
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "In one sentence, please."}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"message": "In one sentence, please."}]}
+    )
 
 
 class Decision(Message):
@@ -238,7 +265,7 @@ class Decision(Message):
     args: dict[str, Any] | None = None
     message: str = ""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Not on a Sunday."}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"examples": [{"message": "Not on a Sunday."}]})
 
 
 class ToolCall(Message):
@@ -248,7 +275,7 @@ class ToolCall(Message):
     tool name: `result` is that of the call that waits under `request_id`.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -287,7 +314,9 @@ class LogEntry(Message):
 class LogRequest(Message):
     """A line for an agent's log, from its program or its client."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"level": "info", "message": "the guest has paid"}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"level": "info", "message": "the guest has paid"}]}
+    )
 
     level: Level = "info"
     message: str = Field(max_length=2000)
@@ -303,7 +332,7 @@ class Log(Message):
 class ErrorBody(Message):
     """The error model: an error's class, its text, and what is wrong where."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
