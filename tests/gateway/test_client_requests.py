@@ -162,7 +162,7 @@ async def test_an_error_in_a_stream_is_raised_behind_what_came_before_it() -> No
     body = {"status": "error", "error_type": "UnexpectedModelBehavior", "message": "no", "details": None}
     async with rude(events(("1.1", chunk("a")), ("", body))) as server, Client(server.url) as client:
         seen = list[str]()
-        with pytest.raises(ErrorAnswer, match="^UnexpectedModelBehavior: no$"):
+        with pytest.raises(ErrorAnswer, match=r"^UnexpectedModelBehavior: no$"):
             async for piece in client.run_stream("clerk", "Hello"):
                 seen.append(piece)
     assert (seen, len(server.asked)) == (["a"], 1)
