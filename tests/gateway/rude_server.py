@@ -64,11 +64,12 @@ def error(status: int, error_type: str, details: object = None, **headers: str) 
     return answer(status, body, **headers)
 
 
-def events(*events: tuple[str, str, object], ends: bool = False) -> bytes:
-    """The beginning of a stream of events, each with its name, id and data; broken off unless it `ends` in order."""
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    for name, id, data in events:
-        text = f"event: {name}\r\nid: {id}\r\ndata: {json.dumps(data)}\r\n\r\n".encode()
+def events(*events: tuple[str, dict[str, Any]], ends: bool = False) -> bytes:
+    """The beginning of a stream of events, each with its id and data; broken off unless it `ends` in order."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nrun-id: clerk:1\r\n"
+    head += b"transfer-encoding: chunked\r\n\r\n"
+    for id, data in events:
+        text = f"event: {data['status']}\r\nid: {id}\r\ndata: {json.dumps(data)}\r\n\r\n".encode()
         head += f"{len(text):x}\r\n".encode() + text + b"\r\n"
     return head + (b"0\r\n\r\n" if ends else b"")
 

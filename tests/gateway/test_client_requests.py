@@ -9,7 +9,7 @@ from rude_server import BREAKS, HANGS, answer, error, events, rude
 
 import axon
 from axon import CallTimeout, DeadlineExceeded, InvalidOption
-from axon.gateway.client import Client, GatewayUnreachable, RequestFailed
+from axon.gateway.client import Client, ErrorAnswer, GatewayUnreachable
 from axon.wire import RemoteError
 
 pytestmark = pytest.mark.real_clock
@@ -22,7 +22,12 @@ USAGE = {
     "input_tokens": 2,
     "output_tokens": 3,
 }
-DONE = {"result": "yes", "messages": [], "usage": USAGE, "run_id": "clerk:1"}
+DONE: dict[str, object] = {"result": "yes", "messages": [], "usage": USAGE}
+COMPLETE = {"status": "complete", "result": "yes", "usage": USAGE}
+
+
+def chunk(text: str) -> dict[str, str]:
+    return {"status": "chunk", "data": text}
 
 
 async def test_a_request_carries_its_token_and_a_key_of_its_own() -> None:
@@ -44,7 +49,7 @@ async def test_a_request_carries_its_token_and_a_key_of_its_own() -> None:
 async def test_an_error_of_the_gateway_is_one_typed_error() -> None:
     details = [{"loc": ["prompt"], "msg": "Field required"}]
     async with rude(error(400, "ValidationError", details)) as server, Client(server.url) as client:
-        with pytest.raises(RequestFailed, match=r"^ValidationError: no \(400\)$") as caught:
+        with pytest.raises(ErrorAnswer, match=r"^ValidationError: no \(400\)$") as caught:
             await client.run_sync("clerk", "Hello")
     failed = caught.value
     assert isinstance(failed, RemoteError)
@@ -71,7 +76,7 @@ async def test_a_refusal_is_tried_again_after_the_pause_that_is_asked_for_with_t
 
 async def test_a_pause_that_is_longer_than_there_is_time_is_not_waited_for() -> None:
     async with rude(error(429, "LimitExceeded", Retry_After="30")) as server, Client(server.url, timeout=5) as client:
-        with pytest.raises(RequestFailed) as caught:
+        with pytest.raises(ErrorAnswer) as caught:
             await client.run_sync("clerk", "Hello")
     assert (caught.value.status, caught.value.retry_after, len(server.asked)) == (429, 30, 1)
 
@@ -80,7 +85,7 @@ async def test_a_pause_that_is_longer_than_there_is_time_is_not_waited_for() -> 
 async def test_what_the_run_itself_ended_with_is_not_tried_again(end: str) -> None:
     """Its key stands for that end: the same request would be told that its turn has failed."""
     async with rude(error(429, end, Retry_After="0")) as server, Client(server.url) as client:
-        with pytest.raises(RequestFailed, match=end):
+        with pytest.raises(ErrorAnswer, match=end):
             await client.run_sync("clerk", "Hello")
     assert len(server.asked) == 1
 
@@ -136,24 +141,28 @@ async def test_a_deadline_around_it_goes_along() -> None:
 
 async def test_a_stream_goes_on_where_it_broke_off_and_every_piece_comes_once() -> None:
     stream = (
-        events(("chunk", "1.1", "a"), ("chunk", "1.2", "b")) + b"20\r\nevent: chunk\r\nid: 1.3",
+        BREAKS,
+        events(("1.1", chunk("a")), ("1.2", chunk("b"))) + b"20\r\nevent: chunk\r\nid: 1.3",
         BREAKS,
         error(503, "NoProcess", Retry_After="0"),
-        events(("chunk", "1.3", "c"), ("complete", "1.4", DONE), ends=True),
+        events(("1.3", chunk("c")), ("1.4", COMPLETE), ends=True),
     )
     async with rude(*stream) as server, Client(server.url) as client, client.run_stream("clerk", "Hello") as pieces:
         assert [piece async for piece in pieces] == ["a", "b", "c"]
-    assert pieces.answer is not None
-    assert (pieces.answer.result, pieces.last_event_id) == ("yes", "1.4")
-    assert [asked.headers.get("last-event-id") for asked in server.asked] == [None, "1.2", "1.2", "1.2"]
-    assert {asked.headers["idempotency-key"] for asked in server.asked} == {pieces.idempotency_key}
+    assert pieces.usage is not None
+    assert (pieces.result, pieces.usage.total_tokens, pieces.last_event_id) == ("yes", 5, "1.4")
+    assert [(asked.method, asked.path, asked.headers.get("last-event-id")) for asked in server.asked] == [
+        *[("POST", "/agents/clerk/run_stream", None)] * 2,
+        *[("GET", "/runs/clerk:1/events", "1.2")] * 3,
+    ]
+    assert {asked.headers["idempotency-key"] for asked in server.asked[:2]} == {pieces.idempotency_key}
 
 
 async def test_an_error_in_a_stream_is_raised_behind_what_came_before_it() -> None:
     body = {"status": "error", "error_type": "UnexpectedModelBehavior", "message": "no", "details": None}
-    async with rude(events(("chunk", "1.1", "a"), ("error", "", body))) as server, Client(server.url) as client:
+    async with rude(events(("1.1", chunk("a")), ("", body))) as server, Client(server.url) as client:
         seen = list[str]()
-        with pytest.raises(RequestFailed, match="UnexpectedModelBehavior"):
+        with pytest.raises(ErrorAnswer, match=r"^UnexpectedModelBehavior: no$"):
             async for piece in client.run_stream("clerk", "Hello"):
                 seen.append(piece)
     assert (seen, len(server.asked)) == (["a"], 1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from gateway_parts import ADA, asks
+from pydantic_ai import Agent
 
 from axon.agent import AgentServer
 from axon.gateway import AgentNotFound, CreateAgent, Gateway, Modules, ModuleUnusable
@@ -48,7 +51,8 @@ async def test_one_that_cannot_be_served_is_reported_and_kept_until_it_is_delete
     async with Gateway(modules=modules, store=store) as gateway:
         for request in (wants("a", agent_module="agents.example_agent"), wants("b")):
             await gateway.agents.create(ADA, request)
-    async with Gateway(modules=Modules("tests"), store=store) as gateway:
+    nowhere = await asyncio.to_thread(Modules, "docs")
+    async with Gateway(modules=nowhere, store=store) as gateway:
         with capture_events(AgentNotRestored) as events:
             await gateway.agents.restore()
         assert [(event.agent, type(event.error)) for event in events] == [("a", ModuleUnusable)]
@@ -62,6 +66,5 @@ async def test_one_that_cannot_be_served_is_reported_and_kept_until_it_is_delete
 async def test_an_agent_of_the_program_itself_is_not_kept(modules: Modules) -> None:
     store = MemoryStore()
     async with Gateway(modules=modules, store=store) as gateway:
-        agent = modules.agent("agents.example_agent")
-        await gateway.serve(AgentServer(agent, model="test", name="a", store=store))
+        await gateway.serve(AgentServer(Agent("test"), name="a", store=store))
         assert [head.key for head in await store.heads()] == ["a"]

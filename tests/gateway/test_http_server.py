@@ -13,6 +13,7 @@ import pytest
 
 import axon
 from axon import InvalidOption, Supervisor, child
+from axon.gateway import Gateway
 from axon.gateway.http._server import HTTPServer, HTTPServerStopped, bind
 from axon.telemetry import ChildRestarted, ProcessCrashed
 from axon.testing import capture_events
@@ -41,7 +42,10 @@ def url(listener: socket.socket, path: str = "/") -> str:
 
 
 async def test_it_serves_and_when_it_is_stopped_lets_requests_end(listener: socket.socket) -> None:
-    async with httpx2.AsyncClient() as client, Supervisor([child(HTTPServer(app, listener), shutdown=5)]):
+    async with (
+        httpx2.AsyncClient() as client,
+        Supervisor([child(HTTPServer(Gateway(), listener, app=app), shutdown=5)]),
+    ):
         assert (await client.get(url(listener))).text == "ok"
         slow = asyncio.create_task(client.get(url(listener, "/slow")))
         await asyncio.sleep(0.1)
@@ -50,7 +54,7 @@ async def test_it_serves_and_when_it_is_stopped_lets_requests_end(listener: sock
 
 async def test_a_request_that_does_not_end_is_cut_off(listener: socket.socket) -> None:
     async with httpx2.AsyncClient() as client:
-        async with Supervisor([child(HTTPServer(app, listener, drain=1), shutdown=5)]):
+        async with Supervisor([child(HTTPServer(Gateway(), listener, app=app, drain=1), shutdown=5)]):
             hangs = asyncio.create_task(client.get(url(listener, "/hangs")))
             await asyncio.sleep(0.1)
         [ended] = await asyncio.gather(hangs, return_exceptions=True)
@@ -61,7 +65,10 @@ async def test_a_request_that_does_not_end_is_cut_off(listener: socket.socket) -
 
 async def test_after_a_crash_it_is_back_on_the_same_port_and_nobody_was_refused(listener: socket.socket) -> None:
     with capture_events(ProcessCrashed, ChildRestarted) as events:
-        async with httpx2.AsyncClient() as client, Supervisor([child(HTTPServer(app, listener), id="web")]) as tree:
+        async with (
+            httpx2.AsyncClient() as client,
+            Supervisor([child(HTTPServer(Gateway(), listener, app=app), id="web")]) as tree,
+        ):
             state = await axon.get_state(tree.get(HTTPServer, "web"))
             state.uvicorn.should_exit = True
             crash = await events.until(ProcessCrashed)
@@ -71,7 +78,10 @@ async def test_after_a_crash_it_is_back_on_the_same_port_and_nobody_was_refused(
 
 
 async def test_killed_it_leaves_no_request_behind(listener: socket.socket) -> None:
-    async with httpx2.AsyncClient() as client, Supervisor([child(HTTPServer(app, listener), id="web")]) as tree:
+    async with (
+        httpx2.AsyncClient() as client,
+        Supervisor([child(HTTPServer(Gateway(), listener, app=app), id="web")]) as tree,
+    ):
         hangs = asyncio.create_task(client.get(url(listener, "/hangs")))
         await asyncio.sleep(0.1)
         axon.exit(tree.get(HTTPServer, "web"), axon.kill)

@@ -161,6 +161,10 @@ class Agents:
         """What is known of an agent, None if it is not served."""
         return self._served.get(agent_id)
 
+    def handles(self) -> dict[str, AgentServer[Any, Any]]:
+        """The handles of all served agents, by id."""
+        return {id: served.agent for id, served in self._served.items()}
+
     # -- its tools, its log
 
     async def call_tool(self, who: Principal, agent_id: str, name: str, args: dict[str, Any]) -> Any:

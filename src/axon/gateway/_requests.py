@@ -192,11 +192,10 @@ class Chunk(Message):
 
 
 class Complete(Message):
-    """The last frame of a stream, if the run did not fail; `messages` are left out on a WebSocket."""
+    """The last frame of a stream, if the run did not fail."""
 
     status: Literal["complete"] = "complete"
     result: Any
-    messages: list[ModelMessage] | None = None
     usage: Usage
 
 

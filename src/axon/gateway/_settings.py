@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from dotenv import load_dotenv
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import InvalidOption
+from ._tokens import Token, Tokens
 
 Runner: TypeAlias = Literal["run_sync", "run", "run_stream"]
 """The three ways to run an agent."""
 
 PREFIX = "AXON_"
 """What the names of the variables begin with."""
+_TOKENS = TypeAdapter(list[Token])
 Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -34,7 +36,7 @@ class Settings(BaseSettings):
     model: str | None = None
     """Its model, default the module's own."""
     host: str = "127.0.0.1"
-    """The address to listen on. Any but the loopback needs tokens, and TLS or `tls_elsewhere`."""
+    """The address to listen on. Any but the loopback needs tokens, and TLS or `behind_tls`."""
     port: Port = 5000
     """The port for HTTP and WebSockets; 0 has the system choose one."""
     grpc_port: Port | None = None
@@ -53,11 +55,11 @@ class Settings(BaseSettings):
     """The file of the TLS certificate, with its chain."""
     tls_key: Path | None = None
     """The file of its key."""
-    tls_elsewhere: bool = False
+    behind_tls: bool = False
     """TLS ends in front of this program, which may speak plain HTTP on any address then."""
-    drain: Seconds = 25.0
+    drain: Seconds = 20.0
     """Seconds that runs under way have to end after SIGTERM."""
-    flush: Seconds = 5.0
+    flush: Seconds = 8.0
     """Seconds after that in which what is left is kept for the next start, and written out."""
 
     @field_validator("allow", mode="before")
@@ -94,6 +96,31 @@ class Settings(BaseSettings):
     def tls(self) -> tuple[Path, Path] | None:
         """The files of TLS, None without."""
         return None if self.tls_cert is None or self.tls_key is None else (self.tls_cert, self.tls_key)
+
+
+def tokens_of(given: str | None) -> Tokens:
+    """The API tokens of a setting: a JSON list of objects with the fields of `Token`, or the path of a file with one.
+
+        [{"name": "shop", "secret": "a long one ...", "scopes": ["read", "run"], "requests_per_minute": 600}]
+
+    Raises `InvalidOption`, which shows no secret.
+    """
+    if given is None:
+        return Tokens()
+    text = given
+    try:
+        if not given.lstrip().startswith("["):
+            text = Path(given).read_text(encoding="utf-8")
+        tokens = _TOKENS.validate_json(text)
+    except OSError as error:
+        raise InvalidOption("--tokens", given, f"a file that can be read ({error.strerror})") from None
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, found["loc"]))
+        raise InvalidOption("--tokens", "<not shown>", f"a JSON list of tokens ({where}: {found['msg']})") from None
+    if not tokens:
+        raise InvalidOption("--tokens", given, "a list of at least one token")
+    return Tokens(tokens)
 
 
 def settings(**given: Any) -> Settings:

@@ -42,12 +42,10 @@ def serve(  # noqa: PLR0917  # typer gives them by name
     ] = None,
     tls_cert: Annotated[str | None, typer.Option(help="The file of the TLS certificate, with its chain.")] = None,
     tls_key: Annotated[str | None, typer.Option(help="The file of its key.")] = None,
-    tls_elsewhere: Annotated[
-        bool | None, typer.Option("--tls-elsewhere", help="TLS ends in front of this program.")
-    ] = None,
-    drain: Annotated[str | None, typer.Option(help="Seconds that runs have to end after SIGTERM; default 25.")] = None,
+    behind_tls: Annotated[bool | None, typer.Option("--behind-tls", help="TLS ends in front of this program.")] = None,
+    drain: Annotated[str | None, typer.Option(help="Seconds that runs have to end after SIGTERM; default 20.")] = None,
     flush: Annotated[
-        str | None, typer.Option(help="Seconds after that in which the rest is kept for the next start; default 5.")
+        str | None, typer.Option(help="Seconds after that in which the rest is kept for the next start; default 8.")
     ] = None,
 ) -> None:
     """Serve agents over HTTP, WebSockets and gRPC, until SIGTERM or Ctrl-C.
@@ -72,7 +70,7 @@ def serve(  # noqa: PLR0917  # typer gives them by name
         "tokens": tokens,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
-        "tls_elsewhere": tls_elsewhere,
+        "behind_tls": behind_tls,
         "drain": drain,
         "flush": flush,
     }

@@ -2,6 +2,6 @@
 
 from ._client import Client as Client
 from ._client import RequestType as RequestType
+from ._errors import ErrorAnswer as ErrorAnswer
 from ._errors import GatewayUnreachable as GatewayUnreachable
-from ._errors import RequestFailed as RequestFailed
 from ._events import RunEvents as RunEvents

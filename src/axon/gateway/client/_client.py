@@ -79,7 +79,7 @@ class Client:
     idempotency key, made here if none is given, so that it is joined and never run twice. What the run of an agent itself
     has ended with is not tried again: ask anew.
 
-    Every method raises `RequestFailed` for the gateway's errors, `GatewayUnreachable`, and `CallTimeout`. A deadline
+    Every method raises `ErrorAnswer` for the gateway's errors, `GatewayUnreachable`, and `CallTimeout`. A deadline
     around it (`axon.deadline`) goes along, and is that of the run, too: then `DeadlineExceeded`. A cancelled request
     leaves its run going on. Not for agents of the same program: their handles have all of it without a wire.
     https://www.python-httpx.org
@@ -245,7 +245,7 @@ class Client:
         after: go on behind this event of an earlier stream of the same `idempotency_key`.
         """
         body, headers = _request(prompt, message_history, deps), _named(idempotency_key)
-        return RunEvents(self._exchange, f"/agents/{agent_id}/run_stream", body, headers, after)
+        return RunEvents(self._exchange, agent_id, body, headers, after)
 
     async def status(self, run_id: str) -> RunInfo:
         """What became of a run, and which decisions it waits for."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
 import httpx2
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, TypeAdapter
 
-from .._requests import Chunk, Complete, ErrorBody, RunAnswer
-from ._errors import GatewayUnreachable, RequestFailed
+from .._requests import ErrorBody, Usage
+from ._errors import ErrorAnswer, GatewayUnreachable
 from ._exchange import Exchange
 from ._retries import is_passing, pause_after
 
@@ -28,16 +29,20 @@ class RunEvents(AsyncIterator[str]):
     """
 
     def __init__(
-        self, exchange: Exchange, path: str, body: BaseModel, headers: Mapping[str, str], after: str | None
+        self, exchange: Exchange, agent_id: str, body: BaseModel, headers: Mapping[str, str], after: str | None
     ) -> None:
         self.last_event_id: str | None = after
-        """The id of the last piece that was read: give it as `after`, with the same idempotency key, to go on behind it."""
-        self.answer: RunAnswer | None = None
-        """The result, once the stream has ended."""
+        """The id of the last event that was read: give it as `after`, with the same idempotency key, to go on behind it."""
         self.idempotency_key: str = headers["idempotency-key"]
         """What names the run."""
+        self.run_id: str | None = None
+        """Its id, once it is taken."""
+        self.result: Any = None
+        """The result, once the stream has ended."""
+        self.usage: Usage | None = None
+        """What the run has used, once the stream has ended."""
         self._exchange = exchange
-        self._path = path
+        self._path = f"/agents/{agent_id}/run_stream"
         self._body = body
         self._headers = headers
         self._pieces = self._read()
@@ -62,35 +67,50 @@ class RunEvents(AsyncIterator[str]):
 
     async def _read(self) -> AsyncGenerator[str, None]:
         attempt = 0
-        while self.answer is None:
+        while self.usage is None:
             seen = self.last_event_id
             try:
-                async for piece in self._connected():
-                    yield piece
-            except (GatewayUnreachable, RequestFailed) as error:
+                async with aclosing(self._connected()) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except (GatewayUnreachable, ErrorAnswer) as error:
                 attempt = attempt + 1 if seen == self.last_event_id else 1
                 if attempt >= self._exchange.attempts or not is_passing(error, idempotent=True):
                     raise
                 await asyncio.sleep(pause_after(error, attempt))
 
     async def _connected(self) -> AsyncGenerator[str, None]:
-        """What comes over one connection."""
-        headers = dict(self._headers)
-        if self.last_event_id is not None:
-            headers["last-event-id"] = self.last_event_id
-        async with self._exchange.open("POST", self._path, body=self._body, headers=headers) as answer:
+        """What comes over one connection: of the run that begins, or later of the one that is known by its id."""
+        after = {} if self.last_event_id is None else {"last-event-id": self.last_event_id}
+        if self.run_id is None:
+            connection = self._exchange.open("POST", self._path, body=self._body, headers={**self._headers, **after})
+        else:
+            connection = self._exchange.open("GET", f"/runs/{self.run_id}/events", headers=after)
+        async with connection as answer:
+            self.run_id = answer.headers.get("run-id", self.run_id)
             async for event in httpx2.EventSource(answer, max_event_size=LARGEST):
-                if event.event == "error":
-                    raise _failed(event)
+                frame = _FRAME.validate_json(event.data)
+                if isinstance(frame, ErrorBody):
+                    raise ErrorAnswer(None, frame.error_type, frame.message, frame.details)
                 self.last_event_id = event.id or self.last_event_id
-                if event.event == "complete":
-                    whole = Complete.model_validate_json(event.data)
-                    self.answer = RunAnswer(result=whole.result, messages=whole.messages or [], usage=whole.usage)
+                if isinstance(frame, _Complete):
+                    self.result, self.usage = frame.result, frame.usage
                     return
-                yield Chunk.model_validate_json(event.data).data
+                yield frame.data
         raise GatewayUnreachable(self._path, "the stream ended in the middle of the run")
 
 
-def _failed(event: httpx2.ServerSentEvent) -> RequestFailed:
-    body = ErrorBody.model_validate_json(event.data)
-    return RequestFailed(500, body.error_type, body.message, body.details)
+class _Chunk(BaseModel):
+    status: Literal["chunk"]
+    data: str
+
+
+class _Complete(BaseModel):
+    status: Literal["complete"]
+    result: Any
+    usage: Usage
+
+
+_FRAME: TypeAdapter[_Chunk | _Complete | ErrorBody] = TypeAdapter(
+    Annotated[_Chunk | _Complete | ErrorBody, Field(discriminator="status")]
+)

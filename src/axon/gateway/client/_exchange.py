@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from ...errors import CallTimeout, DeadlineExceeded
 from ...process import deadline_at
 from .._requests import ErrorBody
-from ._errors import GatewayUnreachable, RequestFailed
+from ._errors import ErrorAnswer, GatewayUnreachable
 from ._retries import is_passing, pause
 
 R = TypeVar("R")
@@ -119,13 +119,13 @@ class Exchange:
             raise CallTimeout(target, patience or 0.0) from error
 
 
-def failure_of(answer: httpx2.Response) -> RequestFailed:
+def failure_of(answer: httpx2.Response) -> ErrorAnswer:
     """The error of an answer; of one that is not the protocol's, as that of a proxy, `error_type` is empty."""
     after = _seconds(answer.headers.get("retry-after"))
     with suppress(ValidationError):
         body = ErrorBody.model_validate_json(answer.content)
-        return RequestFailed(answer.status_code, body.error_type, body.message, body.details, after)
-    return RequestFailed(answer.status_code, "", answer.reason_phrase or answer.text[:200], None, after)
+        return ErrorAnswer(answer.status_code, body.error_type, body.message, body.details, after)
+    return ErrorAnswer(answer.status_code, "", answer.reason_phrase or answer.text[:200], None, after)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from ._errors import GatewayUnreachable, RequestFailed
+from ._errors import ErrorAnswer, GatewayUnreachable
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -35,9 +35,9 @@ def is_passing(error: BaseException, *, idempotent: bool) -> bool:
     What an agent's run itself has ended with does not pass: its key stands for that end from now on.
     """
     match error:
-        case RequestFailed(error_type="", status=status):
+        case ErrorAnswer(error_type="", status=status):
             return idempotent and status in IN_BETWEEN
-        case RequestFailed(error_type=kind, status=429 | 503):
+        case ErrorAnswer(error_type=kind, status=429 | 503 | None):
             return kind in REFUSALS or (idempotent and kind in UNDER_WAY)
         case GatewayUnreachable(__cause__=cause):
             return idempotent or isinstance(cause, NOT_SENT)
@@ -52,6 +52,6 @@ def pause(state: RetryCallState) -> float:
 
 def pause_after(error: BaseException | None, attempt: int) -> float:
     """Seconds until the next attempt: as many as the gateway asks for, or twice as many each time, and a little more."""
-    asked = error.retry_after if isinstance(error, RequestFailed) else None
+    asked = error.retry_after if isinstance(error, ErrorAnswer) else None
     seconds = min(PAUSE * 2 ** (attempt - 1), LONGEST) if asked is None else asked
     return seconds + random.uniform(0, JITTER) * max(seconds, PAUSE)  # noqa: S311  # nothing secret

@@ -16,15 +16,12 @@ PING = 15
 """Seconds after which a stream that says nothing shows that it lives."""
 
 
-def frame_of(piece: str | Result, *, messages: bool) -> Chunk | Complete:
-    """The frame of a piece; `messages` asks for the whole conversation with the result."""
-    if not isinstance(piece, AgentRunResult):
-        return Chunk(data=piece)
-    return Complete.model_construct(
-        status="complete",
-        result=piece.output,
-        messages=piece.all_messages() if messages else None,
-        usage=Usage.of(piece.usage),
+def frame_of(piece: str | Result) -> Chunk | Complete:
+    """The frame of a piece."""
+    return (
+        Complete(result=piece.output, usage=Usage.of(piece.usage))
+        if isinstance(piece, AgentRunResult)
+        else Chunk(data=piece)
     )
 
 
@@ -35,7 +32,7 @@ def frame_of_error(error: BaseException) -> ErrorBody:
 
 def encoded(frame: Chunk | Complete | ErrorBody) -> str:
     """A frame as JSON."""
-    return frame.model_dump_json(fallback=repr, exclude={"messages"} if getattr(frame, "messages", 0) is None else None)
+    return frame.model_dump_json(fallback=repr)
 
 
 class EventStream(EventSourceResponse):
@@ -54,7 +51,7 @@ class EventStream(EventSourceResponse):
 async def _events(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[ServerSentEvent, None]:
     try:
         async for id, piece in pieces:
-            frame = frame_of(piece, messages=True)
+            frame = frame_of(piece)
             yield ServerSentEvent(encoded(frame), event=frame.status, id=id)
     except Exception as error:
         yield ServerSentEvent(encoded(frame_of_error(error)), event="error")

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ import uvicorn
 from ...errors import AxonError, InvalidOption
 from ...process import ExitReason, checked_seconds, current
 from ...server import GenServer
+from .._gateway import Gateway
+from ._app import application
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIApplication
@@ -58,32 +61,45 @@ class _Serving:
 
 
 class HTTPServer(GenServer[_Serving]):
-    """Serves an ASGI application on a socket that is bound already, so that it outlives a restart.
+    """Serves the agents of a gateway over HTTP and WebSockets, on a socket that is bound already: it outlives a restart.
 
-        listener = bind("127.0.0.1", 0)
-        async with Supervisor([child(HTTPServer(app, listener), shutdown=15)]):
-            print("port", listener.getsockname()[1])
+        with closing(bind("127.0.0.1", 0)) as listener:
+            async with Gateway(tokens=tokens) as gateway:
+                async with Supervisor([child(HTTPServer(gateway, listener), id="http", shutdown=15)]):
+                    print("port", listener.getsockname()[1])
 
-    app: any ASGI application. listener: see `bind`; whoever made it closes it at the end. tls: the files of the
-    certificate with its chain, and of its key; default none, plain HTTP. drain: seconds that requests under way have to
-    end when it is stopped, default 10; then they are cancelled. Give its child a longer `shutdown`.
+    listener: see `bind`; whoever made it closes it at the end. app: the ASGI application, default `application(gateway)`.
+    tls: the files of the certificate with its chain, and of its key, default none. behind_tls: TLS ends in front of it,
+    in a proxy or a mesh, default False. Anywhere but on loopback it needs tokens, and one of these two: `InvalidOption`.
+    drain: seconds that requests under way have to end when it is stopped, default 10; then they are cancelled. Give its
+    child a longer `shutdown`.
 
     Requests are handled in tasks of their own with a blank context, in the name of no process.
     https://www.uvicorn.org
     """
 
-    app: ASGIApplication
+    gateway: Gateway
     listener: socket.socket
+    app: ASGIApplication | None = field(default=None, kw_only=True)
     tls: tuple[Path, Path] | None = field(default=None, kw_only=True)
+    behind_tls: bool = field(default=False, kw_only=True)
     drain: float = field(default=10.0, kw_only=True)
 
     trap_exit = True
 
     def __post_init__(self) -> None:
-        if not callable(self.app):
-            raise InvalidOption("app", self.app, "an ASGI application")
+        if not isinstance(self.gateway, Gateway):
+            raise InvalidOption("gateway", self.gateway, "an axon.gateway.Gateway")
+        if self.app is not None and not callable(self.app):
+            raise InvalidOption("app", self.app, "an ASGI application, or None")
         if not isinstance(self.listener, socket.socket):
             raise InvalidOption("listener", self.listener, "a socket, made by bind(host, port)")
+        host = self.listener.getsockname()[0]
+        if not ip_address(host.partition("%")[0]).is_loopback:
+            if self.gateway.tokens.is_open:
+                raise InvalidOption("host", host, "one of loopback while the gateway has no tokens")
+            if self.tls is None and not self.behind_tls:
+                raise InvalidOption("host", host, "one of loopback without tls= or behind_tls=True")
         checked_seconds(self.drain, "drain")
 
     async def init(self) -> _Serving:
@@ -91,7 +107,7 @@ class HTTPServer(GenServer[_Serving]):
         me = current()
         certificate, key = self.tls or (None, None)
         config = uvicorn.Config(
-            self.app,
+            self.app or application(self.gateway),
             lifespan="off",
             ws="websockets-sansio",
             log_config=None,

@@ -68,7 +68,7 @@ async def _send(websocket: WebSocket, pieces: AsyncGenerator[Piece, None]) -> No
 
     async def send() -> None:
         async for _, piece in pieces:
-            await websocket.send_text(encoded(frame_of(piece, messages=False)))
+            await websocket.send_text(encoded(frame_of(piece)))
 
     async def hear() -> None:
         while (await websocket.receive())["type"] != "websocket.disconnect":
