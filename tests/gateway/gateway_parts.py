@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ READER = Principal("reader", {"read"})
 
 
 @asynccontextmanager
-async def held(gateway: Gateway) -> AsyncIterator[Gateway]:
+async def held(gateway: Gateway) -> AsyncGenerator[Gateway]:
     """A gateway for a fixture, whose two halves run in tasks of their own: its block is in one."""
     ready: asyncio.Future[Gateway] = asyncio.get_running_loop().create_future()
     done = asyncio.Event()

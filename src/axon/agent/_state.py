@@ -29,6 +29,7 @@ from ._runs import Runs
 from ._status import AgentStatus, RunningTool, TurnStatus
 from ._text import Event
 from ._turn import Turn
+from ._watch import watched
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -154,6 +155,7 @@ class AgentState:
         turn = Turn(self.server, self.runs, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash)
         turn.activity.since = self.process.runtime.loop.time()
         self.turns[kept.id] = turn
+        turn.watch = watched(self.process, kept, len(self.turns) - (self.current is not None))
         return turn
 
     def refuse_cycle(self, order: Order) -> None:
@@ -199,6 +201,8 @@ class AgentState:
             self.passivation.busy()
             self.current = self.turns[head.id]
             self.current.start()
+            if self.current.watch is not None:
+                self.current.watch.began(len(self.turns) - 1)
 
     def over(self, turn: Turn[Any, Any]) -> None:
         """A turn is over."""

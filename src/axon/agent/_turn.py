@@ -30,6 +30,7 @@ from ._runs import Runs
 from ._status import Activity
 from ._text import Event
 from ._verdict import action_for, pause_after
+from ._watch import Watch
 from ._weather import is_weather
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Turn(Generic[Deps, Output]):
         self._is_counted = False
         self._started = False
         self._waits: asyncio.Future[None] | None = None
+        self.watch: Watch | None = None
         self.asked: dict[str, Callable[[], None]] | None = None
         """By message id, how to end the turns of others that it waits for: they end with it."""
         if kept.cancelled:
@@ -360,6 +362,8 @@ class Turn(Generic[Deps, Output]):
     def _settle(self, end: AgentRunResult[Output] | BaseException) -> None:
         """Tell everybody how it ended."""
         self._end = end
+        if self.watch is not None:
+            self.watch.ended(end, self.usage)
         if self.asked:
             self._end_asked(self.asked)
         if self._feed is not None:

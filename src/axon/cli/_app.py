@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .serve import serve
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -100,6 +102,9 @@ def demo(  # noqa: PLR0917  # typer gives them by name
         typer.echo(f"axon demo: {error}", err=True)
         raise typer.Exit(getattr(error, "status", 2)) from None
     raise typer.Exit(status)
+
+
+app.command()(serve)
 
 
 class _NotWithResume(ValueError):

@@ -6,6 +6,8 @@ extras `http` and `grpc`. docs/gateway.md says what is promised.
 
 from ._agents import Agents as Agents
 from ._approvals import Approvals as Approvals
+from ._create import server_of as server_of
+from ._drain import drain as drain
 from ._errors import AgentExists as AgentExists
 from ._errors import AgentNotFound as AgentNotFound
 from ._errors import Draining as Draining
@@ -15,9 +17,14 @@ from ._errors import InvalidToken as InvalidToken
 from ._errors import LimitExceeded as LimitExceeded
 from ._errors import ModuleNotAllowed as ModuleNotAllowed
 from ._errors import ModuleUnusable as ModuleUnusable
+from ._errors import OriginNotAllowed as OriginNotAllowed
 from ._errors import RunNotFound as RunNotFound
 from ._errors import TooLarge as TooLarge
 from ._errors import ToolFailed as ToolFailed
+from ._events import AgentCreated as AgentCreated
+from ._events import AgentDeleted as AgentDeleted
+from ._events import AgentNotRestored as AgentNotRestored
+from ._events import RequestServed as RequestServed
 from ._failure import Failure as Failure
 from ._failure import failure_of as failure_of
 from ._gateway import Gateway as Gateway
@@ -47,3 +54,8 @@ from ._tokens import Principal as Principal
 from ._tokens import Scope as Scope
 from ._tokens import Token as Token
 from ._tokens import Tokens as Tokens
+from .client import Client as Client
+from .client import ErrorAnswer as ErrorAnswer
+from .client import GatewayUnreachable as GatewayUnreachable
+from .client import RequestType as RequestType
+from .client import RunEvents as RunEvents

@@ -11,13 +11,16 @@ from typing import Any
 from tenacity import wait_random_exponential
 
 from ..agent import AgentServer
-from ..errors import ChildNotFound, InvalidOption
-from ..server import GenServer
+from ..errors import AxonError, ChildNotFound, InvalidOption
+from ..server import GenServer, slot_of
 from ..store import Store
 from ..supervisor import DynamicSupervisor, Supervisor, child
+from ..telemetry import emit
 from ._create import server_of
 from ._errors import AgentExists, AgentNotFound
+from ._events import AgentCreated, AgentDeleted, AgentNotRestored
 from ._intake import Intake
+from ._kept import KeptAgents
 from ._modules import Modules
 from ._requests import AGENT_ID, AgentInfo, CreateAgent, Log, LogEntry, LogRequest
 from ._served import Served
@@ -48,6 +51,7 @@ class Agents:
         self._store = store
         self._served: dict[str, Served] = {}
         self._reserved: set[str] = set()
+        self._kept = None if store is None else KeptAgents(store)
 
     # -- come and go
 
@@ -59,10 +63,33 @@ class Agents:
         who.needs("admin")
         self._intake.check()
         with self._reserving(request.agent_id):
-            spec = await asyncio.to_thread(server_of, request, self._modules, self._servers, self._store)
-            served = await self._start(spec, request.agent_id, request.agent_module, is_created=True)
+            spec = await self._spec(request)
+            if self._kept is not None:
+                await self._kept.keep(request)
+            try:
+                served = await self._start(spec, request.agent_id, request.agent_module, is_created=True)
+            except AxonError:
+                if self._kept is not None:
+                    await self._kept.forget(request.agent_id)
+                raise
         served.write("created", data={"by": who.name})
         return await served.info()
+
+    async def restore(self) -> None:
+        """Serve what requests have created before, in an earlier program with the same store.
+
+        One that cannot be is kept and reported as `AgentNotRestored`, and the others are served. Raises `StoreError`.
+        """
+        for request in [] if self._kept is None else await self._kept.all():
+            try:
+                with self._reserving(request.agent_id):
+                    spec = await self._spec(request)
+                    await self._start(spec, request.agent_id, request.agent_module, is_created=True)
+            except Exception as error:
+                emit(AgentNotRestored(path=self._supervisor.name or "", agent=request.agent_id, error=error))
+
+    async def _spec(self, request: CreateAgent) -> AgentServer[Any, Any]:
+        return await asyncio.to_thread(server_of, request, self._modules, self._servers, self._store)
 
     async def serve(self, agent: AgentServer[Any, Any], *, agent_id: str | None = None) -> AgentServer[Any, Any]:
         """Serve an agent of the program's own, under `agent_id`, default its name; returns its handle.
@@ -81,20 +108,24 @@ class Agents:
         Of one that a request created all that is kept in the store is deleted, too.
         """
         who.needs("admin")
-        served = self.served(agent_id)
-        del self._served[agent_id]
+        served = self._served.pop(agent_id, None)
+        if served is None:
+            if self._kept is None or not await self._kept.forget(agent_id):
+                raise AgentNotFound(agent_id[:200])
+            return
         with self._reserving(agent_id):
             with suppress(ChildNotFound):  # it was given up before
                 await self._supervisor.terminate_child(served.supervisor)
-            if served.is_created and self._store is not None:
-                kept = await self._store.open(agent_id)
-                await self._store.delete(agent_id, epoch=kept.epoch)
+            if served.is_created and self._kept is not None:
+                await self._kept.forget(agent_id)
+        emit(AgentDeleted(path=slot_of(served.agent).path, agent=agent_id))
 
     async def _start(self, agent: AgentServer[Any, Any], id: str, module: str | None, *, is_created: bool) -> Served:
         own = Supervisor([child(agent, id=id, backoff=BACKOFF)], max_restarts=RESTARTS)
         supervisor = await self._supervisor.start_child(child(own, id=id, restart="temporary"))
         served = Served(id, module, supervisor, supervisor.get(AgentServer, id), is_created)
         self._served[id] = served
+        emit(AgentCreated(path=slot_of(served.agent).path, agent=id))
         return served
 
     @contextmanager
@@ -129,6 +160,10 @@ class Agents:
     def find(self, agent_id: str) -> Served | None:
         """What is known of an agent, None if it is not served."""
         return self._served.get(agent_id)
+
+    def handles(self) -> dict[str, AgentServer[Any, Any]]:
+        """The handles of all served agents, by id."""
+        return {id: served.agent for id, served in self._served.items()}
 
     # -- its tools, its log
 

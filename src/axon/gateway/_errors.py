@@ -3,6 +3,7 @@
 GatewayError
 ├─ InvalidToken        no token, or one that is not known
 ├─ Forbidden           the token is for less                              .scope
+├─ OriginNotAllowed    a page of another site asks                        .origin
 ├─ AgentNotFound       no agent of this id is served                      .agent_id
 ├─ RunNotFound         no run of this id is known to whoever asks         .run_id
 ├─ LimitExceeded       a token asks for more than it may                  .limit .retry_after
@@ -38,6 +39,15 @@ class Forbidden(GatewayError):
     def __init__(self, scope: str) -> None:
         super().__init__(f"this token has not the scope {scope!r}")
         self.scope = scope
+
+
+class OriginNotAllowed(GatewayError):
+    """A browser asks on behalf of a page that is not from here, or by a name that is not one of this machine."""
+
+    def __init__(self, origin: str) -> None:
+        shown = origin[:200]
+        super().__init__(f"requests from {shown!r} are not allowed here")
+        self.origin = shown
 
 
 class AgentNotFound(GatewayError, LookupError):

@@ -69,6 +69,7 @@ TABLE: Mapping[type[BaseException], tuple[int, str]] = MappingProxyType(
         own.ModuleUnusable: (400, "INVALID_ARGUMENT"),
         own.InvalidToken: (401, "UNAUTHENTICATED"),
         own.Forbidden: (403, "PERMISSION_DENIED"),
+        own.OriginNotAllowed: (403, "PERMISSION_DENIED"),
         own.ModuleNotAllowed: (403, "PERMISSION_DENIED"),
         own.AgentNotFound: (404, "NOT_FOUND"),
         own.RunNotFound: (404, "NOT_FOUND"),

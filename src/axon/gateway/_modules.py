@@ -12,7 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from pydantic_ai.agent import AbstractAgent
 
@@ -47,11 +47,11 @@ class Modules:
 
     def agent(self, name: str) -> AbstractAgent[Any, Any]:
         """The attribute `agent` of a module. Raises `ModuleNotAllowed`, `ModuleUnusable`."""
-        agent: object = getattr(self._module(name), "agent", None)
-        if not isinstance(agent, AbstractAgent):
+        found: Any = getattr(self._module(name), "agent", None)
+        if not isinstance(cast("object", found), AbstractAgent):
             raise ModuleUnusable(name, "has no attribute `agent` that is a pydantic_ai.Agent")
-        found: AbstractAgent[Any, Any] = agent
-        return found
+        agent: AbstractAgent[Any, Any] = found
+        return agent
 
     def function(self, name: str, function: str) -> Callable[..., object]:
         """A public function that a module itself defines. Raises `ModuleNotAllowed`, `ModuleUnusable`."""

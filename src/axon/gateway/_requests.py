@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_ai import AgentRunResult
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 
@@ -16,6 +17,7 @@ KEY = r"^[A-Za-z0-9][A-Za-z0-9_.:~-]{0,119}$"
 """What an idempotency key looks like: it is a part of the id of its run."""
 
 AgentId: TypeAlias = Annotated[str, Field(pattern=AGENT_ID)]
+AgentState: TypeAlias = Literal["running", "restarting", "down"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
 
@@ -23,7 +25,9 @@ Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
 class Message(BaseModel):
     """The base of all: unknown fields are refused, and bytes are base64."""
 
-    model_config = ConfigDict(extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", ser_json_bytes="base64", val_json_bytes="base64", populate_by_name=True
+    )
 
 
 # -- agents
@@ -39,7 +43,7 @@ class CreateAgent(Message):
     these once more, for clients that nest them.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"agent_id": "test_agent", "agent_module": "agents.example_agent", "model": "test"},
@@ -102,7 +106,7 @@ class AgentInfo(Message):
     agent_module: str | None = None
     model: str | None = None
     is_durable: bool = False
-    state: Literal["running", "restarting", "down"] = "running"
+    state: AgentState = "running"
     status: AgentStatus | None = None
 
 
@@ -124,7 +128,7 @@ class RunRequest(Message):
     idempotency_key: names the request, as the header `Idempotency-Key` does.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"prompt": "Hello, agent!", "message_history": []},
@@ -183,7 +187,26 @@ class RunAnswer(Message):
     result: Any
     messages: list[ModelMessage]
     usage: Usage
-    run_id: str
+
+    @classmethod
+    def of(cls, result: AgentRunResult[Any]) -> RunAnswer:
+        """That of a result."""
+        return cls.model_construct(result=result.output, messages=result.all_messages(), usage=Usage.of(result.usage))
+
+
+class Chunk(Message):
+    """A frame of a stream: a piece of the text, or of the JSON of a structured result."""
+
+    status: Literal["chunk"] = "chunk"
+    data: str
+
+
+class Complete(Message):
+    """The last frame of a stream, if the run did not fail."""
+
+    status: Literal["complete"] = "complete"
+    result: Any
+    usage: Usage
 
 
 class RunAccepted(Message):
@@ -204,6 +227,24 @@ class ApprovalInfo(Message):
     args: dict[str, Any]
     asked_at: float
     expires_at: float | None = None
+
+
+class ApprovalList(Message):
+    """The tool calls that wait for a decision."""
+
+    approvals: list[ApprovalInfo]
+
+
+class Cancelled(Message):
+    """Whether there was a run to end."""
+
+    cancelled: bool
+
+
+class Steered(Message):
+    """Whether the run will read it; if not it is over, or has not begun."""
+
+    steered: bool
 
 
 class RunInfo(Message):
@@ -234,7 +275,9 @@ class SteerRequest(Message):
 
     message: str
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "In one sentence, please."}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"message": "In one sentence, please."}]}
+    )
 
 
 class Decision(Message):
@@ -247,7 +290,7 @@ class Decision(Message):
     args: dict[str, Any] | None = None
     message: str = ""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Not on a Sunday."}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(json_schema_extra={"examples": [{"message": "Not on a Sunday."}]})
 
 
 class ToolCall(Message):
@@ -257,7 +300,7 @@ class ToolCall(Message):
     tool name: `result` is that of the call that waits under `request_id`.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
@@ -296,7 +339,9 @@ class LogEntry(Message):
 class LogRequest(Message):
     """A line for an agent's log, from its program or its client."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"level": "info", "message": "the guest has paid"}]})
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        json_schema_extra={"examples": [{"level": "info", "message": "the guest has paid"}]}
+    )
 
     level: Level = "info"
     message: str = Field(max_length=2000)
@@ -312,7 +357,7 @@ class Log(Message):
 class ErrorBody(Message):
     """The error model: an error's class, its text, and what is wrong where."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         json_schema_extra={
             "examples": [
                 {

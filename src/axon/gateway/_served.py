@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from pydantic_ai import AgentRunResult
 
-from ..agent import AgentServer
+from ..agent import AgentServer, AgentStatus
 from ..errors import CallError
-from ..registry import whereis
-from ..server import slot_of
 from ..supervisor import Supervisor
-from ._requests import AgentInfo, Level, LogEntry
+from ._requests import AgentInfo, AgentState, Level, LogEntry
 
 LOG = 200
 """Lines that are kept of an agent's log."""
@@ -65,20 +62,27 @@ class Served:
 
     async def info(self) -> AgentInfo:
         """What it is, and what it is doing."""
-        status = None
-        with suppress(CallError):
-            status = await self.agent.status()
+        status: AgentStatus | None = None
+        state: AgentState
+        try:
+            status, state = await self.agent.status(), "running"
+        except CallError:
+            state = await self._state()
         return AgentInfo(
             agent_id=self.agent_id,
             agent_module=self.module,
             model=_name(self.agent.model or self.agent.agent.model),
             is_durable=self.is_durable,
-            state="running" if status is not None else "restarting" if self._is_coming() else "down",
+            state=state,
             status=status,
         )
 
-    def _is_coming(self) -> bool:
-        return whereis(self.agent) is not None or slot_of(self.agent).restart_at is not None
+    async def _state(self) -> AgentState:
+        try:
+            own = await self.supervisor.which_children()
+        except CallError:
+            return "down"
+        return "down" if own[0].status == "stopped" else "restarting"
 
 
 def _name(model: object) -> str | None:
