@@ -16,10 +16,13 @@ from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
 from pydantic_ai.models.test import TestModel
 
 from axon.agent import AgentServer
-from axon.gateway import Failure
+from axon.gateway import Failure, RequestServed
+from axon.gateway._events import RequestBroke
 from axon.gateway.grpc import synapse_pb2
 from axon.gateway.grpc._details import status_of
-from axon.testing.models import Fail
+from axon.telemetry import attach
+from axon.testing import eventually
+from axon.testing.models import Fail, Say
 
 real_clock = pytest.mark.real_clock
 grpc_is_over = pytest.mark.usefixtures("grpc_is_over")
@@ -54,6 +57,48 @@ async def test_what_should_be_json_and_is_not(field: str) -> None:
     (violation,) = failed[0].details["BadRequest"].field_violations
     assert violation.field == field
     assert violation.description.startswith("Invalid JSON: EOF while parsing a list")
+
+
+@real_clock
+@grpc_is_over
+async def test_an_event_id_that_is_none_is_refused_before_anything_is_run() -> None:
+    async with serving(talker()) as world:
+        async with failing("INVALID_ARGUMENT") as failed:
+            async for _ in world.stub.RunStream(asks(last_event_id="the last one")):
+                pass
+        assert failed[0].details["BadRequest"].field_violations[0].field == "last_event_id"
+        assert world.gateway.intake.under_way == 0
+
+
+@real_clock
+@grpc_is_over
+async def test_telemetry_is_told_of_every_call_and_of_what_went_wrong() -> None:
+    served: list[RequestServed] = []
+    broken: list[RequestBroke] = []
+    detach = [attach(served.append, RequestServed), attach(broken.append, RequestBroke)]
+    async with serving(
+        talker(Say("one two"), Fail(UnexpectedModelBehavior("confused")), Say("late", after=30))
+    ) as world:
+        async for _ in world.stub.RunStream(asks()):
+            pass
+        async with failing("INTERNAL"):
+            await world.stub.Run(asks())
+        async with failing("NOT_FOUND"):
+            await world.stub.Run(asks(agent_id="nobody"))
+        gone = world.stub.Run(asks())
+        await eventually(lambda: world.gateway.intake.under_way == 1)
+        gone.cancel()
+        await eventually(lambda: len(served) == 4)
+    for each in detach:
+        each()
+    run = "synapse.AgentService/Run"
+    assert [(event.edge, event.route, event.status, event.error_type) for event in served] == [
+        ("grpc", f"{run}Stream", 200, ""),
+        ("grpc", run, 500, "UnexpectedModelBehavior"),
+        ("grpc", run, 404, "AgentNotFound"),
+        ("grpc", run, 499, ""),
+    ]
+    assert [str(event.error) for event in broken] == ["confused"]
 
 
 @real_clock

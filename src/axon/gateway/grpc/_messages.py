@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from . import synapse_pb2
 
 MOST = 2**31 - 1
 """What an int32 holds."""
+EVENT_ID = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 
 
 def request_of(message: synapse_pb2.RunRequest) -> RunRequest:
@@ -27,14 +29,25 @@ def request_of(message: synapse_pb2.RunRequest) -> RunRequest:
     return RunRequest.model_validate(given)
 
 
+def after_of(message: synapse_pb2.RunRequest) -> str | None:
+    """The event that a stream is to go on behind. Raises `ValidationError`."""
+    after = message.last_event_id
+    if after and EVENT_ID.fullmatch(after) is None:
+        raise _invalid("last_event_id", PydanticCustomError("event_id", "It should be the event_id of a chunk"))
+    return after or None
+
+
 def _value(name: str, text: str) -> Any:
     try:
         return from_json(text)
     except ValueError as error:
         problem = PydanticCustomError("json_invalid", "Invalid JSON: {error}", {"error": str(error)})
-        raise ValidationError.from_exception_data(
-            RunRequest.__name__, [InitErrorDetails(type=problem, loc=(name,), input=None)]
-        ) from error
+        raise _invalid(name, problem) from error
+
+
+def _invalid(name: str, problem: PydanticCustomError) -> ValidationError:
+    details = InitErrorDetails(type=problem, loc=(name,), input=None)
+    return ValidationError.from_exception_data(RunRequest.__name__, [details])
 
 
 def response_of(result: AgentRunResult[Any], run_id: str) -> synapse_pb2.RunResponse:

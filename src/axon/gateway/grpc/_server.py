@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 import grpc
 from grpc import aio
@@ -25,7 +26,6 @@ CALLS = 1000
 """Calls under way at once, unless told otherwise."""
 FLUSH = 0.2
 """Seconds in which the last answers go out, before those who watch the health are sent away."""
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass
@@ -78,7 +78,7 @@ class GRPCServer(GenServer[_Serving]):
             raise InvalidOption("port", self.port, "a number from 0 to 65535")
         if self.tls is not None and not isinstance(self.tls, TLS):
             raise InvalidOption("tls", self.tls, "an axon.gateway.grpc.TLS, or None")
-        if self.host not in LOOPBACK:
+        if not _is_loopback(self.host):
             if self.gateway.tokens.is_open:
                 raise InvalidOption("host", self.host, "one of loopback while the gateway has no tokens")
             if self.tls is None and not self.behind_tls:
@@ -142,3 +142,10 @@ def _abort(state: _Serving) -> None:
     state.health.abort()
     state.service.abort()
     state.ending = asyncio.get_running_loop().create_task(state.server.stop(None), context=Context())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

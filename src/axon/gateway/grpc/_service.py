@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
@@ -13,7 +14,9 @@ import grpc
 
 from ...errors import AxonError
 from ...server import deadline
+from ...telemetry import emit, wants
 from .._errors import Draining, LimitExceeded
+from .._events import RequestBroke, RequestServed
 from .._failure import Failure, failure_of
 from .._gateway import Gateway
 from .._run import Run
@@ -21,7 +24,7 @@ from .._tokens import Principal
 from . import synapse_pb2
 from ._call import Call, Context
 from ._details import status_of
-from ._messages import request_of, response_of
+from ._messages import after_of, request_of, response_of
 
 SERVICE = synapse_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
 DETAILS = "grpc-status-details-bin"
@@ -58,7 +61,7 @@ class Service:
         # On the wire a unary method is a stream of one message. Taken as a stream its request is not read, and takes no
         # memory, before it is known who asks.
         handlers: dict[str, Any] = {
-            name: grpc.stream_stream_rpc_method_handler(self._answered(ask)) for name, ask in methods.items()
+            name: grpc.stream_stream_rpc_method_handler(self._answered(name, ask)) for name, ask in methods.items()
         }
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
@@ -76,9 +79,9 @@ class Service:
         """Take no more calls; those under way are about to be cut off, which ends none of their runs."""
         self._is_open, self._is_over = False, True
 
-    def _answered(self, ask: Method) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
+    def _answered(self, name: str, ask: Method) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
-            failure = await self._asked(ask, Call(context, self._max_message))
+            failure = await self._asked(f"{SERVICE}/{name}", ask, Call(context, self._max_message))
             if failure is not None:
                 status = status_of(failure)
                 details = ((DETAILS, status.SerializeToString()),)
@@ -86,7 +89,8 @@ class Service:
 
         return answer
 
-    async def _asked(self, ask: Method, call: Call) -> Failure | None:
+    async def _asked(self, route: str, ask: Method, call: Call) -> Failure | None:
+        began, failure, status = time.perf_counter(), None, 499  # of a client that goes away
         try:
             with self._counted():
                 who = self._gateway.principal(call.token)
@@ -94,11 +98,19 @@ class Service:
                     if call.left is not None:
                         await stack.enter_async_context(deadline(call.left))
                     await ask(who, call)
+            status = 200
         except Exception as error:
-            return failure_of(error)
+            failure = failure_of(error)
+            status = failure.status
+            if status == 500:
+                emit(RequestBroke(what=route, error=error))
         finally:
             call.is_over()
-        return None
+            if wants(RequestServed):
+                seconds = time.perf_counter() - began
+                error_type = "" if failure is None else failure.error_type
+                emit(RequestServed(edge="grpc", route=route, status=status, error_type=error_type, seconds=seconds))
+        return failure
 
     @contextmanager
     def _counted(self) -> Generator[None]:
@@ -138,11 +150,11 @@ class Service:
     async def _run_stream(self, who: Principal, call: Call) -> None:
         who.needs("read")
         message = await call.read(synapse_pb2.RunRequest)
-        request = request_of(message)
+        request, after = request_of(message), after_of(message)
         key = request.idempotency_key or call.key or uuid.uuid4().hex
         run_id = await self._gateway.runs.submit(who, message.agent_id, request, key)
         await call.tell(("idempotency-key", key), ("run-id", run_id))
-        async with aclosing(await self._gateway.runs.follow(who, run_id, message.last_event_id or None)) as pieces:
+        async with aclosing(await self._gateway.runs.follow(who, run_id, after)) as pieces:
             async for id, piece in pieces:
                 if isinstance(piece, str):
                     chunk = synapse_pb2.RunResponseChunk(data=piece, event_id=id)
