@@ -40,9 +40,8 @@ def application(gateway: Gateway, *, max_body: int = MAX_BODY, origins: Sequence
         description="Agents as a service: create and run them, follow and steer their runs.",
         docs_url=None,
         redoc_url=None,
-        max_body_size=max_body,
     )
-    app.state.gateway = gateway
+    app.state.gateway, app.state.max_body = gateway, max_body
     for router in (health, agents, begin, runs, sockets):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused)
