@@ -18,6 +18,7 @@ from ._health import health
 from ._runs import begin, runs
 from ._websocket import sockets
 
+VERSION = version("axon-otp")
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body, unless told otherwise."""
 HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Request-Timeout"]
@@ -36,13 +37,12 @@ def application(gateway: Gateway, *, max_body: int = MAX_BODY, origins: Sequence
         raise InvalidOption("origins", origins, "a list of origins, such as ['https://app.example']")
     app = FastAPI(
         title="Axon gateway",
-        version=version("axon-otp"),
+        version=VERSION,
         description="Agents as a service: create and run them, follow and steer their runs.",
         docs_url=None,
         redoc_url=None,
-        max_body_size=max_body,
     )
-    app.state.gateway = gateway
+    app.state.gateway, app.state.max_body = gateway, max_body
     for router in (health, agents, begin, runs, sockets):
         app.include_router(router)
     app.add_exception_handler(HTTPException, _refused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 try:
     import fastapi as fastapi
+    import httptools as httptools
     import sse_starlette as sse_starlette
     import uvicorn as uvicorn
     import websockets as websockets
