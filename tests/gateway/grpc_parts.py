@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -132,3 +133,44 @@ async def failing(code: str) -> AsyncGenerator[list[Status], None]:
         yield found
     found.append(status_of(failed.value))
     assert found[0].code == code
+
+
+@dataclass
+class Way:
+    """A way to a server that can be broken."""
+
+    address: str = ""
+    is_dead: bool = False
+    """Nothing that is sent arrives any more, and nobody is told."""
+    ends: list[asyncio.WriteTransport] = field(default_factory=list[asyncio.WriteTransport])
+
+    def reset(self) -> None:
+        """Break all its connections."""
+        for end in self.ends:
+            end.abort()
+
+
+@asynccontextmanager
+async def proxy(address: str) -> AsyncGenerator[Way]:
+    """A way to the server at this address."""
+    host, _, port = address.rpartition(":")
+    way = Way()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        way.ends.append(writer.transport)
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if not way.is_dead:
+                    writer.write(data)
+        writer.transport.abort()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(host, int(port))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(pump(reader, back))
+            both.create_task(pump(there, writer))
+
+    server = await asyncio.start_server(connected, "127.0.0.1")
+    way.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield way
+    server.close()

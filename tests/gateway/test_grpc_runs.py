@@ -184,6 +184,7 @@ async def test_a_request_made_again_with_its_key_is_run_once() -> None:
         assert failed[0].details["ErrorInfo"].reason == "MESSAGE_ID_REUSED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_durable", [False, True])
 async def test_who_comes_back_with_an_event_id_gets_what_follows_and_nothing_twice(is_durable: bool) -> None:
     words = " ".join(map(str, range(10)))

@@ -7,11 +7,13 @@ import asyncio
 import pytest
 from gateway_parts import talker
 from grpc import aio
-from grpc_parts import World, failing, read, serving
+from grpc_parts import World, failing, proxy, read, serving
 
 import axon
 from axon import StartFailed
-from axon.gateway.grpc import GRPCServer, synapse_pb2, synapse_pb2_grpc
+from axon.gateway import RequestServed
+from axon.gateway.grpc import GRPCServer, _server, synapse_pb2, synapse_pb2_grpc
+from axon.telemetry import attach
 from axon.testing import eventually
 from axon.testing.models import Say
 
@@ -41,6 +43,7 @@ async def test_it_serves_until_the_gateway_takes_nothing_new() -> None:
         await watching.aclose()
 
 
+@pytest.mark.slow
 async def test_when_it_is_stopped_calls_under_way_end_first() -> None:
     async with serving(talker(Say("one two three", every=0.1))) as world:
         watching = world.healths()
@@ -57,6 +60,7 @@ async def test_when_it_is_stopped_calls_under_way_end_first() -> None:
         await watching.aclose()
 
 
+@pytest.mark.slow
 async def test_what_takes_longer_than_the_drain_is_cut_off_and_its_run_goes_on() -> None:
     async with serving(talker(Say("kept", after=0.3)), drain=0.05) as world:
         running = asyncio.ensure_future(_answer(world))
@@ -113,6 +117,45 @@ async def test_many_calls_go_over_one_connection_at_once() -> None:
 
 async def _result(stub: synapse_pb2_grpc.AgentServiceStub, request: synapse_pb2.RunRequest) -> str:
     return (await stub.Run(request)).result
+
+
+@pytest.mark.slow
+async def test_a_client_that_died_without_a_word_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No packet of it ever comes again, as when its machine has lost its power."""
+    monkeypatch.setattr(_server, "KEEPALIVE", 0.1)
+    served: list[RequestServed] = []
+    detach = attach(served.append, RequestServed)
+    async with (
+        serving(talker(Say("one two", every=30))) as world,
+        proxy(world.address) as way,
+        aio.insecure_channel(way.address) as channel,
+    ):
+        reading = synapse_pb2_grpc.AgentServiceStub(channel).RunStream(asks())
+        await read(reading)
+        way.is_dead = True
+        await eventually(lambda: served, within=5)
+        reading.cancel()
+    detach()
+    assert [event.status for event in served] == [499]
+
+
+@pytest.mark.slow
+async def test_connections_that_say_nothing_do_not_stop_others() -> None:
+    async with serving(talker(Say("hello"))) as world:
+        host, _, port = world.address.rpartition(":")
+        silent = [await asyncio.open_connection(host, int(port)) for _ in range(300)]
+        assert (await world.stub.Run(asks(), timeout=5)).result == "hello"
+        for _, writer in silent:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_metadata_larger_than_is_taken_is_refused() -> None:
+    async with serving(talker(Say("hello"))) as world:
+        with pytest.raises(aio.AioRpcError) as failed:
+            await world.stub.Run(asks(), metadata=(("x", "x" * 100_000),))
+        assert failed.value.code().name == "RESOURCE_EXHAUSTED"
+        assert (await world.stub.Run(asks())).result == "hello"
 
 
 async def test_without_reflection_nobody_is_told_what_there_is() -> None:

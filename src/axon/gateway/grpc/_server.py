@@ -24,6 +24,8 @@ MESSAGE_SIZE = 4 * 1024 * 1024
 """Bytes of a request and of an answer, unless told otherwise: what clients take by themselves."""
 CALLS = 1000
 """Calls under way at once, unless told otherwise."""
+KEEPALIVE = 30.0
+"""Seconds of silence after which a client is asked whether it is there, and seconds it has to answer."""
 FLUSH = 0.2
 """Seconds in which the last answers go out, before those who watch the health are sent away."""
 
@@ -113,6 +115,12 @@ class GRPCServer(GenServer[_Serving]):
                 ("grpc.so_reuseport", 0),  # a port that is taken is an error, not shared
                 ("grpc.max_receive_message_length", self.max_message),
                 ("grpc.max_send_message_length", -1),  # which the service says itself
+                # Runs are long and silent: a client that died without a word is noticed, and one that asks whether the
+                # server is there is not sent away for it.
+                ("grpc.keepalive_time_ms", round(KEEPALIVE * 1000)),
+                ("grpc.http2.ping_timeout_ms", round(KEEPALIVE * 1000)),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.keepalive_permit_without_calls", 1),
             )
         )
         service = Service(self.gateway, max_calls=self.max_calls, max_message=self.max_message)
