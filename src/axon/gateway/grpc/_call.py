@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TypeAlias, TypeVar
 
+import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from ...wire import BadMessage, Problem
 from .._errors import TooLarge
+from .._failure import Failure
+from ._details import status_of
+
+DETAILS = "grpc-status-details-bin"
+"""Where clients look for a `google.rpc.Status`."""
 
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 M = TypeVar("M", bound=Message)
@@ -66,6 +72,13 @@ class Call:
             raise TooLarge("answer", self._max_message, "bytes")
         await self._context.write(message.SerializeToString())
 
+    async def fail(self, failure: Failure) -> None:
+        """End it with this failure."""
+        status = status_of(failure)
+        await self._context.abort(
+            grpc.StatusCode[failure.grpc], status.message, ((DETAILS, status.SerializeToString()),)
+        )
+
     def is_over(self) -> None:
-        """Let go of what gRPC keeps of it: the error of a run, which may be kept for others, keeps where it came through."""
+        """Let go of what gRPC keeps of it."""
         del self._context

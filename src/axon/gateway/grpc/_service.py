@@ -23,13 +23,9 @@ from .._run import Run
 from .._tokens import Principal
 from . import synapse_pb2
 from ._call import Call, Context
-from ._details import status_of
 from ._messages import after_of, request_of, response_of
 
 SERVICE = synapse_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
-DETAILS = "grpc-status-details-bin"
-"""Where clients look for a `google.rpc.Status`."""
-
 Method: TypeAlias = Callable[[Principal, Call], Awaitable[None]]
 
 
@@ -81,11 +77,14 @@ class Service:
 
     def _answered(self, name: str, ask: Method) -> Callable[[AsyncIterator[bytes], Context], Awaitable[None]]:
         async def answer(requests: AsyncIterator[bytes], context: Context) -> None:
-            failure = await self._asked(f"{SERVICE}/{name}", ask, Call(context, self._max_message))
-            if failure is not None:
-                status = status_of(failure)
-                details = ((DETAILS, status.SerializeToString()),)
-                await context.abort(grpc.StatusCode[failure.grpc], status.message, details)
+            call = Call(context, self._max_message)
+            del requests, context  # an error that is kept, in a log or for others, keeps what it came through
+            try:
+                failure = await self._asked(f"{SERVICE}/{name}", ask, call)
+                if failure is not None:
+                    await call.fail(failure)
+            finally:
+                call.is_over()
 
         return answer
 
@@ -105,7 +104,6 @@ class Service:
             if status == 500:
                 emit(RequestBroke(what=route, error=error))
         finally:
-            call.is_over()
             if wants(RequestServed):
                 seconds = time.perf_counter() - began
                 error_type = "" if failure is None else failure.error_type
