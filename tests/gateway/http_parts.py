@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, NamedTuple
 
 import httpx2
@@ -89,3 +89,12 @@ async def websocket(
     url = str(http.base_url).replace("http", "ws", 1).rstrip("/") + path
     async with websockets.connect(url, additional_headers=headers, proxy=None) as socket:
         yield socket
+
+
+async def said(socket: websockets.ClientConnection) -> list[dict[str, Any]]:
+    """All frames until it is closed, for whatever reason."""
+    found: list[dict[str, Any]] = []
+    with suppress(websockets.ConnectionClosed):
+        while True:
+            found.append(json.loads(await socket.recv()))
+    return found

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from http_parts import client, read, websocket
+from http_parts import client, read, said, websocket
 
 from axon.gateway import Gateway, Modules
 
@@ -73,7 +73,7 @@ async def test_the_same_over_a_websocket(modules: Modules) -> None:
         await http.post("/agents", json=TEST_AGENT)
         async with websocket(http, "/agents/test_agent/run_stream") as socket:
             await socket.send(json.dumps(HELLO))
-            *chunks, last = [json.loads(frame) async for frame in socket]
+            *chunks, last = await said(socket)
             assert socket.close_code == 1000
         assert all(set(chunk) == {"status", "data"} and chunk["status"] == "chunk" for chunk in chunks)
         assert set(last) == {"status", "result", "usage"}

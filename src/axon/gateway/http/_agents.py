@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from .._errors import ToolFailed
 from .._requests import (
     AgentInfo,
     AgentList,
@@ -19,10 +18,10 @@ from .._requests import (
     ToolCall,
 )
 from ._answers import answer, errors
-from ._asking import AgentId, Seconds, Served, Who, within
+from ._asking import BEARER, AgentId, Seconds, Served, Who, within
 from ._route import JSONRoute
 
-agents = APIRouter(prefix="/agents", tags=["agents"], route_class=JSONRoute)
+agents = APIRouter(prefix="/agents", tags=["agents"], route_class=JSONRoute, dependencies=[BEARER])
 
 
 @agents.post("", status_code=201, response_model=AgentInfo, responses=errors(404, 409))
@@ -57,11 +56,9 @@ async def call_tool(gateway: Served, who: Who, agent_id: AgentId, call: ToolCall
     async with within(timeout):
         if call.tool_name is not None:
             result = await gateway.agents.call_tool(who, agent_id, call.tool_name, call.args)
-        elif call.request_id is not None:
-            result = call.result
-            await gateway.approvals.answer(who, agent_id, call.request_id, result)
         else:
-            raise ToolFailed("", "neither a tool_name nor the request_id of a call was given")
+            result = call.result
+            await gateway.approvals.answer(who, agent_id, call.request_id or "", result)
     return answer(ToolAnswer(request_id=call.request_id, result=result))
 
 
