@@ -155,7 +155,8 @@ async def test_an_error_as_large_as_may_be_arrives() -> None:
         assert failed[0].details["Error"].error_type == "UnexpectedModelBehavior"
 
 
-texts = st.text(max_size=50).map(lambda text: text * 40) | st.text(max_size=50)
+anything = st.text(st.characters(), max_size=50) | st.text(st.characters(categories=["Cs"]), max_size=3)
+texts = anything | anything.map(lambda text: text * 40)
 details = st.none() | st.dictionaries(texts, texts, max_size=5)
 problems = st.lists(
     st.fixed_dictionaries({"loc": st.lists(texts | st.integers(), max_size=3), "msg": texts}), max_size=20

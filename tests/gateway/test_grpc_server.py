@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from gateway_parts import talker
@@ -12,7 +13,7 @@ from grpc_parts import World, failing, proxy, read, serving
 import axon
 from axon import StartFailed
 from axon.gateway import RequestServed
-from axon.gateway.grpc import GRPCServer, _server, synapse_pb2, synapse_pb2_grpc
+from axon.gateway.grpc import GRPCServer, _call, _server, synapse_pb2, synapse_pb2_grpc
 from axon.telemetry import attach
 from axon.testing import eventually
 from axon.testing.models import Say
@@ -148,6 +149,17 @@ async def test_connections_that_say_nothing_do_not_stop_others() -> None:
         for _, writer in silent:
             writer.close()
             await writer.wait_closed()
+
+
+async def test_a_request_that_never_arrives_does_not_hold_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_call, "ARRIVAL", 0.1)
+    async with serving(talker(Say("hello")), max_calls=1) as world:
+        channel: Any = world.channel
+        begun = channel.stream_stream("/synapse.AgentService/Run")()
+        async with failing("DEADLINE_EXCEEDED") as failed:
+            await begun.read()
+        assert failed[0].message == "the request took too long to arrive"
+        assert (await world.stub.Run(asks())).result == "hello"
 
 
 async def test_metadata_larger_than_is_taken_is_refused() -> None:

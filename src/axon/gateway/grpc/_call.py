@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeAlias, TypeVar
 
 import grpc
@@ -9,12 +10,14 @@ from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from ...wire import BadMessage, Problem
-from .._errors import TooLarge
+from .._errors import RequestTimeout, TooLarge
 from .._failure import Failure
 from ._details import status_of
 
 DETAILS = "grpc-status-details-bin"
 """Where clients look for a `google.rpc.Status`."""
+ARRIVAL = 30.0
+"""Seconds in which a request arrives: one that never does holds a place."""
 
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 M = TypeVar("M", bound=Message)
@@ -49,8 +52,12 @@ class Call:
         return None if left is None else max(0.0, left)
 
     async def read(self, kind: type[M]) -> M:
-        """The request. Raises `BadMessage`."""
-        data: object = await self._context.read()
+        """The request. Raises `BadMessage`, `RequestTimeout`."""
+        try:
+            async with asyncio.timeout(ARRIVAL):
+                data: object = await self._context.read()
+        except TimeoutError:
+            raise RequestTimeout(ARRIVAL) from None
         if not isinstance(data, bytes):
             raise BadMessage([Problem("", "there is none")], kind.DESCRIPTOR.name)
         try:

@@ -45,8 +45,8 @@ def _details(failure: Failure, text: str) -> Iterator[Message]:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(failure.retry_after * 1000))
         yield retry
-    details = "" if failure.details is None else json.dumps(failure.details, ensure_ascii=False)
-    if len(details.encode()) > DETAILS // 2:
+    details = "" if failure.details is None else json.dumps(failure.details)
+    if len(details) > DETAILS // 2:
         details = ""
     yield synapse_pb2.Error(error_type=failure.error_type, message=text, details=details)
     violations = list(_violations(failure.details))

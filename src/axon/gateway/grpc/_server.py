@@ -104,8 +104,8 @@ class GRPCServer(GenServer[_Serving]):
         if state is None:
             raise InvalidOption("host and port", f"{self.host}:{self.port}", "an address to listen on, and not taken")
         me.on_death(lambda: _abort(state))
-        await asyncio.get_running_loop().create_task(state.server.start(), name=me.path, context=Context())
         await state.health.open()
+        await asyncio.get_running_loop().create_task(state.server.start(), name=me.path, context=Context())
         return state
 
     def _bound(self, credentials: grpc.ServerCredentials | None) -> _Serving | None:
