@@ -95,6 +95,7 @@ async def test_only_so_many_calls_are_under_way_at_once() -> None:
         async with failing("RESOURCE_EXHAUSTED") as failed:
             await world.stub.Run(asks())
         assert failed[0].details["ErrorInfo"].reason == "TOO_MANY_CALLS"
+        assert failed[0].message == "as many calls are under way as there may be (max_calls=2)"
         assert failed[0].details["RetryInfo"].retry_delay.seconds == 1
         assert await world.health() == "SERVING"
         wish = synapse_pb2.CancelRequest(agent_id="talker", idempotency_key="k")

@@ -34,7 +34,9 @@ class TooManyCalls(LimitExceeded):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"max_calls={limit}", 1.0)
-        self.args = (f"as many calls are under way as there may be (max_calls={limit})",)
+
+    def __str__(self) -> str:
+        return f"as many calls are under way as there may be ({self.limit})"
 
 
 class Service:
