@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
@@ -145,12 +145,13 @@ async def test_a_body_bomb_is_refused_however_it_is_sent() -> None:
     async with client(gateway, max_body=10_000) as http:
         await gateway.serve(talker())
 
-        async def chunks() -> Any:
+        async def chunks() -> AsyncIterator[bytes]:
             for _ in range(100):
                 yield b" " * 1000
 
         json_body = {"Content-Type": "application/json"}
-        for content in (b" " * 100_000, chunks()):
+        contents: list[bytes | AsyncIterator[bytes]] = [b" " * 100_000, chunks()]
+        for content in contents:
             refused = await http.post("/agents/talker/run_sync", content=content, headers=json_body)
             assert (refused.status_code, refused.json()["error_type"]) == (413, "TooLarge")
         deep = b'{"prompt": ' + b"[" * 9000
