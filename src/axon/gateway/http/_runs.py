@@ -6,7 +6,17 @@ from fastapi import APIRouter, Response
 
 from ...errors import InvalidOption
 from .._approvals import Verdict
-from .._requests import ApprovalInfo, Cancelled, Decision, RunAccepted, RunAnswer, RunInfo, RunRequest, Steered, SteerRequest
+from .._requests import (
+    ApprovalInfo,
+    Cancelled,
+    Decision,
+    RunAccepted,
+    RunAnswer,
+    RunInfo,
+    RunRequest,
+    Steered,
+    SteerRequest,
+)
 from .._run import Run
 from ._answers import answer, errors
 from ._asking import After, AgentId, Key, RunId, Seconds, Served, Who, within
