@@ -181,6 +181,6 @@ def test_options_that_cannot_be_are_refused_by_name() -> None:
     with pytest.raises(InvalidOption, match="timeout must be a number of seconds > 0, or None, got: 0"):
         Client("http://x", timeout=0)
     with pytest.raises(InvalidOption, match=r"timeouts must be for types of requests: create, .*got: 'runs'"):
-        Client("http://x", timeouts={"runs": 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+        Client("http://x", timeouts={"runs": 1})  # type: ignore[dict-item]
     with pytest.raises(InvalidOption, match="attempts must be a number >= 1, got: 0"):
         Client("http://x", attempts=0)
