@@ -26,6 +26,16 @@ class RequestServed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestBroke(Event):
+    """A request ended with an `error` that is not the client's; `what` was asked for."""
+
+    logged: ClassVar[tuple[int, str] | None] = (logging.ERROR, "request failed")
+
+    what: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCreated(Event):
     """The gateway serves an agent from now on, under the id `agent`."""
 

@@ -184,6 +184,21 @@ class RunAnswer(Message):
         return cls.model_construct(result=result.output, messages=result.all_messages(), usage=Usage.of(result.usage))
 
 
+class Chunk(Message):
+    """A frame of a stream: a piece of the text, or of the JSON of a structured result."""
+
+    status: Literal["chunk"] = "chunk"
+    data: str
+
+
+class Complete(Message):
+    """The last frame of a stream, if the run did not fail."""
+
+    status: Literal["complete"] = "complete"
+    result: Any
+    usage: Usage
+
+
 class RunAccepted(Message):
     """A run that goes on by itself; ask for it by its id."""
 

@@ -4,5 +4,7 @@ Needs the extra `http`.
 """
 
 from . import _extra as _extra
-from ._app import create_app as create_app
-from ._server import serving as serving
+from ._app import application as application
+from ._server import HTTPServer as HTTPServer
+from ._server import HTTPServerStopped as HTTPServerStopped
+from ._server import bind as bind

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from .._approvals import Verdict
 from .._errors import ToolFailed
 from .._requests import (
     AgentInfo,
@@ -84,7 +83,13 @@ async def list_approvals(gateway: Served, who: Who, agent_id: AgentId) -> Respon
     return answer(ApprovalList(approvals=await gateway.approvals.of_agent(who, agent_id)))
 
 
-@agents.post("/{agent_id}/{verdict}", response_model=ApprovalInfo, responses=errors(404, 409))
-async def decide(gateway: Served, who: Who, agent_id: AgentId, verdict: Verdict, decision: Decision) -> Response:
-    """Decide one of them. Needs the scope `approve`."""
-    return answer(await gateway.approvals.decide_of_agent(who, agent_id, verdict, decision))
+@agents.post("/{agent_id}/approve", response_model=ApprovalInfo, responses=errors(404, 409))
+async def approve(gateway: Served, who: Who, agent_id: AgentId, decision: Decision) -> Response:
+    """Let one of them run. Needs the scope `approve`."""
+    return answer(await gateway.approvals.decide_of_agent(who, agent_id, "approve", decision))
+
+
+@agents.post("/{agent_id}/deny", response_model=ApprovalInfo, responses=errors(404, 409))
+async def deny(gateway: Served, who: Who, agent_id: AgentId, decision: Decision) -> Response:
+    """Do not let it run; the model is told so. Needs the scope `approve`."""
+    return answer(await gateway.approvals.decide_of_agent(who, agent_id, "deny", decision))

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from ...telemetry import bus
-from .._events import RequestFailed
+from .._events import RequestBroke
 from .._failure import Failure, failure_of
 from .._requests import ErrorBody
 
@@ -30,7 +30,7 @@ def failed(error: BaseException, what: str) -> Response:
     """An error as the error model; one that is not the client's is told to whoever listens."""
     failure = _failure(error)
     if failure.status == 500:
-        bus().emit(RequestFailed(what=what, error=error))
+        bus().emit(RequestBroke(what=what, error=error))
     return Response(to_json(failure.body), failure.status, _headers(failure, error), "application/json")
 
 

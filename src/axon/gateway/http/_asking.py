@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias, cast
 
 from fastapi import Depends, Header, Path, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import Field
 from starlette.requests import HTTPConnection
 
 from ...server import deadline
@@ -41,12 +42,11 @@ Key: TypeAlias = Annotated[
         description="Names the request: made again with the same key it is not run again, but has the same answer.",
     ),
 ]
+Patience: TypeAlias = Annotated[float, Field(gt=0, le=86400)]
 Seconds: TypeAlias = Annotated[
-    float | None,
+    Patience | None,
     Header(
         alias="Request-Timeout",
-        gt=0,
-        le=86400,
         description="Seconds after which the run is ended; default no limit.",
     ),
 ]

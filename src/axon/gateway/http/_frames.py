@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from pydantic_ai import AgentRunResult
-from pydantic_core import to_json
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from .._failure import failure_of
-from .._requests import Usage
-from .._runs import Piece
+from .._requests import Chunk, Complete, ErrorBody, Usage
+from .._runs import Piece, Result
 
 PING = 15
 """Seconds after which a stream that says nothing shows that it lives."""
 
 
-def frame_of(piece: str | AgentRunResult[Any]) -> dict[str, Any]:
+def frame_of(piece: str | Result) -> Chunk | Complete:
     """The frame of a piece."""
-    if isinstance(piece, str):
-        return {"status": "chunk", "data": piece}
-    return {"status": "complete", "result": piece.output, "usage": Usage.of(piece.usage)}
+    return (
+        Complete(result=piece.output, usage=Usage.of(piece.usage))
+        if isinstance(piece, AgentRunResult)
+        else Chunk(data=piece)
+    )
 
 
-def encoded(frame: Mapping[str, Any]) -> str:
+def frame_of_error(error: BaseException) -> ErrorBody:
+    """The frame in place of all that would follow."""
+    return ErrorBody.model_validate(failure_of(error).body)
+
+
+def encoded(frame: Chunk | Complete | ErrorBody) -> str:
     """A frame as JSON."""
-    return to_json(frame, bytes_mode="base64", fallback=repr).decode()
+    return frame.model_dump_json(fallback=repr)
 
 
 class EventStream(EventSourceResponse):
@@ -35,7 +40,7 @@ class EventStream(EventSourceResponse):
 
     def __init__(self, pieces: AsyncGenerator[Piece, None], run_id: str) -> None:
         headers = {"Run-Id": run_id, "Location": f"/runs/{run_id}"}
-        super().__init__(_events(pieces), headers=headers, ping=PING, sep="\n")
+        super().__init__(_events(pieces), headers=headers, ping=PING, sep="\n")  # pyright: ignore[reportUnknownMemberType]
 
     @staticmethod
     async def _listen_for_exit_signal() -> None:
@@ -47,8 +52,8 @@ async def _events(pieces: AsyncGenerator[Piece, None]) -> AsyncGenerator[ServerS
     try:
         async for id, piece in pieces:
             frame = frame_of(piece)
-            yield ServerSentEvent(encoded(frame), event=frame["status"], id=id)
+            yield ServerSentEvent(encoded(frame), event=frame.status, id=id)
     except Exception as error:
-        yield ServerSentEvent(encoded(failure_of(error).body), event="error")
+        yield ServerSentEvent(encoded(frame_of_error(error)), event="error")
     finally:
         await pieces.aclose()

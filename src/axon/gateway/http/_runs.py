@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from ...errors import InvalidOption
-from .._approvals import Verdict
 from .._requests import (
     ApprovalInfo,
     Cancelled,
@@ -24,7 +25,7 @@ from ._frames import EventStream
 from ._route import JSONRoute
 
 FAILURES = errors(404, 409, 422, 499, 504)
-EVENTS = {
+EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Frames as server-sent events: `chunk` …, then `complete` or `error`",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -37,7 +38,7 @@ runs = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=JSONRoute)
 
 @begin.post("/run_sync", response_model=RunAnswer, responses=FAILURES)
 async def run_sync(
-    gateway: Served, who: Who, agent_id: AgentId, request: RunRequest, key: Key = None, timeout: Seconds = None
+    *, gateway: Served, who: Who, agent_id: AgentId, request: RunRequest, key: Key = None, timeout: Seconds = None
 ) -> Response:
     """Run an agent and wait for the answer. A client that goes away does not end the run. Needs the scope `run`."""
     async with within(timeout):
@@ -47,7 +48,7 @@ async def run_sync(
 
 @begin.post("/run", status_code=202, response_model=RunAccepted, responses=errors(404, 409, 504))
 async def run(
-    gateway: Served, who: Who, agent_id: AgentId, request: RunRequest, key: Key = None, timeout: Seconds = None
+    *, gateway: Served, who: Who, agent_id: AgentId, request: RunRequest, key: Key = None, timeout: Seconds = None
 ) -> Response:
     """Begin a run, which goes on by itself; ask `/runs/{run_id}` for it. Needs the scope `run`."""
     async with within(timeout):
@@ -57,6 +58,7 @@ async def run(
 
 @begin.post("/run_stream", response_class=EventStream, responses=FAILURES | EVENTS)
 async def run_stream(
+    *,
     gateway: Served,
     who: Who,
     agent_id: AgentId,
@@ -108,7 +110,13 @@ async def steer(gateway: Served, who: Who, run_id: RunId, request: SteerRequest)
     return answer(Steered(steered=await gateway.runs.steer(who, run_id, request.message)))
 
 
-@runs.post("/{verdict}", response_model=ApprovalInfo, responses=errors(404, 409))
-async def decide(gateway: Served, who: Who, run_id: RunId, verdict: Verdict, decision: Decision) -> Response:
-    """Let a tool call run that waits for it, or do not. Needs the scopes `read` and `approve`."""
-    return answer(await gateway.approvals.decide_of_run(who, run_id, verdict, decision))
+@runs.post("/approve", response_model=ApprovalInfo, responses=errors(404, 409))
+async def approve_in_run(gateway: Served, who: Who, run_id: RunId, decision: Decision) -> Response:
+    """Let a tool call run that waits for it. Needs the scopes `read` and `approve`."""
+    return answer(await gateway.approvals.decide_of_run(who, run_id, "approve", decision))
+
+
+@runs.post("/deny", response_model=ApprovalInfo, responses=errors(404, 409))
+async def deny_in_run(gateway: Served, who: Who, run_id: RunId, decision: Decision) -> Response:
+    """Do not let it run; the model is told so. Needs the scopes `read` and `approve`."""
+    return answer(await gateway.approvals.decide_of_run(who, run_id, "deny", decision))

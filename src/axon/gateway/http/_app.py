@@ -1,0 +1,63 @@
+"""The ASGI application of a gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from ...errors import InvalidOption
+from .._gateway import Gateway
+from ._agents import agents
+from ._answers import failed
+from ._guard import Guard
+from ._health import health
+from ._runs import begin, runs
+from ._websocket import sockets
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of a request's body, unless told otherwise."""
+HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Request-Timeout"]
+EXPOSED = ["Location", "Retry-After", "Run-Id"]
+
+
+def application(gateway: Gateway, *, max_body: int = MAX_BODY, origins: Sequence[str] = ()) -> FastAPI:
+    """The routes of docs/gateway.md for the agents of a gateway, to be served by `HTTPServer`, or mounted in an app.
+
+    max_body: bytes that a request may have, default 4 MiB. origins: sites whose pages may ask, such as
+    `["https://app.example"]`, default none. Raises `InvalidOption`. `/openapi.json` describes it.
+    """
+    if isinstance(max_body, bool) or not isinstance(max_body, int) or max_body < 1:
+        raise InvalidOption("max_body", max_body, "a number of bytes >= 1")
+    if isinstance(origins, str) or not all(isinstance(origin, str) and "://" in origin for origin in origins):
+        raise InvalidOption("origins", origins, "a list of origins, such as ['https://app.example']")
+    app = FastAPI(
+        title="Axon gateway",
+        version=version("axon-otp"),
+        description="Agents as a service: create and run them, follow and steer their runs.",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=max_body,
+    )
+    app.state.gateway = gateway
+    for router in (health, agents, begin, runs, sockets):
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _refused)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=HEADERS,
+            expose_headers=EXPOSED,
+        )
+    app.add_middleware(Guard, gateway=gateway, origins=origins)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses, such as a path that is none."""
+    return failed(error, f"{request.method} {request.url.path}")

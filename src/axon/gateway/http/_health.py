@@ -1,0 +1,35 @@
+"""Whether the program lives, and whether it takes requests: for whoever deploys it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from .._requests import ErrorBody, Message
+from ._answers import answer
+from ._asking import Served
+from ._route import JSONRoute
+
+health = APIRouter(tags=["health"], route_class=JSONRoute)
+
+
+class Health(Message):
+    """How it is."""
+
+    status: Literal["ok", "ready"]
+
+
+@health.get("/livez", response_model=Health)
+async def livez() -> Response:
+    """The program answers; if it does not, it should be started again."""
+    return answer(Health(status="ok"))
+
+
+@health.get(
+    "/readyz", response_model=Health, responses={503: {"model": ErrorBody, "description": "It is about to stop"}}
+)
+async def readyz(gateway: Served) -> Response:
+    """It takes new requests; 503 from the moment it drains."""
+    gateway.intake.check()
+    return answer(Health(status="ready"))
