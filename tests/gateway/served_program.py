@@ -15,10 +15,11 @@ from forge import Forge
 MODULE = '''
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from pydantic_ai import Agent, ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart, UserPromptPart
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 HERE = Path(__file__).parents[1]
 
@@ -29,7 +30,9 @@ def log(*words: object) -> None:
 
 
 async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Two tool calls and then a text; a prompt with `slow` in it waits before its last answer for the file `go`."""
+    """Two tool calls and then a text; after a prompt that begins with `slow` it waits for the file `go` before that, and
+    after `permission` its first tool needs one.
+    """
     start = max(index for index, message in enumerate(messages) if prompt_of(message))
     prompt, step = prompt_of(messages[start]), (len(messages) - start) // 2
     log("asked", prompt, step)
@@ -39,7 +42,8 @@ async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     log("answered", prompt, step)
     if step == 2:
         return ModelResponse(parts=[TextPart(f"done: {prompt}")])
-    return ModelResponse(parts=[ToolCallPart("note", {"text": f"{prompt} {step}"})])
+    tool = "ask" if prompt == "permission" and step == 0 else "note"
+    return ModelResponse(parts=[ToolCallPart(tool, {"text": f"{prompt} {step}"})])
 
 
 def prompt_of(message: ModelMessage) -> str:
@@ -47,13 +51,28 @@ def prompt_of(message: ModelMessage) -> str:
     return next((str(part.content) for part in parts if isinstance(part, UserPromptPart)), "")
 
 
-agent = Agent(FunctionModel(think))
+async def say(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str | DeltaToolCalls]:
+    """The same, as a stream."""
+    for index, part in enumerate((await think(messages, info)).parts):
+        if isinstance(part, TextPart):
+            for word in part.content.split(" "):
+                yield word + " "
+        else:
+            yield {index: DeltaToolCall(part.tool_name, part.args_as_json_str())}
+
+
+agent = Agent(FunctionModel(think, stream_function=say))
 
 
 @agent.tool_plain
 async def note(text: str) -> str:
     log("noted", text)
     return "noted"
+
+
+@agent.tool_plain(requires_approval=True)
+async def ask(text: str) -> str:
+    return await note(text)
 '''
 
 
