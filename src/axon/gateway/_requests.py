@@ -307,6 +307,12 @@ class ToolCall(Message):
     args: dict[str, Any] = Field(default={}, validation_alias=AliasChoices("args", "arguments"))
     result: Any = None
 
+    @model_validator(mode="after")
+    def _says_which(self) -> ToolCall:
+        if self.tool_name is None and self.request_id is None:
+            raise ValueError("either a tool_name is needed, or the request_id of a call that waits for its result")
+        return self
+
 
 class ToolAnswer(Message):
     """The result of a tool call."""

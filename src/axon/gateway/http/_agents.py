@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from .._errors import ToolFailed
 from .._requests import (
     AgentInfo,
     AgentList,
@@ -57,11 +56,9 @@ async def call_tool(gateway: Served, who: Who, agent_id: AgentId, call: ToolCall
     async with within(timeout):
         if call.tool_name is not None:
             result = await gateway.agents.call_tool(who, agent_id, call.tool_name, call.args)
-        elif call.request_id is not None:
-            result = call.result
-            await gateway.approvals.answer(who, agent_id, call.request_id, result)
         else:
-            raise ToolFailed("", "neither a tool_name nor the request_id of a call was given")
+            result = call.result
+            await gateway.approvals.answer(who, agent_id, call.request_id or "", result)
     return answer(ToolAnswer(request_id=call.request_id, result=result))
 
 

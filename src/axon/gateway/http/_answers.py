@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from ...telemetry import bus
+from .._errors import GatewayError
 from .._events import RequestBroke
 from .._failure import Failure, failure_of
 from .._requests import ErrorBody
@@ -40,7 +41,7 @@ def _failure(error: BaseException) -> Failure:
     if not isinstance(error, HTTPException):
         return failure_of(error)
     cause = error.__cause__
-    if isinstance(cause, ValidationError):
+    if isinstance(cause, ValidationError | GatewayError):
         return failure_of(cause)
     if isinstance(cause, TimeoutError):
         return Failure(error_type=TYPES[408], message="the request took too long to arrive", status=408)

@@ -21,6 +21,7 @@ from ._health import health
 from ._runs import begin, runs
 from ._websocket import sockets
 
+VERSION = version("axon-otp")
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body, unless told otherwise."""
 HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Request-Timeout"]
@@ -49,13 +50,12 @@ def application(
         raise InvalidOption("runner", runner, f"None or one of {', '.join(RUNNERS)}")
     app = FastAPI(
         title="Axon gateway",
-        version=version("axon-otp"),
+        version=VERSION,
         description="Agents as a service: create and run them, follow and steer their runs.",
         docs_url=None,
         redoc_url=None,
-        max_body_size=max_body,
     )
-    app.state.gateway = gateway
+    app.state.gateway, app.state.max_body = gateway, max_body
     streams = [sockets] if runner in (None, "run_stream") else []
     for router in (health, begin if runner is None else chosen(runner, begin), *streams, agents, runs):
         app.include_router(router)

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from .._errors import TooLarge
 from ._answers import failed
 
 ARRIVAL = 30.0
@@ -20,11 +21,20 @@ class JSONRequest(Request):
     """A request whose JSON is its model: read in one step, and bytes in it are base64."""
 
     model: type[BaseModel]
+    _whole: bytes | None = None
 
     async def body(self) -> bytes:
-        """The body. Raises `TimeoutError` if it does not arrive."""
-        async with asyncio.timeout(ARRIVAL):
-            return await super().body()
+        """The body. Raises `TooLarge`, and `TimeoutError` if it does not arrive."""
+        if self._whole is None:
+            limit, size, parts = self.app.state.max_body, 0, list[bytes]()
+            async with asyncio.timeout(ARRIVAL):
+                async for part in self.stream():
+                    size += len(part)
+                    if size > limit:
+                        raise TooLarge("body", limit, "bytes")
+                    parts.append(part)
+            self._whole = b"".join(parts)
+        return self._whole
 
     async def json(self) -> Any:
         """The model. Raises `ValidationError`."""

@@ -56,7 +56,7 @@ async def run(
     return answer(RunAccepted(run_id=run_id), 202, {"Run-Id": run_id, "Location": f"/runs/{run_id}"})
 
 
-@begin.post("/run_stream", response_class=EventStream, responses=FAILURES | EVENTS)
+@begin.post("/run_stream", response_class=Response, status_code=200, responses=FAILURES | EVENTS)
 async def run_stream(
     *,
     gateway: Served,
@@ -92,7 +92,7 @@ async def result(gateway: Served, who: Who, run_id: RunId, timeout: Seconds = No
         return answer(RunAnswer.of(await gateway.runs.result(who, run_id)), headers={"Run-Id": run_id})
 
 
-@runs.get("/events", response_class=EventStream, responses=FAILURES | EVENTS)
+@runs.get("/events", response_class=Response, status_code=200, responses=FAILURES | EVENTS)
 async def events(gateway: Served, who: Who, run_id: RunId, after: After = None) -> Response:
     """Follow it. Needs the scope `read`."""
     return EventStream(await gateway.runs.follow(who, run_id, after), run_id)

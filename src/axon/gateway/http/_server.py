@@ -19,6 +19,7 @@ from ...process import ExitReason, checked_seconds, current
 from ...server import GenServer
 from .._gateway import Gateway
 from ._app import application
+from ._protocol import PatientProtocol
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGIApplication
@@ -108,6 +109,7 @@ class HTTPServer(GenServer[_Serving]):
         certificate, key = self.tls or (None, None)
         config = uvicorn.Config(
             self.app or application(self.gateway),
+            http=PatientProtocol,
             lifespan="off",
             ws="websockets-sansio",
             log_config=None,
