@@ -10,8 +10,8 @@ from typing import Any
 import pydantic_ai
 import pydantic_ai.models
 
+import axon.cli.serve._program  # noqa: F401  # so that no life has to load it
 from axon import cli
-from axon.cli.serve import _program
 from forge import serve
 
 
@@ -26,7 +26,6 @@ def live(life: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    assert _program, "it has loaded all that a life needs"
     pydantic_ai.BANNER_ENABLED = False
     pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
     serve(live)
