@@ -197,6 +197,7 @@ async def test_binary_content_of_a_history_is_base64() -> None:
         assert answer.json()["messages"][0]["parts"] == history[0]["parts"]
         first = model.asked[0][0].parts[0]
         assert isinstance(first, UserPromptPart)
+        assert not isinstance(first.content, str)
         [seen] = first.content
         assert isinstance(seen, BinaryContent)
         assert seen.data == picture.data

@@ -18,10 +18,10 @@ from .._requests import (
     ToolCall,
 )
 from ._answers import answer, errors
-from ._asking import AgentId, Seconds, Served, Who, within
+from ._asking import BEARER, AgentId, Seconds, Served, Who, within
 from ._route import JSONRoute
 
-agents = APIRouter(prefix="/agents", tags=["agents"], route_class=JSONRoute)
+agents = APIRouter(prefix="/agents", tags=["agents"], route_class=JSONRoute, dependencies=[BEARER])
 
 
 @agents.post("", status_code=201, response_model=AgentInfo, responses=errors(404, 409))

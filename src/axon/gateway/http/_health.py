@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 from .._requests import ErrorBody, Message
 from ._answers import answer
 from ._asking import Served
-from ._route import JSONRoute
+from ._route import PublicRoute
 
-health = APIRouter(tags=["health"], route_class=JSONRoute)
+health = APIRouter(tags=["health"], route_class=PublicRoute)
 
 
 class Health(Message):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from .._errors import TooLarge
 from ._answers import failed
+from ._asking import principal_of
 
 ARRIVAL = 30.0
 """Seconds in which the whole body of a request has to arrive."""
@@ -42,7 +43,9 @@ class JSONRequest(Request):
 
 
 class JSONRoute(APIRoute):
-    """A route whose handlers raise what they like."""
+    """A route whose handlers raise what they like, and for which a token is looked at before anything else is read."""
+
+    is_public = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, as FastAPI makes it."""
@@ -53,8 +56,16 @@ class JSONRoute(APIRoute):
             asked = JSONRequest(request.scope, request.receive)
             asked.model = model
             try:
+                if not self.is_public:
+                    await principal_of(asked)
                 return await handler(asked)
             except Exception as error:
                 return failed(error, f"{request.method} {self.path}")
 
         return handle
+
+
+class PublicRoute(JSONRoute):
+    """A route that needs no token."""
+
+    is_public = True

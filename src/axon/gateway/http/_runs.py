@@ -20,7 +20,7 @@ from .._requests import (
 )
 from .._run import Run
 from ._answers import answer, errors
-from ._asking import After, AgentId, Key, RunId, Seconds, Served, Who, within
+from ._asking import BEARER, After, AgentId, Key, RunId, Seconds, Served, Who, within
 from ._frames import EventStream
 from ._route import JSONRoute
 
@@ -32,8 +32,8 @@ EVENTS: dict[int | str, dict[str, Any]] = {
     }
 }
 
-begin = APIRouter(prefix="/agents/{agent_id}", tags=["runs"], route_class=JSONRoute)
-runs = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=JSONRoute)
+begin = APIRouter(prefix="/agents/{agent_id}", tags=["runs"], route_class=JSONRoute, dependencies=[BEARER])
+runs = APIRouter(prefix="/runs/{run_id}", tags=["runs"], route_class=JSONRoute, dependencies=[BEARER])
 
 
 @begin.post("/run_sync", response_model=RunAnswer, responses=FAILURES)

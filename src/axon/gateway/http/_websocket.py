@@ -14,7 +14,7 @@ from ...errors import InvalidOption
 from .._failure import failure_of
 from .._requests import RunRequest
 from .._runs import Piece
-from ._asking import Patience, gateway_of, within
+from ._asking import Patience, gateway_of, principal_of, within
 from ._frames import encoded, frame_of, frame_of_error
 
 FIRST_MESSAGE = 30.0
@@ -46,8 +46,7 @@ async def run_stream(websocket: WebSocket, agent_id: str) -> None:
 
 async def _begun(websocket: WebSocket, agent_id: str) -> AsyncGenerator[Piece, None]:
     gateway, headers = await gateway_of(websocket), websocket.headers
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
-    who = gateway.principal(secret.strip() if scheme.lower() == "bearer" else None)
+    who = await principal_of(websocket)
     who.needs("read")
     seconds = headers.get("request-timeout")
     timeout = None if seconds is None else _PATIENCE.validate_python(seconds)
