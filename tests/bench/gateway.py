@@ -22,8 +22,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 AGENT = """
 import asyncio
@@ -54,32 +55,6 @@ STREAMS = 1000
 # -- the two servers
 
 
-def bare(port_of: IO[str]) -> None:
-    """What somebody writes who needs the same JSON and nothing else."""
-    import uvicorn
-    from fastapi import FastAPI
-
-    from axon.gateway._requests import RunAnswer, RunRequest, Usage
-
-    sys.path.insert(0, str(Path.cwd()))
-    from agents.bench import agent  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
-
-    app = FastAPI()
-
-    @app.post("/agents/{agent_id}/run_sync")
-    async def run_sync(agent_id: str, request: RunRequest) -> RunAnswer:
-        result = await agent.run(request.prompt, message_history=request.message_history)
-        return RunAnswer(
-            result=result.output, messages=result.all_messages(), usage=Usage.of(result.usage), run_id="bare"
-        )
-
-    import socket
-
-    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    print(json.dumps({"port": listener.getsockname()[1]}), file=port_of, flush=True)
-    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
-
-
 @dataclass
 class Served:
     """A server in a process of its own."""
@@ -103,12 +78,15 @@ class Served:
 
 @contextmanager
 def served(name: str, folder: Path, *command: str) -> Iterator[Served]:
-    process = subprocess.Popen(
-        [sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+        )
     assert process.stdout is not None
     try:
-        yield Served(name, process, json.loads(process.stdout.readline())["port"])
+        said = process.stdout.readline()
+        assert said, (folder / "log").read_text()
+        yield Served(name, process, json.loads(said)["port"])
     finally:
         process.terminate()
         process.wait()
@@ -165,15 +143,12 @@ async def load(port: int, seconds: float, agents: int) -> dict[str, Any]:
     begin, cpu = time.perf_counter(), time.process_time()
     done: list[asyncio.Future[None]] = []
     for number in range(CONNECTIONS):
-        head = f"POST /agents/bench-{number % agents}/run_sync HTTP/1.1\r\nhost: bench\r\n"
+        head = f"POST /agents/bench-{number % agents}/run_sync HTTP/1.1\r\nhost: 127.0.0.1\r\n"
         head += f"content-type: application/json\r\ncontent-length: {len(BODY)}\r\n\r\n"
-        future = loop.create_future()
+        future: asyncio.Future[None] = loop.create_future()
         done.append(future)
-        await loop.create_connection(
-            lambda head=head, future=future: Connection(head.encode() + BODY, begin + seconds, times, future),
-            "127.0.0.1",
-            port,
-        )
+        connection = partial(Connection, head.encode() + BODY, begin + seconds, times, future)
+        await loop.create_connection(connection, "127.0.0.1", port)
     await asyncio.gather(*done)
     took = time.perf_counter() - begin
     return {"times": times, "rate": len(times) / took, "share": (time.process_time() - cpu) / took}
@@ -183,7 +158,7 @@ def loaded(server: Served, seconds: float, agents: int = 1) -> dict[str, Any]:
     """One round of load on a server, from a process of its own."""
     before = server.cpu
     command = [sys.executable, __file__, "--load", str(server.port), str(seconds), str(agents)]
-    round = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    round = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     round["cpu"] = (server.cpu - before) / len(round["times"])
     return dict(round)
 
@@ -199,7 +174,9 @@ async def hold(port: int, count: int, agents: int, opened: Path, gate: Path) -> 
     async def stream(number: int) -> int:
         async with say:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            head = f"POST /agents/bench-{number % agents}/run_stream HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n"
+            head = (
+                f"POST /agents/bench-{number % agents}/run_stream HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n"
+            )
             head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
             if agents == 1:  # all read the same run
                 head += "idempotency-key: one\r\n"
@@ -270,13 +247,9 @@ def measured(server: Served, rounds: list[dict[str, Any]]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--load", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--hold", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.bare:
-        bare(sys.stdout)
-        return
     if options.load:
         port, seconds, agents = options.load
         print(json.dumps(asyncio.run(load(int(port), float(seconds), int(agents)))))
@@ -294,7 +267,7 @@ def main() -> None:
         (folder / "agents" / "bench.py").write_text(AGENT)
         (folder / "agents" / "slow.py").write_text(SLOW)
         servers = {
-            "bare FastAPI": served("bare FastAPI", folder, __file__, "--bare"),
+            "bare FastAPI": served("bare FastAPI", folder, str(Path(__file__).with_name("gateway_floor.py"))),
             "gateway": served("gateway", folder, *gateway(folder)),
             "gateway, SQLite": served("gateway, SQLite", folder, *gateway(folder, "--store", "bench.db")),
         }

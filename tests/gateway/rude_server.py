@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +75,7 @@ def events(*events: tuple[str, dict[str, Any]], ends: bool = False) -> bytes:
 
 
 @asynccontextmanager
-async def rude(*answers: bytes) -> AsyncIterator[RudeServer]:
+async def rude(*answers: bytes) -> AsyncGenerator[RudeServer]:
     """A server with this script, whose last answer is given again."""
     rude = RudeServer(answers)
     server = await asyncio.start_server(rude.serve, "127.0.0.1", 0)

@@ -149,8 +149,8 @@ async def test_a_stream_goes_on_where_it_broke_off_and_every_piece_comes_once() 
     )
     async with rude(*stream) as server, Client(server.url) as client, client.run_stream("clerk", "Hello") as pieces:
         assert [piece async for piece in pieces] == ["a", "b", "c"]
-    assert pieces.usage is not None
-    assert (pieces.result, pieces.usage.total_tokens, pieces.last_event_id) == ("yes", 5, "1.4")
+    assert pieces.answer is not None
+    assert (pieces.answer.result, pieces.answer.usage.total_tokens, pieces.last_event_id) == ("yes", 5, "1.4")
     assert [(asked.method, asked.path, asked.headers.get("last-event-id")) for asked in server.asked] == [
         *[("POST", "/agents/clerk/run_stream", None)] * 2,
         *[("GET", "/runs/clerk:1/events", "1.2")] * 3,
@@ -181,6 +181,6 @@ def test_options_that_cannot_be_are_refused_by_name() -> None:
     with pytest.raises(InvalidOption, match="timeout must be a number of seconds > 0, or None, got: 0"):
         Client("http://x", timeout=0)
     with pytest.raises(InvalidOption, match=r"timeouts must be for types of requests: create, .*got: 'runs'"):
-        Client("http://x", timeouts={"runs": 1})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+        Client("http://x", timeouts={"runs": 1})  # type: ignore[dict-item]
     with pytest.raises(InvalidOption, match="attempts must be a number >= 1, got: 0"):
         Client("http://x", attempts=0)

@@ -18,7 +18,7 @@ from axon.testing.models import Fail, Say, ScriptedModel
 
 @pytest.fixture
 async def metrics() -> AsyncIterator[Metrics]:
-    metrics = Metrics(lambda: [("app/test_agent", 3)])
+    metrics = Metrics(lambda: [("test_agent", 3)])
     yield metrics
     metrics.close()
 
@@ -78,7 +78,7 @@ async def test_an_agent_that_was_deleted_is_forgotten(metrics: Metrics) -> None:
 
 async def test_mailboxes_are_asked_when_somebody_looks(metrics: Metrics) -> None:
     body, content_type = metrics.exposition()
-    assert b'axon_mailbox_length{process="app/test_agent"} 3.0' in body
+    assert b'axon_mailbox_length{agent="test_agent"} 3.0' in body
     assert content_type.startswith("text/plain")
     assert metrics.exposition("application/openmetrics-text")[1].startswith("application/openmetrics-text")
 

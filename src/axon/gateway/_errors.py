@@ -5,6 +5,7 @@ GatewayError
 ├─ Forbidden           the token is for less                              .scope
 ├─ OriginNotAllowed    a page of another site asks                        .origin
 ├─ AgentNotFound       no agent of this id is served                      .agent_id
+├─ RunnerNotServed     this program serves another runner only             .runner .served
 ├─ RunNotFound         no run of this id is known to whoever asks         .run_id
 ├─ LimitExceeded       a token asks for more than it may                  .limit .retry_after
 ├─ Draining            the gateway is about to stop, and takes nothing new    .retry_after
@@ -57,6 +58,15 @@ class AgentNotFound(GatewayError, LookupError):
     def __init__(self, agent_id: str) -> None:
         super().__init__("Agent not found")
         self.agent_id = agent_id
+
+
+class RunnerNotServed(GatewayError, LookupError):
+    """The program was told to serve another runner only: `served`."""
+
+    def __init__(self, runner: str, served: str) -> None:
+        super().__init__(f"{runner} is not served here, but {served}")
+        self.runner = runner
+        self.served = served
 
 
 class RunNotFound(GatewayError, LookupError):

@@ -72,6 +72,7 @@ TABLE: Mapping[type[BaseException], tuple[int, str]] = MappingProxyType(
         own.OriginNotAllowed: (403, "PERMISSION_DENIED"),
         own.ModuleNotAllowed: (403, "PERMISSION_DENIED"),
         own.AgentNotFound: (404, "NOT_FOUND"),
+        own.RunnerNotServed: (404, "UNIMPLEMENTED"),
         own.RunNotFound: (404, "NOT_FOUND"),
         UnknownMessage: (404, "NOT_FOUND"),
         NoApproval: (404, "NOT_FOUND"),

@@ -18,7 +18,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 """The upper bounds of the buckets of times: of answers from a database, and of agents that work for minutes."""
 
 Lengths = Callable[[], Iterable[tuple[str, int]]]
-"""Who has a mailbox, and how many messages wait in it now."""
+"""Agents, and how many messages wait in the mailbox of each now."""
 
 
 class Metrics:
@@ -29,7 +29,7 @@ class Metrics:
         body, content_type = metrics.exposition(request.headers.get("accept", ""))
 
     An agent's figures have its process as a label, by the last part of its path, which is its id; they go when the
-    agent is deleted. mailboxes: whom to ask for the lengths of mailboxes when somebody looks, default nobody.
+    agent is deleted. mailboxes: tells the lengths of their mailboxes when somebody looks, default nobody.
     https://prometheus.io/docs/practices/naming/
     """
 
@@ -131,9 +131,9 @@ class _Mailboxes(Collector):
         self._lengths = lengths
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily("axon_mailbox_length", "Messages that wait in a mailbox.", labels=["process"])
-        for process, length in self._lengths():
-            family.add_metric([process], length)
+        family = GaugeMetricFamily("axon_mailbox_length", "Messages that wait in a mailbox.", labels=["agent"])
+        for agent, length in self._lengths():
+            family.add_metric([agent], length)
         yield family
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import InvalidOption
+from ._create import MODELS
 from ._tokens import Token, Tokens
 
 Runner: TypeAlias = Literal["run_sync", "run", "run_stream"]
@@ -71,6 +72,11 @@ class Settings(BaseSettings):
             names = [part.strip() for item in value for part in str(item).split(",")]
             return tuple(name for name in names if name)
         return value
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        return None if value is None else MODELS.get(value, value)
 
     @field_validator("app_dir")
     @classmethod

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 import httpx2
 from pydantic import BaseModel, Field, TypeAdapter
+from pydantic_ai.messages import ModelMessage
 
-from .._requests import ErrorBody, Usage
+from .._requests import ErrorBody, RunAnswer, Usage
 from ._errors import ErrorAnswer, GatewayUnreachable
 from ._exchange import Exchange
 from ._retries import is_passing, pause_after
@@ -37,10 +38,8 @@ class RunEvents(AsyncIterator[str]):
         """What names the run."""
         self.run_id: str | None = None
         """Its id, once it is taken."""
-        self.result: Any = None
-        """The result, once the stream has ended."""
-        self.usage: Usage | None = None
-        """What the run has used, once the stream has ended."""
+        self.answer: RunAnswer | None = None
+        """What `run_sync` would have returned, once the stream has ended."""
         self._exchange = exchange
         self._path = f"/agents/{agent_id}/run_stream"
         self._body = body
@@ -67,7 +66,7 @@ class RunEvents(AsyncIterator[str]):
 
     async def _read(self) -> AsyncGenerator[str, None]:
         attempt = 0
-        while self.usage is None:
+        while self.answer is None:
             seen = self.last_event_id
             try:
                 async with aclosing(self._connected()) as pieces:
@@ -94,7 +93,7 @@ class RunEvents(AsyncIterator[str]):
                     raise ErrorAnswer(None, frame.error_type, frame.message, frame.details)
                 self.last_event_id = event.id or self.last_event_id
                 if isinstance(frame, _Complete):
-                    self.result, self.usage = frame.result, frame.usage
+                    self.answer = RunAnswer(result=frame.result, messages=frame.messages, usage=frame.usage)
                     return
                 yield frame.data
         raise GatewayUnreachable(self._path, "the stream ended in the middle of the run")
@@ -108,6 +107,7 @@ class _Chunk(BaseModel):
 class _Complete(BaseModel):
     status: Literal["complete"]
     result: Any
+    messages: list[ModelMessage] = []
     usage: Usage
 
 

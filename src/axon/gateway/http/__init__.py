@@ -3,6 +3,11 @@
 Needs the extra `http`.
 """
 
+from .._metrics import Metrics as Metrics
+from .._settings import Runner as Runner
+from .._settings import Settings as Settings
+from .._settings import settings as settings
+from .._settings import tokens_of as tokens_of
 from . import _extra as _extra
 from ._app import application as application
 from ._server import HTTPServer as HTTPServer

@@ -5,6 +5,8 @@ from __future__ import annotations
 try:
     import fastapi as fastapi
     import httptools as httptools
+    import prometheus_client as prometheus_client
+    import pydantic_settings as pydantic_settings
     import sse_starlette as sse_starlette
     import uvicorn as uvicorn
     import websockets as websockets

@@ -11,18 +11,26 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from .._errors import TooLarge
+from .._gateway import Gateway
+from .._tokens import Principal
 from ._answers import failed
-from ._asking import principal_of
+from ._asking import gateway_of, principal_of
 
 ARRIVAL = 30.0
 """Seconds in which the whole body of a request has to arrive."""
 
 
 class JSONRequest(Request):
-    """A request whose JSON is its model: read in one step, and bytes in it are base64."""
+    """A request whose JSON is its model: read in one step, and bytes in it are base64; and who asks it of which gateway."""
 
     model: type[BaseModel]
+    who: Principal
     _whole: bytes | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway that is asked."""
+        return gateway_of(self)
 
     async def body(self) -> bytes:
         """The body. Raises `TooLarge`, and `TimeoutError` if it does not arrive."""
@@ -47,6 +55,11 @@ class JSONRoute(APIRoute):
 
     is_public = False
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if not self.is_public:  # a dependency would say the same to OpenAPI, and be solved for each request
+            options["openapi_extra"] = {"security": [{"token": []}]}
+        super().__init__(path, endpoint, **options)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, as FastAPI makes it."""
         handler = super().get_route_handler()
@@ -57,7 +70,7 @@ class JSONRoute(APIRoute):
             asked.model = model
             try:
                 if not self.is_public:
-                    await principal_of(asked)
+                    asked.who = principal_of(asked)
                 return await handler(asked)
             except Exception as error:
                 return failed(error, f"{request.method} {self.path}")

@@ -10,9 +10,10 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from ...errors import AxonError, InvalidOption
 from ...process import ExitReason, checked_seconds, current
@@ -20,9 +21,6 @@ from ...server import GenServer
 from .._gateway import Gateway
 from ._app import application
 from ._protocol import PatientProtocol
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIApplication
 
 BACKLOG = 2048
 """Connections that wait to be accepted: while the server is restarted, too."""
@@ -81,7 +79,7 @@ class HTTPServer(GenServer[_Serving]):
 
     gateway: Gateway
     listener: socket.socket
-    app: ASGIApplication | None = field(default=None, kw_only=True)
+    app: ASGIApp | None = field(default=None, kw_only=True)
     tls: tuple[Path, Path] | None = field(default=None, kw_only=True)
     behind_tls: bool = field(default=False, kw_only=True)
     drain: float = field(default=10.0, kw_only=True)
@@ -108,7 +106,7 @@ class HTTPServer(GenServer[_Serving]):
         me = current()
         certificate, key = self.tls or (None, None)
         config = uvicorn.Config(
-            self.app or application(self.gateway),
+            cast("Any", self.app or application(self.gateway)),
             http=PatientProtocol,
             lifespan="off",
             ws="websockets-sansio",

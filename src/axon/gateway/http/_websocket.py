@@ -45,8 +45,8 @@ async def run_stream(websocket: WebSocket, agent_id: str) -> None:
 
 
 async def _begun(websocket: WebSocket, agent_id: str) -> AsyncGenerator[Piece, None]:
-    gateway, headers = await gateway_of(websocket), websocket.headers
-    who = await principal_of(websocket)
+    gateway, headers = gateway_of(websocket), websocket.headers
+    who = principal_of(websocket)
     who.needs("read")
     seconds = headers.get("request-timeout")
     timeout = None if seconds is None else _PATIENCE.validate_python(seconds)
