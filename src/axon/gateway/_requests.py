@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 from pydantic_ai import AgentRunResult
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
+from pydantic_core import to_json
 
 from ..agent import AgentBlueprint, AgentStatus, FunctionTarget, TemplateInstructions, ToolBlueprint, TurnStatus
 
@@ -20,6 +21,10 @@ AgentId: TypeAlias = Annotated[str, Field(pattern=AGENT_ID)]
 AgentState: TypeAlias = Literal["running", "restarting", "down"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
+
+
+LINE = 10_000
+"""Bytes of the data of a line in a log, since some hundred lines are kept."""
 
 
 class Message(BaseModel):
@@ -352,6 +357,13 @@ class LogRequest(Message):
     level: Level = "info"
     message: str = Field(max_length=2000)
     data: dict[str, Any] = {}
+
+    @field_validator("data")
+    @classmethod
+    def _is_a_line(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if len(to_json(data, fallback=repr)) > LINE:
+            raise ValueError(f"it must have at most {LINE} bytes")
+        return data
 
 
 class Log(Message):

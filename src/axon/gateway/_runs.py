@@ -80,7 +80,7 @@ class Runs:
                 await served.agent.submit(request.prompt, message_id=run.message_id, streamed=streamed, **options)
             except (TurnFailed, AnswerNotKept):
                 return run.id  # it is over, which its result will tell
-            if run not in self._watching:
+            if run not in self._watching and run.message_id not in served.outcomes:
                 self._watch(served, run, request.prompt, stack.pop_all())
         return run.id
 
@@ -169,9 +169,12 @@ class Runs:
     async def _result(self, run: Run) -> Result:
         served = self._served(run)
         outcome = served.outcomes.get(run.message_id)
-        if outcome is not None and outcome.task.done():
-            return outcome.task.result()
-        return await _known(run, served.agent.result_of)
+        if outcome is None or not outcome.task.done():
+            return await _known(run, served.agent.result_of)
+        error = outcome.task.exception()
+        if error is not None:
+            raise error.with_traceback(None)  # which would grow each time
+        return outcome.task.result()
 
     def _served(self, run: Run) -> Served:
         served = self._agents.find(run.agent_id)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from starlette.websockets import WebSocketDisconnect
 
 from ...errors import InvalidOption
+from .._errors import TooLarge
 from .._failure import failure_of
 from .._requests import RunRequest
 from .._runs import Piece
@@ -52,11 +53,15 @@ async def _begun(websocket: WebSocket, agent_id: str) -> AsyncGenerator[Piece, N
     timeout = None if seconds is None else _PATIENCE.validate_python(seconds)
     try:
         async with asyncio.timeout(FIRST_MESSAGE):
-            request = RunRequest.model_validate_json(await websocket.receive_text())
+            text = await websocket.receive_text()
     except KeyError:
         raise InvalidOption("the first message", "<bytes>", "a text, the request as JSON") from None
     except TimeoutError:
         raise InvalidOption("the first message", None, f"sent within {FIRST_MESSAGE:g} s") from None
+    limit: int = websocket.app.state.max_body
+    if len(text) > limit:
+        raise TooLarge("message", limit, "bytes")
+    request = RunRequest.model_validate_json(text)
     async with within(timeout):
         run_id = await gateway.runs.submit(who, agent_id, request, headers.get("idempotency-key"))
     return await gateway.runs.follow(who, run_id)
