@@ -129,6 +129,7 @@ class RunRequest(Message):
 
     prompt: the text. message_history: go on from this conversation instead of the agent's own; `[]` begins afresh.
     deps: the dependencies of this run, as the agent's `deps_type` or schema says; default the agent's own.
+    model_settings: of the requests of this run, such as `temperature`, on top of the agent's.
     idempotency_key: names the request, as the header `Idempotency-Key` does.
     """
 
@@ -144,7 +145,16 @@ class RunRequest(Message):
     prompt: str
     message_history: list[ModelMessage] | None = None
     deps: dict[str, Any] | None = None
+    model_settings: dict[str, Any] | None = None
     idempotency_key: Key | None = None
+
+    @field_validator("model_settings")
+    @classmethod
+    def _are_for_everybody(cls, settings: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in settings or ():
+            if name.startswith("extra_"):  # headers and bodies, which may say who asks
+                raise ValueError(f"{name} is for whoever serves the agent")
+        return settings
 
 
 class Usage(Message):

@@ -94,7 +94,11 @@ class Runs:
         if history is not None and len(history) > self._max_history:
             raise TooLarge("message_history", self._max_history, "messages")
         deps = None if request.deps is None else deps_from(served.agent, request.deps)
-        return served, Run.begin(agent_id, who.name, key), {"message_history": history, "deps": deps}
+        return (
+            served,
+            Run.begin(agent_id, who.name, key),
+            {"message_history": history, "deps": deps, "model_settings": request.model_settings},
+        )
 
     def _watch(self, served: Served, run: Run, prompt: str, counted: ExitStack) -> None:
         """Count it as under way until it is over, whoever goes away meanwhile."""
