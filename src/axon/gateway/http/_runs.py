@@ -25,10 +25,20 @@ from ._frames import EventStream
 from ._route import JSONRequest, JSONRoute
 
 FAILURES = errors(404, 409, 422, 499, 504)
+EVENT = {
+    "type": "object",
+    "description": "One event; its data is the frame as JSON, as it is over a WebSocket",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["chunk", "complete", "error"]},
+        "data": {"type": "string"},
+    },
+    "required": ["event", "data"],
+}
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Frames as server-sent events: `chunk` …, then `complete` or `error`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": EVENT}},
     }
 }
 
