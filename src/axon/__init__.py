@@ -15,6 +15,7 @@ work; a room imports only rooms further up in this list.
     provider    accounts at model providers: limits, weather, prices (import axon.provider)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     blueprint   agents as data: tools, templates, schemas (import axon.blueprint)
+    gateway     agents as a service: HTTP, WebSocket, gRPC (import axon.gateway)
     testing     helpers for tests                  cli         the `axon` command
 """
 

@@ -5,7 +5,6 @@ second or two; `import axon` does not.
 """
 
 from ._agent import AgentServer as AgentServer
-from ._agent import WhenBusy as WhenBusy
 from ._agent_group import AgentGroup as AgentGroup
 from ._agent_tool import Until as Until
 from ._agent_tool import agent_tool as agent_tool
@@ -26,6 +25,11 @@ from ._errors import ToolTimeout as ToolTimeout
 from ._errors import TurnFailed as TurnFailed
 from ._errors import TurnSetAside as TurnSetAside
 from ._errors import TurnTimeout as TurnTimeout
+from ._errors import UnknownMessage as UnknownMessage
+from ._events import Outcome as Outcome
+from ._events import TurnAccepted as TurnAccepted
+from ._events import TurnBegan as TurnBegan
+from ._events import TurnEnded as TurnEnded
 from ._events import TurnResumed as TurnResumed
 from ._events import TurnWasSetAside as TurnWasSetAside
 from ._hand_over import hand_over as hand_over
@@ -33,12 +37,15 @@ from ._hand_over import transfer_to as transfer_to
 from ._helpers import helpers_usage as helpers_usage
 from ._hooks import idempotency_key as idempotency_key
 from ._many import ManyOptions as ManyOptions
+from ._options import WhenBusy as WhenBusy
 from ._order import Prompt as Prompt
+from ._order import RunOptions as RunOptions
 from ._records import Boundary as Boundary
 from ._status import AgentStatus as AgentStatus
 from ._status import Doing as Doing
 from ._status import RunningAside as RunningAside
 from ._status import RunningTool as RunningTool
+from ._status import TurnStatus as TurnStatus
 from ._stream import RunStream as RunStream
 from ._tool_of import function_of as function_of
 from ._tool_of import tool_of as tool_of

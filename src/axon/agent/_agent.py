@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, Unpack
+from typing import Any, ClassVar, Generic, Unpack
 
-from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
+from pydantic_ai import (
+    AgentModelSettings,
+    AgentRunResult,
+    AgentRunResultEvent,
+    DeferredToolResults,
+    ModelSettings,
+    UsageLimits,
+)
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage
 from pydantic_ai.models import KnownModelName, Model
@@ -25,28 +32,18 @@ from ._control import AgentControl
 from ._feed import parsed_id
 from ._incarnation import Fault, Incarnation, TurnOver
 from ._many import ManyOptions, many
-from ._options import check_options
-from ._order import Order, Prompt, checked_order, kept_deps
-from ._replies import answer_to, events_of, text_pieces
+from ._options import GROUPS, REQUEST_TIMEOUT, TOKEN_TIMEOUT, WhenBusy, check_options
+from ._order import Order, Prompt, RunOptions, checked_order, kept_deps, kept_settings, reference
+from ._replies import answer_pieces, answer_to, events_of, kept, text_pieces
 from ._spending import with_budget
 from ._state import AgentState
+from ._status import TurnStatus
 from ._stream import RunStream
 from ._verdict import Action
 
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
-
-WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
-"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
-it ends that turn and is next; or its asker gets `AgentBusy`."""
-
-REQUEST_TIMEOUT = 120.0
-"""Seconds a model request may take unless told otherwise."""
-TOKEN_TIMEOUT = 60.0
-"""Seconds a streamed answer may take to begin, and stand still, unless told otherwise."""
-
-GROUPS = "axon.agent/"
-"""What the names of the process groups of agents begin with."""
+Result = TypeVar("Result")
 
 
 class AgentServer(AgentControl, Generic[Deps, Output]):
@@ -138,6 +135,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: str | None = None,
         budget: Budget | None = None,
         aside: bool = False,
+        model_settings: ModelSettings | None = None,
     ) -> AgentRunResult[Output]:
         """Run the agent on `prompt` in its conversation, and return the result when the run is done.
 
@@ -149,7 +147,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: what names this message, default a new id. The same message asked for again joins its turn, if that is
         under way or ended just now, and with a store gets the answer that was given, also after a restart and in another
         process (of the last 1,000 turns). budget: what this run draws on, default the server's; with a store it must be
-        kept in the same one.
+        kept in the same one. model_settings: of this run's requests, on top of all others; JSON too.
 
         aside: run it beside the conversation: at once, whatever else runs, from the conversation as it stands then, or the
         `message_history` it brings, and without becoming part of it. All that is said of a run holds for it, but a fault
@@ -161,25 +159,6 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         of its tools asks it.
         """
         order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, aside
-        )
-        return await self._ask(order)
-
-    def run_sync(
-        self,
-        prompt: Prompt | None,
-        *,
-        deps: Deps | None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        deferred_tool_results: DeferredToolResults | None = None,
-        usage_limits: UsageLimits | None = None,
-        message_id: str | None = None,
-        budget: Budget | None = None,
-        aside: bool = False,
-    ) -> AgentRunResult[Output]:
-        """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
-        return from_thread.call(
-            self.run,
             prompt,
             deps=deps,
             message_history=message_history,
@@ -188,7 +167,13 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             message_id=message_id,
             budget=budget,
             aside=aside,
+            model_settings=model_settings,
         )
+        return await self._ask(order)
+
+    def run_sync(self, prompt: Prompt | None, **options: Unpack[RunOptions[Deps]]) -> AgentRunResult[Output]:
+        """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
+        return from_thread.call(self.run, prompt, **options)
 
     def run_many(
         self,
@@ -214,20 +199,21 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         Each outcome is a `Finished` with its result, or an `Exited` with what `run` raised and the prompt. It is a
         `TaskStream`: lazy, and what still runs when its reader ends, drops or closes it is cancelled. Raises `InvalidOption`.
         """
-        return many(self, prompts, (deps, message_history, None, usage_limits, None, budget, True), options)
+        each: RunOptions[Deps] = {
+            "deps": deps,
+            "message_history": message_history,
+            "usage_limits": usage_limits,
+            "budget": budget,
+            "aside": True,
+        }
+        return many(self, prompts, each, options)
 
     def run_stream(
         self,
         prompt: Prompt | None,
         *,
-        deps: Deps | None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        deferred_tool_results: DeferredToolResults | None = None,
-        usage_limits: UsageLimits | None = None,
-        message_id: str | None = None,
-        budget: Budget | None = None,
-        aside: bool = False,
         after: str | None = None,
+        **options: Unpack[RunOptions[Deps]],
     ) -> RunStream[str]:
         """The same run, its text as the model writes it: `async for piece in writer.run_stream("..."):`.
 
@@ -242,40 +228,66 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         Raises what `run` raises, and `EventsLost`.
         """
-        order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, aside
-        )
+        order = self._order(prompt, **options)
         return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
 
     def run_stream_events(
         self,
         prompt: Prompt | None,
         *,
-        deps: Deps | None = None,
-        message_history: Sequence[ModelMessage] | None = None,
-        deferred_tool_results: DeferredToolResults | None = None,
-        usage_limits: UsageLimits | None = None,
-        message_id: str | None = None,
-        budget: Budget | None = None,
-        aside: bool = False,
         after: str | None = None,
+        **options: Unpack[RunOptions[Deps]],
     ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
-        order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, aside
-        )
+        order = self._order(prompt, **options)
         return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
 
-    def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
-        order = with_budget(checked_order(prompt, deps, history, *rest), self)
-        if self.store is not None and deps is not None:
-            order.kept_deps = kept_deps(self.agent, deps)
+    # -- a message is given now, and asked for later
+
+    async def submit(
+        self,
+        prompt: Prompt | None,
+        *,
+        streamed: bool = False,
+        **options: Unpack[RunOptions[Deps]],
+    ) -> str:
+        """Give it a message, and return its id when it is kept: the run goes on by itself, whoever asks for it later.
+
+        streamed: whether `follow` is to see the text grow, default False. Otherwise as `run`, and raises what refuses a
+        message there. Without a store nothing is known any more of what was over before the last two runs.
+        """
+        order = self._order(prompt, **options)
+        await self._asked(lambda: self._take(order, streamed))
+        return order.message_id
+
+    async def turn_of(self, message_id: str) -> TurnStatus:
+        """What became of a message, at once. Raises `UnknownMessage`."""
+        return await self._asked(lambda: self._turn(message_id))
+
+    async def result_of(self, message_id: str) -> AgentRunResult[Output]:
+        """The result of a message that was given before, when it is there. Raises `UnknownMessage`, and as `run` does."""
+        return await self._ask(reference(message_id))
+
+    def follow(self, message_id: str, *, after: str | None = None) -> RunStream[str | AgentRunResultEvent[Output]]:
+        """The text of a message that was given before, as `run_stream`, and then its result.
+
+        A structured output is the JSON that the model writes. Raises `UnknownMessage`, and as `run_stream` does.
+        """
+        return RunStream(self._answer(reference(message_id), _checked_after(after)), message_id, after)
+
+    def _order(self, prompt: Prompt | None, **options: Unpack[RunOptions[Deps]]) -> Order:
+        order = with_budget(checked_order(prompt, **options), self)
+        if self.store is not None:
+            order.kept_settings = kept_settings(order.model_settings)
+            if order.deps is not None:
+                order.kept_deps = kept_deps(self.agent, order.deps)
         return order
 
     async def _ask(self, order: Order) -> AgentRunResult[Output]:
-        if self.store is None:
-            return await self._run(order)
-        return await attached(self._process, lambda: self._run(order))
+        return await self._asked(lambda: self._run(order))
+
+    async def _asked(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        return await (ask() if self.store is None else attached(self._process, ask))
 
     def _process(self) -> Process | None:
         return whereis(self)
@@ -286,6 +298,10 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def _run(self, state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Output]]:
         return state.passivation.when_active(lambda: answer_to(state, order))
 
+    @call(timeout=None)
+    def _take(self, state: AgentState, order: Order, streamed: bool) -> asyncio.Future[None]:
+        return state.passivation.when_active(lambda: kept(state, order, streamed=streamed))
+
     @stream(timeout=None)
     def _text(self, state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, str], None]:
         return text_pieces(state, order, after)
@@ -295,6 +311,12 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         self, state: AgentState, order: Order, after: str | None
     ) -> AsyncGenerator[tuple[str, AgentStreamEvent | AgentRunResultEvent[Output]], None]:
         return events_of(state, order, after)
+
+    @stream(timeout=None)
+    def _answer(
+        self, state: AgentState, order: Order, after: str | None
+    ) -> AsyncGenerator[tuple[str, str | AgentRunResultEvent[Output]], None]:
+        return answer_pieces(state, order, after)
 
     # -- callbacks
 

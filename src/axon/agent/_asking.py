@@ -69,7 +69,14 @@ async def _ask(find: Find, question: Question, id: str) -> AgentRunResult[Any]:
         if question.part is not None:
             share, limits_time = await _share_of(turn, question, id)
             await stack.enter_async_context(share)
-        order = server._order(question.prompt, question.deps, question.history, None, None, id, share, question.aside)
+        order = server._order(
+            question.prompt,
+            deps=question.deps,
+            message_history=question.history,
+            message_id=id,
+            budget=share,
+            aside=question.aside,
+        )
         if share is not None:  # the asker's own time runs meanwhile: it is counted once, unless the share limits it
             order.is_inherited = not limits_time
         if turn is not None:

@@ -13,7 +13,11 @@ from ..store import Approval, ApprovalStatus
 from . import _approvals
 from ._order import Prompt
 from ._state import AgentState
-from ._status import AgentStatus
+from ._status import AgentStatus, TurnStatus
+
+
+async def _turn_of(state: AgentState, message_id: str) -> TurnStatus:
+    return state.turn(message_id)
 
 
 class AgentControl(GenServer[AgentState]):
@@ -33,18 +37,23 @@ class AgentControl(GenServer[AgentState]):
         return answer
 
     @call(timeout=None)
-    def steer(self, state: AgentState, message: Prompt) -> asyncio.Future[bool]:
+    def steer(self, state: AgentState, message: Prompt, *, message_id: str | None = None) -> asyncio.Future[bool]:
         """Tell the run under way something more: the model reads it with its next request.
 
         Returns True once the message is kept: it reaches the model also if the agent crashes, as long as the run is not
         cancelled or failed. False if there is no run to tell it to, or it ended just now; then `run` it.
+        message_id: only if the run under way is the one of this message, default any.
         """
-        return state.steer(message)
+        return state.steer(message, message_id)
 
     @call
     def status(self, state: AgentState) -> AgentStatus:
         """What the agent is doing now."""
         return state.status()
+
+    @call(timeout=None)
+    def _turn(self, state: AgentState, message_id: str) -> asyncio.Future[TurnStatus]:
+        return state.passivation.when_active(lambda: state.work(_turn_of(state, message_id)))
 
     @call
     def messages(self, state: AgentState) -> asyncio.Future[list[ModelMessage]]:

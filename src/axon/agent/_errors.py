@@ -10,6 +10,7 @@ AxonError
 │  └─ ToolTimeout         a tool did not end                                     .tool
 ├─ AgentBusy              a turn is under way, and `when_busy="reject"`
 ├─ MessageIdReused        the id belongs to another message                      .message_id
+├─ UnknownMessage         no message came with this id, or it is long ago        .message_id
 ├─ TurnFailed             a request made again: its turn has ended badly before  .message_id .how .error
 │  └─ TurnSetAside        it failed too often from one checkpoint                .attempts
 ├─ AnswerNotKept          its answer cannot be written as JSON                   .message_id
@@ -95,6 +96,14 @@ class MessageIdReused(AxonError):
 
     def __init__(self, message_id: str) -> None:
         super().__init__(f"message_id={message_id!r} was used before, for another message")
+        self.message_id = message_id
+
+
+class UnknownMessage(AxonError, LookupError):
+    """Nothing is known of a message with this id: none came, or its turn was over too long ago."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"no message with message_id={message_id!r} is known")
         self.message_id = message_id
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeAlias
 
 from ..telemetry import Event
+
+Outcome: TypeAlias = Literal["answered", "failed", "cancelled", "deadline", "set aside", "interrupted"]
+"""How a turn can end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +31,39 @@ class TurnResumed(Event):
     message_id: str
     responses: int
     attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnAccepted(Event):
+    """A message was taken, or found in the journal by a new incarnation; so many turns now wait for theirs (`queued`)."""
+
+    message_id: str
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnBegan(Event):
+    """A turn has begun, after it had `waited` so many seconds for those before it; so many still wait (`queued`)."""
+
+    message_id: str
+    waited: float
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnEnded(Event):
+    """A turn is over, `seconds` after it was taken; or its server ends, and with a store it goes on in the next
+    incarnation: then its `outcome` is `interrupted`.
+
+    `error` is the class of what it failed with, empty if it was answered. What was used is that of this incarnation
+    alone, so that it may be added up; `cost_usd` is 0 for responses of which nobody knows the price.
+    """
+
+    message_id: str
+    outcome: Outcome
+    error: str
+    seconds: float
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal

@@ -11,7 +11,7 @@ from pydantic_ai import AgentRunResult
 from ..errors import InvalidOption
 from ..task import TaskStream, outcomes_of
 from ._asking import end_turn
-from ._order import Prompt, inside
+from ._order import Prompt, RunOptions, inside
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -28,16 +28,16 @@ class ManyOptions(TypedDict, total=False):
 
 
 def many(
-    server: AgentServer[Any, Output], prompts: Iterable[Prompt], rest: tuple[Any, ...], options: ManyOptions
+    server: AgentServer[Any, Output], prompts: Iterable[Prompt], each: RunOptions[Any], options: ManyOptions
 ) -> TaskStream[AgentRunResult[Output]]:
-    """The outcomes of these prompts; `rest` are the other arguments of an order."""
+    """The outcomes of these prompts; `each` is for all of them alike."""
     if isinstance(prompts, str):
         raise InvalidOption("prompts", prompts, "an iterable of prompts; for one there is run(..., aside=True)")
     asker = inside.get()
 
     async def run_aside(prompt: Prompt) -> AgentRunResult[Output]:
         inside.set(asker)  # the task is a process of its own
-        order = server._order(prompt, *rest)
+        order = server._order(prompt, **each)
         try:
             return await server._ask(order)
         except asyncio.CancelledError:  # its reader has gone, or it is late

@@ -6,17 +6,19 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, cast
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserContent
+from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import UsageLimits
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
+from typing_extensions import TypeVar
 
 from ..budget import Budget
 from ..errors import InvalidOption
@@ -26,6 +28,8 @@ from ._records import Accepted, Content, Hop
 
 if TYPE_CHECKING:
     from ._turn import Turn
+
+Deps = TypeVar("Deps", default=Any)
 
 Prompt: TypeAlias = str | Sequence[UserContent]
 """A text, or texts with images, documents and other content, as `pydantic_ai.Agent.run` takes it."""
@@ -55,6 +59,11 @@ class Order:
     """The dependencies as JSON, where there is a store."""
     aside: bool = False
     """Whether its turn is beside the conversation."""
+    model_settings: ModelSettings | None = None
+    kept_settings: dict[str, Any] | None = None
+    """The settings as JSON, where there is a store."""
+    is_reference: bool = False
+    """It is for a message that was given before, and says nothing but its id."""
 
     def __repr__(self) -> str:
         return repr(self.excerpt)
@@ -69,15 +78,30 @@ class Order:
         return text if text is None or len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"
 
 
-def checked_order(  # noqa: PLR0917
+class RunOptions(TypedDict, Generic[Deps], total=False):
+    """What every way to run an agent takes by keyword; `AgentServer.run` says what each means."""
+
+    deps: Deps | None
+    message_history: Sequence[ModelMessage] | None
+    deferred_tool_results: DeferredToolResults | None
+    usage_limits: UsageLimits | None
+    message_id: str | None
+    budget: Budget | None
+    aside: bool
+    model_settings: ModelSettings | None
+
+
+def checked_order(
     prompt: object,
-    deps: object,
-    message_history: object,
-    deferred_tool_results: object,
-    usage_limits: object,
-    message_id: object,
-    budget: object,
+    *,
+    deps: object = None,
+    message_history: object = None,
+    deferred_tool_results: object = None,
+    usage_limits: object = None,
+    message_id: object = None,
+    budget: object = None,
     aside: object = False,
+    model_settings: object = None,
 ) -> Order:
     """The order, made on the caller's side; `InvalidOption` if an argument cannot be one."""
     if prompt is not None and not isinstance(prompt, str) and not _is_content(prompt):
@@ -92,6 +116,8 @@ def checked_order(  # noqa: PLR0917
         raise InvalidOption("budget", budget, "an axon.budget.Budget, or None")
     if not isinstance(aside, bool):
         raise InvalidOption("aside", aside, "True or False")
+    if model_settings is not None and not isinstance(model_settings, Mapping):
+        raise InvalidOption("model_settings", model_settings, "pydantic_ai.ModelSettings for one run, or None")
     history = cast("Sequence[ModelMessage] | None", message_history)
     if history is not None:
         check_history(history, prompted=prompt is not None)
@@ -106,7 +132,15 @@ def checked_order(  # noqa: PLR0917
         hops=() if asker is None else asker.hops,
         budget=budget,
         aside=aside,
+        model_settings=cast("ModelSettings | None", model_settings),
     )
+
+
+def reference(message_id: str) -> Order:
+    """An order for a message that was given before."""
+    order = checked_order(None, message_id=message_id)
+    order.is_reference = True
+    return order
 
 
 # -- orders as they are kept
@@ -152,6 +186,7 @@ def kept_order(
         order.is_inherited,
         order.hops,
         order.aside,
+        order.kept_settings,
     )
 
 
@@ -164,6 +199,16 @@ def kept_deps(agent: AbstractAgent[Any, Any], deps: object) -> Any:
             "deps",
             type(deps),
             "something JSON can carry when the agent has a store; connections and clients belong to the agent's own deps",
+        ) from error
+
+
+def kept_settings(settings: ModelSettings | None) -> dict[str, Any] | None:
+    """The settings of one run as JSON. Raises `InvalidOption`, which does not show them: they may hold keys."""
+    try:
+        return None if settings is None else to_jsonable_python(dict(settings))
+    except Exception as error:
+        raise InvalidOption(
+            "model_settings", sorted(settings or ()), "something JSON can carry when the agent has a store"
         ) from error
 
 
@@ -184,6 +229,7 @@ def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: St
         is_inherited=kept.inherited,
         hops=kept.hops,
         aside=kept.aside,
+        model_settings=cast("ModelSettings | None", kept.settings),
     )
 
 

@@ -97,6 +97,7 @@ class Accepted(Step):
     inherited: bool = False
     hops: tuple[Hop, ...] = ()
     aside: bool = False
+    settings: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

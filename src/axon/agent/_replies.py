@@ -13,7 +13,7 @@ from pydantic_ai.messages import ModelResponse, TextPart
 from ..errors import AxonError
 from ._order import Order
 from ._state import Admitted, AgentState
-from ._text import BREAK, Event, text_of
+from ._text import BREAK, Event, answer_of, text_of
 
 
 def answer_to(state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[Any]]:
@@ -22,6 +22,16 @@ def answer_to(state: AgentState, order: Order) -> asyncio.Future[AgentRunResult[
         return state.admit(order, streamed=False)[0]
     except AxonError as error:
         refused: asyncio.Future[Any] = state.process.runtime.loop.create_future()
+        refused.set_exception(error)
+        return refused
+
+
+def kept(state: AgentState, order: Order, *, streamed: bool) -> asyncio.Future[None]:
+    """Done when the message is kept; or why it is refused."""
+    try:
+        return state.take(order, streamed=streamed)
+    except AxonError as error:
+        refused: asyncio.Future[None] = state.process.runtime.loop.create_future()
         refused.set_exception(error)
         return refused
 
@@ -46,6 +56,17 @@ def text_pieces(state: AgentState, order: Order, after: str | None) -> AsyncGene
         return _raising(admitted)
     answer, feed = admitted
     return _whole_text(state, answer, after) if feed is None else text_of(feed, after)
+
+
+def answer_pieces(state: AgentState, order: Order, after: str | None) -> AsyncGenerator[tuple[str, Any], None]:
+    """The text of a turn and its result."""
+    if state.passivation.passive:
+        return _when_active(state, lambda: answer_pieces(state, order, after))
+    admitted = _admitted(state, order)
+    if isinstance(admitted, AxonError):
+        return _raising(admitted)
+    answer, feed = admitted
+    return _result_only(state, answer) if feed is None else answer_of(feed, after)
 
 
 def _admitted(state: AgentState, order: Order) -> Admitted | AxonError:

@@ -17,7 +17,7 @@ from ..process import ExitReason, Process, callers, deadline_at, is_clean
 from ..server import Reply
 from ..store import Approval
 from ._asides import Asides
-from ._errors import AgentBusy, MessageIdReused
+from ._errors import AgentBusy, MessageIdReused, UnknownMessage
 from ._events import TurnResumed
 from ._feed import Feed
 from ._incarnation import Incarnation
@@ -26,9 +26,10 @@ from ._kept import KeptTurn
 from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
-from ._status import AgentStatus, RunningAside, RunningTool
+from ._status import AgentStatus, RunningAside, RunningTool, TurnStatus
 from ._text import Event
 from ._turn import Turn
+from ._watch import watched
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
@@ -86,10 +87,34 @@ class AgentState:
             given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
             given.set_result(self.home.outputs.result(id, answer, self.journal.kept.messages))
             return given, None if recent is None else recent.feed
+        if order.is_reference:
+            raise UnknownMessage(id)
         turn = None if self.current is None or order.aside else self._meanwhile(self.current, order)
         if turn is None:
             turn = self._accept(order, streamed=streamed)
         return turn.outcome, turn.feed if streamed else None
+
+    def take(self, order: Order, *, streamed: bool) -> asyncio.Future[None]:
+        """Take a message, and answer when it is kept."""
+        self.admit(order, streamed=streamed)
+        turn = self._turn_of(order.message_id)
+        return _done(self.process, None) if turn is None or turn.accepted is NOW else self.work(_wait(turn.accepted))
+
+    def turn(self, id: str) -> TurnStatus:
+        """What became of a message. Raises `UnknownMessage`."""
+        turn = self._turn_of(id)
+        if turn is not None and not turn.outcome.done():
+            runs = turn is self.current or turn.order.aside
+            return TurnStatus(
+                message_id=id, state="running" if runs else "queued", doing=self.status(turn) if runs else None
+            )
+        answer = self.journal.kept.answers.get(id)
+        if answer is not None:
+            return TurnStatus(message_id=id, state=answer.how, error=answer.error or None)
+        turn = turn or self.recent.get(id)
+        if turn is None:
+            raise UnknownMessage(id)
+        return TurnStatus.of(id, turn.outcome)
 
     def knows(self, id: str) -> bool:
         """Whether there is or was a turn of this message."""
@@ -138,9 +163,15 @@ class AgentState:
         turn.activity.since = now
         if order.aside:
             self.asides[kept.id] = now
-            self.passivation.busy()
-            turn.start()
+        turn.watch = watched(self.process, kept, self._queued)
+        if order.aside:
+            self._start(turn)
         return turn
+
+    @property
+    def _queued(self) -> int:
+        """Turns that wait for their time to come."""
+        return len(self.turns) - len(self.asides) - (self.current is not None)
 
     def refuse_cycle(self, order: Order) -> None:
         """Raise `CallCycle` if the order comes from inside a turn of this agent that waits for its answer.
@@ -188,9 +219,14 @@ class AgentState:
             self.since = self.process.runtime.loop.time()
             self._rest()
         else:
-            self.passivation.busy()
             self.current = self.turns[head.id]
-            self.current.start()
+            self._start(self.current)
+
+    def _start(self, turn: Turn[Any, Any]) -> None:
+        self.passivation.busy()
+        turn.start()
+        if turn.watch is not None:
+            turn.watch.began(self._queued)
 
     def _rest(self) -> None:
         if not self.turns:
@@ -263,9 +299,11 @@ class AgentState:
             self.cancelled.append((turn.kept.id, answer))
             turn.cancel()
 
-    def steer(self, prompt: Prompt) -> asyncio.Future[bool]:
-        """Tell the turn under way something, and answer when that is kept."""
+    def steer(self, prompt: Prompt, message_id: str | None) -> asyncio.Future[bool]:
+        """Tell the turn under way something, if it is that of this message, and answer when that is kept."""
         content, steer, turn = content_of(prompt), uuid.uuid4().hex, self.current
+        if message_id is not None and turn is not self._turn_of(message_id):
+            return _done(self.process, False)
         if turn is None or not turn.steer(steer, content):
             return _done(self.process, False)
         return self.work(_then(self.journal.note(Steered(turn.kept.id, steer, content)), True))
@@ -293,10 +331,9 @@ class AgentState:
                 used.incr(turn.usage)
         return used
 
-    def status(self) -> AgentStatus:
-        """The picture of this moment."""
-        now, turn = self.process.runtime.loop.time(), self.current
-        queued = max(0, len(self.turns) - len(self.asides) - (turn is not None))
+    def status(self, turn: Turn[Any, Any] | None = None) -> AgentStatus:
+        """The picture of this moment; with a turn beside the conversation as if that were the one under way."""
+        now, turn = self.process.runtime.loop.time(), turn or self.current
         asides = tuple(_aside(self.turns[id], now - began) for id, began in self.asides.items())
         budget = self.server.budget if turn is None else turn.budget
         balance = None if budget is None else budget.seen
@@ -304,7 +341,7 @@ class AgentState:
             return AgentStatus(
                 state="idle",
                 seconds=now - self.since,
-                queued=queued,
+                queued=self._queued,
                 asides=asides,
                 usage=self.usage(),
                 budget=balance,
@@ -328,7 +365,7 @@ class AgentState:
             deadline=None if turn.due is None else turn.due - now,
             resumes_in=None if until is None else until - now,
             error=doing.error if wait is None else wait.error,
-            queued=queued,
+            queued=self._queued,
             asides=asides,
             usage=self.usage(),
             helpers=turn.helpers_usage,
@@ -341,7 +378,7 @@ def _aside(turn: Turn[Any, Any], seconds: float) -> RunningAside:
 
 
 def _check(order: Order, fingerprint: str) -> None:
-    if fingerprint_of(order.prompt) != fingerprint:
+    if not order.is_reference and fingerprint_of(order.prompt) != fingerprint:
         raise MessageIdReused(order.message_id)
 
 
@@ -349,6 +386,10 @@ def _done(process: Process, value: R) -> asyncio.Future[R]:
     done: asyncio.Future[R] = process.runtime.loop.create_future()
     done.set_result(value)
     return done
+
+
+async def _wait(first: Awaitable[None]) -> None:
+    await first
 
 
 async def _then(first: Awaitable[None], value: bool) -> bool:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from pydantic_ai import RunCancelled
+from pydantic_ai.exceptions import RunTimedOut
 from pydantic_ai.usage import RunUsage
 
 from ..budget import Balance
+from ..errors import DeadlineExceeded
 from ..provider import Wait
+from ._errors import TurnSetAside
 
 Doing: TypeAlias = Literal["queued", "thinking", "tool", "approval", "throttled", "parked"]
 """What a run does: see `AgentStatus.state`."""
@@ -79,6 +84,35 @@ class AgentStatus:
     budget: Balance | None = None
     """What is spent and left of the budget that the run under way draws on, or the next one will, as this program last
     knew it; None without one, and before the first request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStatus:
+    """What `AgentServer.turn_of` returns: what became of a message."""
+
+    message_id: str
+    """Its id."""
+    state: Literal["queued", "running", "committed", "failed", "cancelled", "deadline", "set aside"]
+    """`queued` until its turn comes, `running`, and then how it ended: `committed` with an answer."""
+    error: str | None = None
+    """What it ended with, if that was no answer."""
+    doing: AgentStatus | None = None
+    """What the agent is doing for it, while it is `running`."""
+
+    @classmethod
+    def of(cls, message_id: str, outcome: asyncio.Future[Any]) -> TurnStatus:
+        """That of a turn which is over, by its outcome."""
+        error = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
+        if error is None:
+            return cls(message_id=message_id, state="committed")
+        how: Literal["failed", "cancelled", "deadline", "set aside"] = "failed"
+        if isinstance(error, RunTimedOut | DeadlineExceeded):
+            how = "deadline"
+        elif isinstance(error, RunCancelled):
+            how = "cancelled"
+        elif isinstance(error, TurnSetAside):
+            how = "set aside"
+        return cls(message_id=message_id, state=how, error=f"{type(error).__name__}: {error}")
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from ._runs import Runs
 from ._status import Activity
 from ._text import Event
 from ._tries import Tries, text_of_error
+from ._watch import Watch
 
 Deps = TypeVar("Deps")
 Output = TypeVar("Output")
@@ -51,6 +52,7 @@ class Turn(Generic[Deps, Output]):
         loop = home.process.runtime.loop
         if self.due is None and kept.accepted.due is not None:
             self.due = loop.time() + kept.accepted.due - time.time()
+        self.accepted: Awaitable[None] = accepted
         self._home = home
         self._feed: Feed[Event] | None = self._new_feed() if kept.accepted.streamed else None
         self._tries = Tries(home, kept, order, self.budget, self._feed)
@@ -60,6 +62,7 @@ class Turn(Generic[Deps, Output]):
         self._is_done = False
         self._is_counted = False
         self._starts: asyncio.Future[None] = loop.create_future()
+        self.watch: Watch | None = None
         self.asked: dict[str, Callable[[], None]] | None = None
         """By message id, how to end the turns of others that it waits for: they end with it."""
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
@@ -245,6 +248,8 @@ class Turn(Generic[Deps, Output]):
     def _settle(self, end: AgentRunResult[Output] | BaseException) -> None:
         """Tell everybody how it ended."""
         self._end = end
+        if self.watch is not None:
+            self.watch.ended(end, self.usage)
         if self.asked:
             self._end_asked(self.asked)
         if self._feed is not None:

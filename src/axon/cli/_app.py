@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ._doctor import doctor
 from ._env import env
+from .serve import serve
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -105,6 +106,9 @@ def demo(  # noqa: PLR0917  # typer gives them by name
         typer.echo(f"axon demo: {error}", err=True)
         raise typer.Exit(getattr(error, "status", 2)) from None
     raise typer.Exit(status)
+
+
+app.command()(serve)
 
 
 class _NotWithResume(ValueError):

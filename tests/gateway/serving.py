@@ -1,0 +1,31 @@
+"""The lives of the processes that serve in the tests: each is `axon serve`, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pydantic_ai
+import pydantic_ai.models
+
+import axon.cli.serve._program  # noqa: F401  # so that no life has to load it
+from axon import cli
+from forge import serve
+
+
+def live(life: dict[str, Any]) -> None:
+    folder = Path(life["folder"])
+    os.chdir(folder)
+    os.environ.update(life["env"])
+    for descriptor, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    sys.argv = ["axon", "serve", *life["options"]]
+    cli.main()
+
+
+if __name__ == "__main__":
+    pydantic_ai.BANNER_ENABLED = False
+    pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
+    serve(live)
