@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+from pydantic_ai import AgentRunResult
 from survivors import IN_A_TURN, EndingStore, When, World, grant_everything, survivor, thinking
 
 import axon
@@ -25,8 +26,11 @@ async def test_a_kill_at_any_boundary_changes_nothing_that_is_done_beside_the_co
     async with Supervisor([child(spec, id="one")]) as sup:
         agent = sup.get(AgentServer[object, str], "one")
         granting = asyncio.create_task(grant_everything(store))
-        ids = ("a", "b", "c")
-        results = await asyncio.gather(*(agent.run("go", aside=True, message_id=id) for id in ids))
+        ids, asking = ("a", "b", "c"), list[asyncio.Task[AgentRunResult[str]]]()
+        for id in ids:
+            asking.append(asyncio.create_task(agent.run("go", aside=True, message_id=id)))
+            await asyncio.sleep(0.3)  # so that a kill finds each of them elsewhere
+        results = await asyncio.gather(*asking)
         granting.cancel()
         again = [await agent.run("go", aside=True, message_id=id) for id in ids]
         assert [result.output for result in (*results, *again)] == ["all is done"] * 6
