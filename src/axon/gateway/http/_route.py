@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 from fastapi import Request, Response
@@ -12,7 +15,7 @@ from pydantic import BaseModel
 
 from .._errors import TooLarge
 from ._answers import failed
-from ._asking import principal_of
+from ._asking import gateway_of, principal_of
 
 ARRIVAL = 30.0
 """Seconds in which the whole body of a request has to arrive."""
@@ -47,9 +50,15 @@ class JSONRoute(APIRoute):
 
     is_public = False
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, _without_context(endpoint), **options)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, as FastAPI makes it."""
+        """The handler, as FastAPI makes it, without dependencies: there are those alone that OpenAPI tells of."""
+        told = self.dependant
+        self.dependant = replace(told, dependencies=[])
         handler = super().get_route_handler()
+        self.dependant = told
         model: Any = None if self.body_field is None else self.body_field.field_info.annotation
 
         async def handle(request: Request) -> Response:
@@ -63,6 +72,26 @@ class JSONRoute(APIRoute):
                 return failed(error, f"{request.method} {self.path}")
 
         return handle
+
+
+def _without_context(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """The endpoint for FastAPI, without `gateway` and `who`, which are there already: to have them solved as
+    dependencies, with their own, takes as long as all the rest of its routing.
+    """
+    signature = inspect.signature(endpoint, eval_str=True)
+    wanted = [name for name in ("gateway", "who") if name in signature.parameters]
+    if not wanted:
+        return endpoint
+
+    @wraps(endpoint)
+    async def call(connection: Request, **given: Any) -> Any:
+        context = {"gateway": await gateway_of(connection), "who": getattr(connection.state, "principal", None)}
+        return await endpoint(**given, **{name: context[name] for name in wanted})
+
+    asked = inspect.Parameter("connection", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    rest = [p.replace(kind=asked.kind) for name, p in signature.parameters.items() if name not in wanted]
+    call.__signature__ = signature.replace(parameters=[asked, *rest])  # type: ignore[attr-defined]
+    return call
 
 
 class PublicRoute(JSONRoute):
