@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -85,6 +86,7 @@ class _Served:
         )
 
 
+@lru_cache(maxsize=1024)
 def _is_here(host: str) -> bool:
     """Whether a `Host` header names this machine by its loopback address."""
     try:
