@@ -10,7 +10,8 @@ from pydantic_ai import AgentRunResult, RunCancelled
 
 import axon
 from axon import DeadlineExceeded, ServerDied
-from axon.agent import InvalidDeps, MessageIdReused, TurnFailed
+from axon.agent import MessageIdReused, TurnFailed
+from axon.blueprint import InvalidDeps
 from axon.gateway import (
     AgentNotFound,
     Draining,

@@ -66,7 +66,7 @@ class Watch:
         event = TurnEnded(
             path=self._process.path,
             message_id=self._id,
-            outcome=_outcome(end) if is_error else "answered",
+            outcome=_outcome(end) if isinstance(end, BaseException) else "answered",
             error=type(end).__name__ if is_error else "",
             seconds=now - self._since,
             waited=(now if self._began is None else self._began) - self._since,
