@@ -29,7 +29,7 @@ from ..store import Store
 from ..task import TaskStream
 from ._attach import attached
 from ._control import AgentControl
-from ._feed import parsed_id
+from ._feed import checked_after
 from ._incarnation import Fault, Incarnation, TurnOver
 from ._many import ManyOptions, many
 from ._options import GROUPS, REQUEST_TIMEOUT, TOKEN_TIMEOUT, WhenBusy, check_options
@@ -229,7 +229,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         Raises what `run` raises, and `EventsLost`.
         """
         order = self._order(prompt, **options)
-        return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
+        return RunStream(self._text(order, checked_after(after)), order.message_id, after)
 
     def run_stream_events(
         self,
@@ -240,7 +240,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
         order = self._order(prompt, **options)
-        return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
+        return RunStream(self._events(order, checked_after(after)), order.message_id, after)
 
     # -- a message is given now, and asked for later
 
@@ -273,7 +273,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         A structured output is the JSON that the model writes. Raises `UnknownMessage`, and as `run_stream` does.
         """
-        return RunStream(self._answer(reference(message_id), _checked_after(after)), message_id, after)
+        return RunStream(self._answer(reference(message_id), checked_after(after)), message_id, after)
 
     def _order(self, prompt: Prompt | None, **options: Unpack[RunOptions[Deps]]) -> Order:
         order = with_budget(checked_order(prompt, **options), self)
@@ -363,9 +363,3 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     async def terminate(self, state: AgentState, reason: ExitReason) -> None:
         """End the runs, and let their tools clean up."""
         await state.wind_up(reason)
-
-
-def _checked_after(after: str | None) -> str | None:
-    if after is not None:
-        parsed_id(after)
-    return after

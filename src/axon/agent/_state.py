@@ -161,10 +161,9 @@ class AgentState:
         now = self.process.runtime.loop.time()
         turn = self.turns[kept.id] = self.tasks.begin(make) if order.aside else make()
         turn.activity.since = now
+        turn.watch = watched(self.process, kept, 0 if order.aside else len(self.turns) - len(self.asides) - 1)
         if order.aside:
             self.asides[kept.id] = now
-        turn.watch = watched(self.process, kept, self._queued)
-        if order.aside:
             self._start(turn)
         return turn
 
