@@ -32,6 +32,10 @@ class Clerk(GenServer[list[object]]):
     def note(self, state: list[object], text: str) -> None:
         state.append(text)
 
+    @call
+    def read(self, state: list[object], a: int, /) -> object:
+        return state[a]
+
     @stream
     async def count(self, state: list[object], to: int) -> AsyncIterator[int]:
         for n in range(to):
@@ -62,7 +66,6 @@ async def test_a_call_with_wrong_arguments_raises_at_the_caller(ask: Callable[[A
 WRONG_CASTS: list[Callable[[Any], Any]] = [
     lambda clerk: clerk.note(),
     lambda clerk: clerk.note("a", 1),
-    lambda clerk: clerk.note(txt="a"),
 ]
 
 
@@ -71,6 +74,25 @@ async def test_a_cast_with_wrong_arguments_raises_at_once(tell: Callable[[Any], 
     clerk = await axon.start(Clerk())
     with pytest.raises(WrongArguments, match=r"Clerk\.note\(\): "):
         tell(clerk)
+    await axon.stop(clerk)
+
+
+UNKNOWN: list[tuple[str, Callable[[Any], Any]]] = [
+    (r"Clerk\.note\(\) got an unexpected keyword argument 'txt'", lambda clerk: clerk.note(txt="a")),
+    (r"Clerk\.note\(\) got multiple values for argument 'text'", lambda clerk: clerk.note("a", text="b")),
+    (r"Clerk\.read\(\) got an unexpected keyword argument 'b'", lambda clerk: clerk.read(b=1)),
+    (r"Clerk\.read\(\) got some positional-only arguments passed as keyword", lambda clerk: clerk.read(a=1)),
+]
+
+
+@pytest.mark.parametrize(("what", "ask"), UNKNOWN)
+async def test_a_keyword_that_the_one_parameter_does_not_have_is_pythons_own_error_at_once(
+    what: str, ask: Callable[[Any], Any]
+) -> None:
+    clerk = await axon.start(Clerk())
+    with pytest.raises(TypeError, match=what):
+        ask(clerk)
+    assert axon.statistics(clerk).handled == 0
     await axon.stop(clerk)
 
 

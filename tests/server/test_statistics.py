@@ -7,7 +7,14 @@ import asyncio
 from servers import Plain, Start, each_kind, nothing, settle, sleeping
 
 import axon
-from axon import Reply
+from axon import GenServer, Reply, cast
+
+
+class Desk(GenServer[None]):
+    def init(self) -> None: ...
+
+    @cast
+    def book(self, state: None, room: int, *, nights: int) -> None: ...
 
 
 @each_kind
@@ -57,9 +64,30 @@ async def test_long_arguments_are_cut(start: Start) -> None:
 
 
 async def test_keyword_arguments_are_shown_by_name(start: Start) -> None:
-    server = await start(Plain())
-    await server.echo(value=3)
-    assert axon.statistics(server).recent == ("echo(value=3)",)
+    desk = await start(Desk())
+    desk.book(3, nights=2)
+    await settle()
+    assert axon.statistics(desk).recent == ("book(3, nights=2)",)
+
+
+@each_kind
+async def test_a_burst_is_counted_message_by_message(start: Start, kind: type[Plain]) -> None:
+    server = await start(kind())
+    seen: list[axon.Statistics] = []
+    for number in range(30):
+        server.tell(lambda _: seen.append(axon.statistics(server)))
+        if number % 10 == 5:
+            asking = asyncio.create_task(server.echo(number))
+            await asyncio.sleep(0)
+            await asking
+    await settle()
+    counts = [statistics.handled for statistics in seen]
+    assert counts == sorted(counts)
+    assert len(set(counts)) == 30
+    assert all(len(statistics.recent) == min(8, statistics.handled) for statistics in seen)
+    last = axon.statistics(server)
+    assert (last.handled, last.queued) == (33, 0)
+    assert [text.partition("(")[0] for text in last.recent] == ["tell"] * 3 + ["echo"] + ["tell"] * 4
 
 
 class Unreadable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Generator
+from operator import length_hint
 from types import GeneratorType, coroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -76,6 +77,18 @@ class DrivenProcess(MailboxProcess):
         """A message is handled now; its request is not kept, which would keep the answer alive."""
         self.recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
         self.handled += 1
+
+    def count_batch(self, not_yet: int = 0) -> None:
+        taken = self.taken
+        if taken is None or self.batch is None:
+            return
+        counted = self.counted
+        self.counted = end = len(taken) - length_hint(self.batch) - not_yet
+        handled = self.handled + max(0, end - counted - RECENT)
+        for item in taken[max(counted, end - RECENT) : end]:
+            self.recent[handled % RECENT] = item
+            handled += 1
+        self.handled = handled
 
     # -- turns of its own
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol
 
 from ..errors import InvalidHandler, InvalidOption, WrongArguments
 from ..process import checked_seconds
-from ._send import asking, telling
+from ._send import asking, opening, telling
 from ._stream import Stream
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Handler:
         "least",
         "most",
         "name",
+        "only",
         "raises",
         "send",
-        "takes_one",
         "timeout",
     )
 
@@ -76,8 +76,9 @@ class Handler:
         self.least: int = sys.maxsize if needed else sum(p.default is p.empty for p in positional)
         """So many arguments, all by position, fit."""
         self.most: int = sys.maxsize if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
-        self.takes_one: bool = self.least <= 1 <= self.most
-        self.send: Callable[..., Any] = telling(self) if kind == "cast" else asking(self)
+        self.only: inspect.Parameter | None = parameters[0] if len(parameters) == len(positional) == 1 else None
+        """Its one parameter, if it has exactly one, and that can be given by position."""
+        self.send: Callable[..., Any] = {"cast": telling, "call": asking, "stream": opening}[kind](self)
         """The method that users see."""
 
     def check(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:

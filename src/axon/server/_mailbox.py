@@ -39,11 +39,25 @@ class MailboxProcess(Process):
     `calm` tells that messages are all there is to look after: whatever makes a process more than that takes it away.
     """
 
-    __slots__ = ("backlog", "batch", "busy", "idle_timer", "limit", "mailbox", "obeys", "room", "waker")
+    __slots__ = (
+        "backlog",
+        "batch",
+        "busy",
+        "counted",
+        "idle_timer",
+        "limit",
+        "mailbox",
+        "obeys",
+        "room",
+        "taken",
+        "waker",
+    )
     # Lists, which are smaller than a deque and are handled by a plain `for`: 30 ns less a message. None when empty.
     mailbox: list[Item] | None  # what came last, in order
     backlog: list[Item] | None  # what came before that, the next one at its end
     batch: Iterator[Item] | None  # what came before both: taken for a burst, and not handled yet
+    taken: list[Item] | None  # all of that batch
+    counted: int  # so many of them are handled and remembered
     busy: bool
     calm: bool  # said again, so that every checker infers the same for what is assigned here
     limit: int | None
@@ -132,15 +146,16 @@ class MailboxProcess(Process):
             batch.reverse()
             del backlog[-most:]
             self.backlog = backlog or None
-        self.batch = iter(batch)
+        self.taken, self.counted, self.batch = batch, 0, iter(batch)
         return len(batch)
 
     def put_back(self, first: Item | None = None) -> int:
         """What is left of a batch waits again, and before it `first`; returns how many messages were left."""
         if self.batch is None:
             return 0
+        self.count_batch(0 if first is None else 1)
         rest = list(self.batch)
-        self.batch = None
+        self.taken = self.batch = None
         if first is not None:
             rest.insert(0, first)
         if rest:
@@ -150,6 +165,13 @@ class MailboxProcess(Process):
             else:
                 self.backlog += rest
         return len(rest)
+
+    def count_batch(self, not_yet: int = 0) -> None:
+        """Remember what was handled of a batch, except for the last messages that were taken of it.
+
+        That is not done message by message, since it would be 30 of 110 ns each.
+        """
+        raise NotImplementedError
 
     def take(self) -> Item | None:
         """The next message to handle, or None; whoever waits to offer one has its room."""

@@ -77,7 +77,7 @@ class ServerProcess(ServingProcess):
         self.trap_exit = handle.trap_exit
         # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
         self.busy, self.calm = True, self.runtime.in_place  # calm, unless `init` asks for something
-        self.mailbox = self.backlog = self.batch = None
+        self.mailbox = self.backlog = self.batch = self.taken = None
         self.obeys = obeys
         self.handle = handle
         self.slot: Slot = slot

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from threading import get_ident
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
@@ -67,32 +68,63 @@ def _look(handle: GenServer[Any]) -> tuple[Process | Runtime, Slot]:
 
 def telling(handler: Handler) -> Callable[..., None]:
     """The function that sends a cast of this handler; it never raises for the receiver's sake."""
-    takes_one = handler.takes_one
 
-    def send(self: GenServer[Any], argument: Any = _NONE, /, *rest: Any, **keywords: Any) -> None:
-        if takes_one and argument is not _NONE and not rest and not keywords:
-            item: Item = (handler, argument, ONE, None)
-        else:
-            args = () if argument is _NONE else (argument, *rest)
-            handler.check(args, keywords)
-            item = (handler, args, keywords or None, None)  # an empty dict would cost 100 ns
-        slot, sender = self._axon_slot, here.get()
+    def send_any(self: GenServer[Any], /, *args: Any, **keywords: Any) -> None:
+        handler.check(args, keywords)
+        _tell(self, _packed(handler, args, keywords))
+
+    if handler.only is None:
+        return send_any
+    who_sends = here.get  # bound once, and one tuple without a name: 60 of 170 ns less
+
+    def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> None:
+        if argument is _NONE or rest:
+            return send_any(self, *(() if argument is _NONE else (argument, *rest)))
+        slot, sender = self._axon_slot, who_sends()
         if slot is None or sender is None:
-            return _tell_with_care(self, item)
+            return _tell_with_care(self, (handler, argument, ONE, None))
         home, process = sender.sends_in, slot.process
         if home is None or home is not slot.open_to or process is None or not home.gate._is_owned():
-            return _tell_with_care(self, item)
+            return _tell_with_care(self, (handler, argument, ONE, None))
         # As in `enqueue`, without its frame.
-        if process.mailbox is not None:
-            process.mailbox.append(item)
+        mailbox = process.mailbox
+        if mailbox is not None:
+            mailbox.append((handler, argument, ONE, None))
         else:
-            process.mailbox = [item]
+            process.mailbox = [(handler, argument, ONE, None)]
             if not process.busy:
                 process.busy = True
                 home.ready.append(process)
                 if not home.armed:
                     home.arm()
 
+    return _named(send, handler)
+
+
+def _tell(handle: GenServer[Any], item: Item) -> None:
+    slot, sender = handle._axon_slot, here.get()
+    home = None if sender is None else sender.sends_in
+    process = None if slot is None else slot.process
+    if home is None or slot is None or home is not slot.open_to or process is None or not home.gate._is_owned():
+        _tell_with_care(handle, item)
+    else:
+        process.enqueue(item)
+
+
+def _named(send: FunctionType, handler: Handler) -> FunctionType:
+    """`send` as if it had been written for this handler: its parameter has the name that it has there.
+
+    A frame with nothing but what is needed takes 31 ns, one that takes any keywords 42.
+    """
+    code, only = send.__code__, handler.only
+    assert only is not None, "it takes exactly one argument"
+    own, _, *others = code.co_varnames
+    send.__code__ = code.replace(
+        co_varnames=(own, only.name, *others),
+        co_posonlyargcount=2 if only.kind is only.POSITIONAL_ONLY else 0,
+        co_name=handler.name,
+        co_qualname=handler.function.__qualname__,
+    )
     return send
 
 
@@ -150,30 +182,57 @@ def _tell_with_care(handle: GenServer[Any], item: Item) -> None:
 
 def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
-    takes_one, is_stream = handler.takes_one, handler.kind == "stream"
+    timeout = handler.timeout
 
-    async def send(self: GenServer[Any], argument: Any = _NONE, /, *rest: Any, **keywords: Any) -> Any:
-        if takes_one and argument is not _NONE and not rest and not keywords:
-            item: Item = (handler, argument, ONE, None)
-        else:
-            args = () if argument is _NONE else (argument, *rest)
-            handler.check(args, keywords)
-            item = (handler, args, keywords or None, None)
-        slot, sender = self._axon_slot, here.get()
-        # An idle server, and nothing to carry along: all that `_ask` does, without the questions.
-        while slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned() and not is_stream:
-            home, process = slot.runtime, slot.process
-            if process is None or process.busy or not process.calm:
-                break
-            home.in_place_left = left = home.in_place_left - 1
-            if left > 0:
-                answer = process.ask_in_place(item)
-                return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
-            home.in_place_left = IN_PLACE
-            await asyncio.sleep(0)  # and look again who is there
-        return await _ask(self, handler, item)
+    async def send_any(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
+        handler.check(args, keywords)
+        return await _ask_in_place(self, handler, _packed(handler, args, keywords))
+
+    if handler.only is None:
+        return send_any
+    who_sends = here.get
+
+    async def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> Any:
+        if argument is _NONE or rest:
+            return await send_any(self, *(() if argument is _NONE else (argument, *rest)))
+        slot, home = self._axon_slot, who_sends()
+        # As `_ask_in_place`, for a server that is idle at once; that would be a second coroutine.
+        if slot is not None and home is slot.runtime and home.gate._is_owned():
+            process = slot.process
+            if process is not None and process.calm and not process.busy:
+                left = home.in_place_left
+                if left > 0:
+                    home.in_place_left = left - 1
+                    answer = process.ask_in_place((handler, argument, ONE, None))
+                    return answer if type(answer) is not Request else await _outcome(process, answer, timeout)
+        return await _ask_in_place(self, handler, (handler, argument, ONE, None))
+
+    return _named(send, handler)
+
+
+def opening(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The function that asks for the stream of this handler, and waits until it is open; the arguments fit."""
+
+    def send(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Coroutine[Any, Any, Any]:
+        return _ask(self, handler, _packed(handler, args, keywords))
 
     return send
+
+
+async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
+    """Ask an idle server, with nothing to carry along: all that `_ask` does, without the questions."""
+    slot, sender = handle._axon_slot, here.get()
+    while slot is not None and sender is slot.runtime and slot.runtime.gate._is_owned():
+        home, process = slot.runtime, slot.process
+        if process is None or process.busy or not process.calm:
+            break
+        if home.in_place_left > 0:
+            home.in_place_left -= 1
+            answer = process.ask_in_place(item)
+            return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
+        home.in_place_left = IN_PLACE
+        await asyncio.sleep(0)  # and look again who is there
+    return await _ask(handle, handler, item)
 
 
 async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:

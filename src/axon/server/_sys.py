@@ -131,6 +131,7 @@ async def resume(target: Target) -> None:
 def statistics(target: Target) -> Statistics:
     """What the server has done and what waits for it, now; it is not disturbed."""
     process = server_of(target)
+    process.count_batch()
     return Statistics(
         handled=process.handled,
         queued=process.waiting(),
