@@ -41,14 +41,11 @@ class Process:
         "__dict__",
         "__weakref__",
         "_label",
-        "at_death",
         "calm",
         "context",
         "exit_requested",
         "links",
-        "monitoring",
         "monitors",
-        "name",
         "parent",
         "reason",
         "runtime",
@@ -58,11 +55,11 @@ class Process:
         "timers",
         "trap_exit",
     )
-    name: Name | None
     monitors: dict[Monitor, None] | None
-    monitoring: set[Subscription] | None
     timers: set[Timer] | None
-    at_death: dict[Callable[[], None], None] | None
+    name: Name | None = None
+    monitoring: set[Subscription] | None = None
+    at_death: dict[Callable[[], None], None] | None = None
 
     def __init__(self, runtime: Runtime, parent: Process | None, label: str | None) -> None:
         self.runtime: Runtime = runtime
@@ -77,7 +74,7 @@ class Process:
         self.links: dict[Process, None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
-        self.name = self.monitors = self.monitoring = self.timers = self.at_death = None
+        self.monitors = self.timers = None
 
     # -- what it looks like
 

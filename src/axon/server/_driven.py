@@ -50,7 +50,7 @@ class DrivenProcess(MailboxProcess):
     in_callback: bool
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
     handled: int
-    recent: list[Item | None]  # the messages handled last; the next one's place is `handled` modulo its length
+    recent: list[Item | None] | None  # the messages handled last; the next one's place is `handled` modulo its length
     handed: tuple[Started, object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
@@ -75,20 +75,28 @@ class DrivenProcess(MailboxProcess):
 
     def remember(self, item: Item) -> None:
         """A message is handled now; its request is not kept, which would keep the answer alive."""
-        self.recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
+        recent = self.recent or self.begin_recent()
+        recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
         self.handled += 1
 
+    def begin_recent(self) -> list[Item | None]:
+        """The first message: a server that has had none is 136 bytes smaller."""
+        recent: list[Item | None] = [None] * RECENT
+        self.recent = recent
+        return recent
+
     def count_batch(self, not_yet: int = 0) -> None:
-        taken = self.taken
-        if taken is None or self.batch is None:
+        if self.batch is None or self.taken is None:
             return
-        counted = self.counted
-        self.counted = end = len(taken) - length_hint(self.batch) - not_yet
-        handled = self.handled + max(0, end - counted - RECENT)
-        for item in taken[max(counted, end - RECENT) : end]:
-            self.recent[handled % RECENT] = item
-            handled += 1
-        self.handled = handled
+        counted, end = self.counted, len(self.taken) - length_hint(self.batch) - not_yet
+        if end == counted:
+            return
+        self.counted = end
+        fresh = self.taken[max(counted, end - RECENT) : end]
+        self.handled = handled = self.handled + end - counted
+        recent = self.recent or self.begin_recent()
+        for back, item in enumerate(reversed(fresh), 1):
+            recent[(handled - back) % RECENT] = item
 
     # -- turns of its own
 

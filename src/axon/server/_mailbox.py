@@ -44,11 +44,8 @@ class MailboxProcess(Process):
         "batch",
         "busy",
         "counted",
-        "idle_timer",
-        "limit",
         "mailbox",
         "obeys",
-        "room",
         "taken",
         "waker",
     )
@@ -60,16 +57,16 @@ class MailboxProcess(Process):
     counted: int  # so many of them are handled and remembered
     busy: bool
     calm: bool  # said again, so that every checker infers the same for what is assigned here
-    limit: int | None
+    limit: int | None = None
     obeys: Process | None  # whose exit signal it follows: who started it with a link
     waker: asyncio.Future[None] | None
     suspended: bool = False
     continuations: list[object] | None = None
     idle_seconds: float | None = None
-    idle_timer: Timer | None
+    idle_timer: Timer | None = None
     stops: bool = False  # an orderly end is in the mailbox, or under way
     on_stop: Callable[[], None] | None = None  # what to break off when it comes
-    room: deque[asyncio.Future[None]] | None  # those who wait for it
+    room: deque[asyncio.Future[None]] | None = None  # those who wait for it
 
     def run(self) -> None:
         """The run queue's turn, for a process without a task."""

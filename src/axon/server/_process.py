@@ -21,7 +21,6 @@ from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import GenServer
-from ._history import RECENT
 from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
@@ -38,7 +37,7 @@ _NO_TERMINATE: object = vars(GenServer)["terminate"]
 class ServerProcess(ServingProcess):
     """One incarnation of a server."""
 
-    __slots__ = ("parting", "slot", "work")
+    __slots__ = ("slot", "terminated_with")
     # Said again, so that every checker infers the same for what is assigned here.
     busy: bool
     calm: bool
@@ -62,30 +61,32 @@ class ServerProcess(ServingProcess):
     in_callback: bool
     begun: bool
     handled: int
-    recent: list[Item | None]
+    recent: list[Item | None] | None
 
     reported: bool = False  # whether its crash is its supervisor's to report
     stopping: ExitReason | None = None  # what it has asked for itself
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
-    parting: tuple[Request, object] | None  # the answer that follows `terminate`
-    terminated_with: ExitReason | None = None
-    work: set[asyncio.Future[Any]] | None
+    parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
+    terminated_with: ExitReason | None
+    work: set[asyncio.Future[Any]] | None = None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        super().__init__(slot.runtime, parent, slot.given)
+        # All that its bases have is set here: a constructor of each would cost 0.1 µs.
+        self.runtime = self.sends_in = runtime = slot.runtime
+        self.parent = parent
+        self.serial = next(runtime.serials)
+        self._label = slot.given
+        self.context = self.task = self.links = self.exit_requested = self.reason = self.monitors = self.timers = None
         self.trap_exit = handle.trap_exit
-        # What its other bases have is set here, too: a constructor of each would cost 0.1 µs.
-        self.busy, self.calm = True, self.runtime.in_place  # calm, unless `init` asks for something
-        self.mailbox = self.backlog = self.batch = self.taken = None
+        self.busy, self.calm = True, runtime.in_place  # calm, unless `init` asks for something
+        self.mailbox = self.backlog = self.batch = self.taken = self.waker = None
         self.obeys = obeys
         self.handle = handle
         self.slot: Slot = slot
-        self.phase = "init"
-        self.handled, self.recent = 0, [None] * RECENT
+        self.phase, self.handled = "init", 0
         self.begun = self.in_callback = False
-        self.limit = self.waker = self.state = self.item = self.handed = None
-        self.idle_timer = self.room = self.parting = self.work = None
+        self.state = self.item = self.handed = self.recent = self.terminated_with = None
 
     @property
     def kind(self) -> str:
@@ -305,16 +306,32 @@ class ServerProcess(ServingProcess):
 
     def stop_in_place(self, reason: ExitReason) -> None:
         """An orderly end in the turn of who asks for it: of an idle, calm server."""
-        self.busy = self.stops = True
+        self.busy = True
         if type(self.handle).terminate is not _NO_TERMINATE:
+            self.stops = True
             self.settle(self._stop, reason)
             return
         # As `_stop` and `_end`, without the questions whose answers are known.
         self.phase, self.terminated_with = "terminating", reason
+        if reason is normal and self._is_alone():
+            self.reason, self.calm, self.sends_in, self.state = reason, False, None, None
+            self.slot.left_by(self)
+            return
         context = Context() if self.context is None else self.context
         context.run(self.die, reason)
         if self.parent is not None:
             self._seen_to_at_once()
+
+    def _is_alone(self) -> bool:
+        """Whether its end concerns nobody: no task, no link, nothing that is kept in its `__dict__`, no listener. Then
+        `die` would find nothing to do for it but to mark it dead (0.5 µs less).
+        """
+        return (
+            self.task is None
+            and not (self.links or self.monitors or self.timers or self.mailbox or self.backlog or self.__dict__)
+            and not (self.runtime.collectors or self.runtime.bus.listeners)
+            and self.slot.process is self
+        )
 
     def stop_soon(self, reason: ExitReason) -> None:
         """Queue an orderly end: it comes after the messages that are in the mailbox now."""

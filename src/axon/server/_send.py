@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from threading import get_ident
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
 from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ._slot import Slot
 
 P = ParamSpec("P")
+R = TypeVar("R")
 _NONE: Any = object()
 """No argument."""
 SLOT = "_axon_slot"
@@ -111,15 +112,15 @@ def _tell(handle: GenServer[Any], item: Item) -> None:
         process.enqueue(item)
 
 
-def _named(send: FunctionType, handler: Handler) -> FunctionType:
+def _named(send: Callable[..., R], handler: Handler) -> Callable[..., R]:
     """`send` as if it had been written for this handler: its parameter has the name that it has there.
 
     A frame with nothing but what is needed takes 31 ns, one that takes any keywords 42.
     """
-    code, only = send.__code__, handler.only
+    function, only = cast("FunctionType", send), handler.only
     assert only is not None, "it takes exactly one argument"
-    own, _, *others = code.co_varnames
-    send.__code__ = code.replace(
+    own, _, *others = function.__code__.co_varnames
+    function.__code__ = function.__code__.replace(
         co_varnames=(own, only.name, *others),
         co_posonlyargcount=2 if only.kind is only.POSITIONAL_ONLY else 0,
         co_name=handler.name,

@@ -43,7 +43,7 @@ class ServingProcess(DrivenProcess):
     in_callback: bool
     item: Item | None
     handled: int
-    recent: list[Item | None]
+    recent: list[Item | None] | None
 
     def apply(self, handler: Handler, args: Any, keywords: dict[str, Any] | None) -> Any:
         """What a handler returns."""
@@ -66,7 +66,8 @@ class ServingProcess(DrivenProcess):
         handler, argument, keywords, _ = item
         task, steps = self.task, False
         self.busy = self.in_callback = True
-        self.item = self.recent[self.handled % RECENT] = item
+        recent = self.recent or self.begin_recent()
+        self.item = recent[self.handled % RECENT] = item
         self.handled += 1
         try:
             if task is not None:
@@ -215,7 +216,8 @@ class ServingProcess(DrivenProcess):
         handler, argument, _, _ = item
         task, steps = self.task, False
         self.mailbox, self.in_callback = None, True
-        self.item = self.recent[self.handled % RECENT] = item
+        recent = self.recent or self.begin_recent()
+        self.item = recent[self.handled % RECENT] = item
         self.handled += 1
         try:
             if handler is None:

@@ -32,10 +32,11 @@ class Slot:
 
     __slots__ = (
         "__weakref__",
-        "_label",
+        "_former",
         "children",
         "ended",
         "gave_up",
+        "given",
         "home",
         "lost",
         "open_to",
@@ -46,7 +47,9 @@ class Slot:
 
     def __init__(self, runtime: Runtime, label: str | None, home: Slot | None = None) -> None:
         self.runtime: Runtime = runtime
-        self._label: str | tuple[str, int] | None = label
+        self.given: str | None = label
+        """The label that it was given."""
+        self._former: str | tuple[str, int] | None = None  # what an unsupervised server was called that is gone
         self.home: Slot | None = home
         self.process: ServerProcess | None = None
         self.open_to: Runtime | None = runtime  # whose casts need only be queued; None if the mailbox has a limit
@@ -57,24 +60,22 @@ class Slot:
         self.lost: bool = False
 
     @property
-    def given(self) -> str | None:
-        """The label that it was given."""
-        return self._label if isinstance(self._label, str) else None
-
-    @property
     def label(self) -> str:
         """The name of the place; of a server that nobody named, that of its process."""
-        if self._label is None and self.process is not None:
-            return self.process.label
-        return "{}#{}".format(*self._label) if isinstance(self._label, tuple) else self._label or "?"
+        former = self._former
+        if former is not None:
+            return former if isinstance(former, str) else "{}#{}".format(*former)
+        if self.given is None:
+            return "?" if self.process is None else self.process.label
+        return self.given
 
     def left_by(self, process: ServerProcess) -> None:
         """Nobody is here now; what an unsupervised server was called stays."""
         self.process = None
         if self.home is None and process.parent is not None:
-            self._label = process.path
-        elif self._label is None:
-            self._label = (type(process.handle).__name__, process.serial)  # put together when somebody asks
+            self._former = process.path
+        elif self.given is None:
+            self._former = (type(process.handle).__name__, process.serial)  # put together when somebody asks
 
     @property
     def path(self) -> str:
