@@ -191,6 +191,7 @@ class DrivenProcess(MailboxProcess):
         if self.handed is not None and self.handed[1] is UNBEGUN:  # it died before that took its first step
             self.handed[0].close()
             self.handed = None
+        self.task = None  # its context holds the process: a ring
 
     def _begin_task(self, cancelled: asyncio.CancelledError | None) -> Pending:
         """What was handed over before the task took its first step."""

@@ -409,3 +409,4 @@ class ServerProcess(ServingProcess):
         if self.idle_timer is not None:
             self.cancel_idle()
         self.item = self.state = self.backlog = None
+        self.context = None  # it holds the process, which is freed at once without that ring

@@ -68,6 +68,18 @@ class Request:
             self.future.set_exception(error)
 
 
+def outcome_of(request: Request) -> Any:
+    """What came of a call that was handled on the spot."""
+    error = request.error
+    if error is None:
+        return request.value
+    request.error = None
+    try:
+        raise error
+    finally:
+        del error  # it keeps this frame: a ring would be left to the garbage collector, as in asyncio
+
+
 class Reply(asyncio.Future[R], Generic[R]):
     """An answer to be given later, by anybody: return it from a handler, and call `set_result` when it is known.
 

@@ -17,7 +17,7 @@ from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, 
 from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
 from ._mailbox import ONE, SYSTEM, Item
-from ._request import Request, call_request, refuse_zombie
+from ._request import Request, call_request, outcome_of, refuse_zombie
 from ._status import dead_letter, text_of
 from ._stream import Channel
 from ._waits import WaitEdge
@@ -205,7 +205,12 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
                 if left > 0:
                     home.in_place_left = left - 1
                     answer = process.ask_in_place((handler, argument, ONE, None))
-                    return answer if type(answer) is not Request else await _outcome(process, answer, timeout)
+                    if type(answer) is not Request:
+                        return answer
+                    if answer.done:
+                        del process  # its error keeps this frame, which would make a ring
+                        return outcome_of(answer)
+                    return await _answer(process, answer, timeout)
         return await _ask_in_place(self, handler, (handler, argument, ONE, None))
 
     return _named(send, handler)
@@ -230,7 +235,12 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
         if home.in_place_left > 0:
             home.in_place_left -= 1
             answer = process.ask_in_place(item)
-            return answer if type(answer) is not Request else await _outcome(process, answer, handler.timeout)
+            if type(answer) is not Request:
+                return answer
+            if answer.done:
+                del process  # its error keeps this frame, which would make a ring
+                return outcome_of(answer)
+            return await _answer(process, answer, handler.timeout)
         home.in_place_left = IN_PLACE
         await asyncio.sleep(0)  # and look again who is there
     return await _ask(handle, handler, item)
@@ -256,20 +266,11 @@ async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
     if not handler.is_async:  # a plain handler waits for nobody, and makes no edge
         process.answer_in_place(item)
         if request.done:
-            return await _outcome(process, request, patience)
+            return outcome_of(request)
     with WaitEdge(caller, process, patience, request.due):
         if handler.is_async:
             process.answer_in_place(item)
-        return await _outcome(process, request, patience)
-
-
-async def _outcome(process: ServerProcess, request: Request, patience: float | None) -> Any:
-    """What came of a call that was handled on the spot, or what will come of it."""
-    if not request.done:
-        return await _answer(process, request, patience)
-    if request.error is not None:
-        raise request.error
-    return request.value
+        return outcome_of(request) if request.done else await _answer(process, request, patience)
 
 
 async def _answer(process: ServerProcess, request: Request, patience: float | None) -> Any:
