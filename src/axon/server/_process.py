@@ -63,7 +63,6 @@ class ServerProcess(ServingProcess):
     handled: int
     recent: list[Item | None] | None
 
-    reported: bool = False  # whether its crash is its supervisor's to report
     stopping: ExitReason | None = None  # what it has asked for itself
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
@@ -283,6 +282,23 @@ class ServerProcess(ServingProcess):
         request.fail(error)
         return self._completed(None)  # it may have asked for a stop or an idle time
 
+    def _crashed_in_place(self, error: BaseException) -> ServerDied | None:
+        item, context = self.item, self.context
+        assert item is not None and context is not None, "it has just handled a call"
+        handler: Any = item[0]
+        if (
+            not self.calm
+            or self.handed is not None
+            or isinstance(error, (Stop, *handler.raises))
+            or type(self.handle).terminate is not _NO_TERMINATE
+        ):
+            return None
+        # As `_failed`, `_stop` and `_end`, without the questions whose answers are known: 1 of 15 µs.
+        self.phase, self.terminated_with, self.in_callback, self.item = "terminating", error, False, None
+        context.run(self.die, error)
+        self._seen_to_at_once()
+        return ServerDied(self, error)
+
     # -- starting and ending
 
     def _not_started(self, error: BaseException) -> None:
@@ -364,7 +380,7 @@ class ServerProcess(ServingProcess):
                 self.outcome = StartFailed(self.path, reason)
             if self.obeys is not None:  # the starter gets the error, and no exit signal besides (rule B7)
                 disconnect(self, self.obeys)
-        super().die(reason)
+        Process.die(self, reason)  # `super()` costs 50 ns
         if starting:
             self._tell_starter()
         if self.waker is not None:
@@ -395,7 +411,8 @@ class ServerProcess(ServingProcess):
         if self.parting is not None:  # killed in its terminate; otherwise it has been answered
             self.parting[0].fail(ServerDied(self, reason))
             self.parting = None
-        for item in reversed(self.all_mail()):
+        idle = self.mailbox is None and self.backlog is None and self.batch is None
+        for item in () if idle else reversed(self.all_mail()):
             handler, _, _, request = item
             if request is not None and request.is_call:
                 request.fail(ServerDied(self, reason))

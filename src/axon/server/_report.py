@@ -36,7 +36,7 @@ def report_end(server: ServerProcess, reason: ExitReason) -> None:
         )
     if is_clean(reason):
         return
-    if not server.reported:
+    if server.slot.home is None:
         server.report_crash(reason, "none: it has no supervisor and stays down")
     elif server.parent is not None and server.parent.reason not in (None, reason):
         server.report_crash(reason, "none: its supervisor ended before it")

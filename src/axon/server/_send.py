@@ -13,7 +13,7 @@ from threading import get_ident
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, WrongLoop
+from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, ServerDied, WrongLoop
 from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
 from ._mailbox import ONE, SYSTEM, Item
@@ -204,13 +204,14 @@ def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
                 left = home.in_place_left
                 if left > 0:
                     home.in_place_left = left - 1
-                    answer = process.ask_in_place((handler, argument, ONE, None))
+                    try:
+                        answer = process.ask_in_place((handler, argument, ONE, None))
+                    except ServerDied:
+                        del process  # see `ask_in_place`
+                        raise
                     if type(answer) is not Request:
                         return answer
-                    if answer.done:
-                        del process  # its error keeps this frame, which would make a ring
-                        return outcome_of(answer)
-                    return await _answer(process, answer, timeout)
+                    return outcome_of(answer) if answer.done else await _answer(process, answer, timeout)
         return await _ask_in_place(self, handler, (handler, argument, ONE, None))
 
     return _named(send, handler)
@@ -234,13 +235,14 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
             break
         if home.in_place_left > 0:
             home.in_place_left -= 1
-            answer = process.ask_in_place(item)
+            try:
+                answer = process.ask_in_place(item)
+            except ServerDied:
+                del process  # see `ask_in_place`
+                raise
             if type(answer) is not Request:
                 return answer
-            if answer.done:
-                del process  # its error keeps this frame, which would make a ring
-                return outcome_of(answer)
-            return await _answer(process, answer, handler.timeout)
+            return outcome_of(answer) if answer.done else await _answer(process, answer, handler.timeout)
         home.in_place_left = IN_PLACE
         await asyncio.sleep(0)  # and look again who is there
     return await _ask(handle, handler, item)

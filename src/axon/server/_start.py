@@ -72,14 +72,11 @@ def launch(
     linked: bool,
     name: Name | None = None,
     limit: int | None = None,
-    reported: bool = False,
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     if limit is not None:
         process.limit, slot.open_to = limit, None
-    if reported:
-        process.reported = True
     if name is not None:
         claim(name, process)
     if linked and parent is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -82,6 +82,11 @@ class Children:
     by_process: dict[ServerProcess, Child] = field(default_factory=dict[ServerProcess, Child])
     restarts: deque[float] = field(default_factory=deque[float])
 
+    def __await__(self) -> Generator[None, None, Children]:
+        """Itself: an override of `init` may await that of its base, which need not wait."""
+        return self
+        yield
+
     async def start(
         self, child: Child, supervisor: ServerProcess, *, again: bool = False
     ) -> StartFailed | Ignored | None:
@@ -94,9 +99,9 @@ class Children:
 
     def begin(self, child: Child, supervisor: ServerProcess, *, again: bool = False) -> StartFailed | Ignored | None:
         """Start a child as far as that goes without waiting: it is running, unless its `init` has to be awaited."""
-        self.cancel_timer(child)
-        if again:
-            child.slot.restart_at = supervisor.runtime.timers.time()
+        if child.timer is not None:
+            self.cancel_timer(child)
+        child.due, child.slot.restart_at = None, supervisor.runtime.timers.time() if again else None
         spec = child.spec
         try:
             child.process = process = launch(
@@ -106,7 +111,6 @@ class Children:
                 linked=True,
                 name=spec.name,
                 limit=spec.mailbox,
-                reported=True,
             )
         except NameTaken as error:
             child.failure = error

@@ -53,7 +53,10 @@ class Bus:
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether anybody listens to this kind: ask before an event is built."""
-        return kind in self.listeners or _log.wants(kind)
+        if kind in self.listeners:
+            return True
+        entry = _log.LEVELS.get(kind) or kind.logged  # as `_log.wants`, without its frame
+        return entry is not None and _log.LOGGER.isEnabledFor(entry[0]) and _log.has_handler()
 
     def is_logged(self) -> bool:
         """Whether a log line of the highest level would reach anybody."""

@@ -67,18 +67,14 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
 }
 
 
-def wants(kind: type[Event]) -> bool:
-    """Whether a line of this kind would reach anybody."""
-    entry = LEVELS.get(kind) or kind.logged
-    return entry is not None and LOGGER.isEnabledFor(entry[0]) and _is_heard(LOGGER)
-
-
 def is_heard() -> bool:
     """Whether a line of the highest level would reach anybody."""
-    return LOGGER.isEnabledFor(logging.ERROR) and _is_heard(LOGGER)
+    return LOGGER.isEnabledFor(logging.ERROR) and has_handler()
 
 
-def _is_heard(logger: logging.Logger | None) -> bool:
+def has_handler() -> bool:
+    """Whether a line that is enabled would reach anybody."""
+    logger: logging.Logger | None = LOGGER
     while logger is not None:
         for handler in logger.handlers:  # a generator would cost 0.3 µs, at each crash and restart several times
             if type(handler) is not logging.NullHandler:
