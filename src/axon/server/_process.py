@@ -284,7 +284,8 @@ class ServerProcess(ServingProcess):
 
     def _crashed_in_place(self, error: BaseException) -> ServerDied | None:
         item, context = self.item, self.context
-        assert item is not None and context is not None, "it has just handled a call"
+        assert item is not None, "it has just handled a call"
+        assert context is not None, "and that in its context"
         handler: Any = item[0]
         if (
             not self.calm

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import ServerDied
-from ..process import as_task, is_blank, new_stepper, running, swap_current_task
+from ..process import as_task, is_blank, new_stepper, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._mailbox import ONE, Item

@@ -67,6 +67,12 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
 }
 
 
+def wants(kind: type[Event]) -> bool:
+    """Whether a line of this kind would reach anybody."""
+    entry = LEVELS.get(kind) or kind.logged
+    return entry is not None and LOGGER.isEnabledFor(entry[0]) and has_handler()
+
+
 def is_heard() -> bool:
     """Whether a line of the highest level would reach anybody."""
     return LOGGER.isEnabledFor(logging.ERROR) and has_handler()
