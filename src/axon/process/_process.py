@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from ..errors import InvalidOption, NoProcess, NotPicklable, ProcessDead, WrongLoop
 from ..telemetry import ProcessCrashed, ProcessExited, ZombieDeclared
@@ -20,7 +20,6 @@ from ._runtime import Runtime
 if TYPE_CHECKING:
     from ._monitor import Monitor, Subscription
     from ._name import Name
-    from ._timers import Timer
 
 CANCEL_AGAIN = 0.1
 """Seconds between the cancellations of a killed process that does not end."""
@@ -56,7 +55,7 @@ class Process:
         "trap_exit",
     )
     monitors: dict[Monitor, None] | None
-    timers: set[Timer] | None
+    timers: int  # messages that the runtime's heap has for it
     name: Name | None = None
     monitoring: set[Subscription] | None = None
     at_death: dict[Callable[[], None], None] | None = None
@@ -74,7 +73,7 @@ class Process:
         self.links: dict[Process, None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
-        self.monitors = self.timers = None
+        self.monitors, self.timers = None, 0
 
     # -- what it looks like
 
@@ -282,10 +281,9 @@ class Process:
             for subscription in self.monitoring:
                 subscription.drop()
             self.monitoring = None
-        if self.timers is not None:
-            timers, self.timers = self.timers, None
-            for timer in timers:
-                runtime.timers.cancel(timer)
+        if self.timers:
+            timers, self.timers = self.timers, 0
+            runtime.timers.forget(timers)
         if reason is not normal and isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 
@@ -323,9 +321,10 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    address: Callable[[], Process | None] | None = getattr(target, "__axon_process__", None)
-    if address is not None and not isinstance(target, type):
-        process = address()
+    if isinstance(target, Process):
+        process: Process | None = target
+    elif hasattr(type(target), "__axon_process__"):
+        process = cast("Address", target).__axon_process__()
     elif isinstance(target, str):
         process = runtime.names.get(target)
     else:

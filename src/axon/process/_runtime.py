@@ -230,6 +230,9 @@ def runtime() -> Runtime:
 def sending() -> Process | Runtime:
     """Who sends from here: the running process, who must be alive, or the runtime; looked up once in each context."""
     sender = here.get()
+    home = None if sender is None else sender.sends_in
+    if sender is not None and home is not None and home.gate._is_owned() and home.loop.is_running():
+        return sender  # 10 ns to ask whose thread it is, and not 30
     if sender is None or get_ident() != sender.runtime.thread or not sender.runtime.loop.is_running():
         sender = running.get() or runtime()
         here.set(sender)

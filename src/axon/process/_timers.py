@@ -37,16 +37,16 @@ class Timer:
     # The message itself, not a bound method and a tuple: each timer is one thing for the garbage collector, not three.
     __slots__ = ("_fire", "_what", "_when", "target")
 
-    def __init__(self, when: float, fire: Callable[..., None] | None, what: Any, target: Process | None) -> None:
-        self._when = when
-        self._fire = fire
-        self._what = what  # the arguments of `fire`; without one, the message to the target; in the end, _NOTHING
-        self.target: Process | None = target
+    # No constructor, which would take half of what a timer takes to make: its heap fills it.
+    _when: float
+    _fire: Callable[..., None] | None
+    _what: Any  # the arguments of `fire`; without one, the message to the target; in the end, _NOTHING
+    target: Process | None
 
     @property
     def is_pending(self) -> bool:
         """Whether it is still to fire."""
-        return self._what is not _NOTHING
+        return self._what is not _NOTHING and (self.target is None or self.target.reason is None)
 
     def __repr__(self) -> str:
         return f"<Timer {f'due at {self._when:.3f}' if self.is_pending else 'done'}>"
@@ -72,8 +72,9 @@ class TimerHeap:
 
     def after(self, seconds: float, fire: Callable[[*Ts], None], *args: *Ts) -> Timer:
         """Call `fire(*args)` once, `seconds` from now at the earliest, never in this turn of the loop."""
-        when = self.time() + seconds
-        timer = Timer(when, fire, args, None)
+        timer = Timer()
+        timer._when = when = self.time() + seconds
+        timer._fire, timer._what, timer.target = fire, args, None
         self._serial = serial = self._serial + 1
         heappush(self._heap, (when, serial, timer))
         if when < self._arm_before:
@@ -82,40 +83,43 @@ class TimerHeap:
 
     def send(self, seconds: float, target: Process, message: object) -> Timer:
         """Deliver a message to a live process in the same way, unless that dies first."""
-        when = self.time() + seconds
-        timer = Timer(when, None, message, target)
+        timer, time = Timer(), self.time
+        timer._when = when = time() + seconds
+        timer._fire, timer._what, timer.target = None, message, target
         self._serial = serial = self._serial + 1
         heappush(self._heap, (when, serial, timer))
         if when < self._arm_before:
             self._arm()
-        pending = target.timers
-        if pending is None:
-            target.timers = {timer}
-        else:
-            pending.add(timer)
+        target.timers += 1  # counted and not kept: a set of them would cost 150 ns to go into and out of
         return timer
 
     def fired(self) -> Timer:
         """One that is done."""
-        return Timer(self.time(), None, _NOTHING, None)
+        timer = Timer()
+        timer._when, timer._fire, timer._what, timer.target = self.time(), None, _NOTHING, None
+        return timer
 
     def cancel(self, timer: Timer) -> None:
         """Nothing comes of it any more, if it has not fired."""
-        if timer._what is _NOTHING:
+        if not timer.is_pending:
             return
-        timer._what, target = _NOTHING, timer.target
-        if target is not None and target.timers is not None:
-            target.timers.discard(timer)
-        self._cancelled = cancelled = self._cancelled + 1
+        timer._what = _NOTHING
+        if timer.target is not None:
+            timer.target.timers -= 1
+        self.forget(1)
+
+    def forget(self, count: int) -> None:
+        """So many more are in the heap of which nothing comes: they were cancelled, or their target has ended."""
+        self._cancelled = cancelled = self._cancelled + count
         if cancelled > 64 and cancelled * 2 > len(self._heap) and self._arm_before != -inf:
-            self._heap = [entry for entry in self._heap if entry[2]._what is not _NOTHING]
+            self._heap = [entry for entry in self._heap if entry[2].is_pending]
             heapify(self._heap)
             self._cancelled = 0
             self._arm()
 
     def left(self, timer: Timer) -> float | None:
         """Seconds until it fires, or None if it has fired or was cancelled."""
-        return None if timer._what is _NOTHING else max(0.0, timer._when - self.time())
+        return None if not timer.is_pending else max(0.0, timer._when - self.time())
 
     def pending(self) -> list[Timer]:
         """Those that are still to fire, the next one first."""
@@ -138,14 +142,13 @@ class TimerHeap:
         try:
             for _, _, timer in due:
                 what, target = timer._what, timer.target
-                if what is _NOTHING:
+                if what is _NOTHING or (target is not None and target.reason is not None):
                     self._cancelled -= 1
                     continue
                 timer._what = _NOTHING
                 if target is not None:
-                    if target.timers is not None:
-                        target.timers.discard(timer)
-                        target.deliver(what)
+                    target.timers -= 1
+                    target.deliver(what)
                 elif timer._fire is not None:
                     timer._fire(*what)
         finally:

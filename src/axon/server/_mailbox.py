@@ -74,12 +74,14 @@ class MailboxProcess(Process):
 
     def deliver(self, message: object) -> None:
         """Put a message that is no request into the mailbox: it is for `handle_info`."""
-        if type(message) is not Exit:
+        if type(message) is Exit:
+            self.enqueue((None, message, None, None))
+            if self.is_parents_exit(message):
+                self.stop_is_queued()
+        elif self.mailbox is not None and self.busy and self.reason is None:
+            self.mailbox.append((None, message, ONE, None))  # as in `enqueue`, without its frame
+        else:
             self.enqueue((None, message, ONE, None))
-            return
-        self.enqueue((None, message, None, None))
-        if self.is_parents_exit(message):
-            self.stop_is_queued()
 
     def stop_is_queued(self) -> None:
         """Break off what would keep the server from its end."""

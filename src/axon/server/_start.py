@@ -14,7 +14,6 @@ from ..process import (
     checked_seconds,
     claim,
     connect,
-    here,
     killed,
     release,
     running,
@@ -115,10 +114,7 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
 def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> tuple[G, ServerProcess]:
     if not isinstance(spec, GenServer) or spec._axon_slot is not None or not type(spec).__axon_checked__:
         checked_spec(spec, "spec")  # asked here first, since most are in order
-    starter = here.get()
-    home = None if starter is None else starter.sends_in
-    if starter is None or home is None or not (home.gate._is_owned() and home.loop.is_running()):
-        starter = sending()
+    starter = sending()
     home, parent = starter.runtime, None
     if isinstance(starter, Process):
         parent = starter
