@@ -85,7 +85,7 @@ async def test_what_a_dead_process_had_goes_with_it() -> None:
         target.end(normal)
         await quiet()
         dead = target.process
-        assert (dead.links, dead.monitors, dead.monitoring, dead.timers, dead.waiting()) == (None, None, None, 0, 0)
+        assert (dead.links, dead.monitors, dead.monitoring, dead.timers, dead.waiting()) == (None, None, None, None, 0)
         assert not other.process.links
         assert not other.process.monitors
         assert not other.process.monitoring

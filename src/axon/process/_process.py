@@ -20,6 +20,7 @@ from ._runtime import Runtime
 if TYPE_CHECKING:
     from ._monitor import Monitor, Subscription
     from ._name import Name
+    from ._timers import Timer
 
 CANCEL_AGAIN = 0.1
 """Seconds between the cancellations of a killed process that does not end."""
@@ -55,7 +56,7 @@ class Process:
         "trap_exit",
     )
     monitors: dict[Monitor, None] | None
-    timers: int  # messages that the runtime's heap has for it
+    timers: set[Timer] | None
     name: Name | None = None
     monitoring: set[Subscription] | None = None
     at_death: dict[Callable[[], None], None] | None = None
@@ -73,7 +74,7 @@ class Process:
         self.links: dict[Process, None] | None = None
         self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
-        self.monitors, self.timers = None, 0
+        self.monitors = self.timers = None
 
     # -- what it looks like
 
@@ -281,9 +282,10 @@ class Process:
             for subscription in self.monitoring:
                 subscription.drop()
             self.monitoring = None
-        if self.timers:
-            timers, self.timers = self.timers, 0
-            runtime.timers.forget(timers)
+        if self.timers is not None:
+            timers, self.timers = self.timers, None
+            for timer in timers:
+                runtime.timers.cancel(timer)
         if reason is not normal and isinstance(reason, KeyboardInterrupt):
             runtime.interrupted(reason)
 

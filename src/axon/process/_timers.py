@@ -46,7 +46,7 @@ class Timer:
     @property
     def is_pending(self) -> bool:
         """Whether it is still to fire."""
-        return self._what is not _NOTHING and (self.target is None or self.target.reason is None)
+        return self._what is not _NOTHING
 
     def __repr__(self) -> str:
         return f"<Timer {f'due at {self._when:.3f}' if self.is_pending else 'done'}>"
@@ -90,7 +90,11 @@ class TimerHeap:
         heappush(self._heap, (when, serial, timer))
         if when < self._arm_before:
             self._arm()
-        target.timers += 1  # counted and not kept: a set of them would cost 150 ns to go into and out of
+        pending = target.timers
+        if pending is None:
+            target.timers = {timer}
+        else:
+            pending.add(timer)
         return timer
 
     def fired(self) -> Timer:
@@ -101,29 +105,25 @@ class TimerHeap:
 
     def cancel(self, timer: Timer) -> None:
         """Nothing comes of it any more, if it has not fired."""
-        if not timer.is_pending:
+        if timer._what is _NOTHING:
             return
-        timer._what = _NOTHING
-        if timer.target is not None:
-            timer.target.timers -= 1
-        self.forget(1)
-
-    def forget(self, count: int) -> None:
-        """So many more are in the heap of which nothing comes: they were cancelled, or their target has ended."""
-        self._cancelled = cancelled = self._cancelled + count
+        timer._what, target = _NOTHING, timer.target
+        if target is not None and target.timers is not None:
+            target.timers.discard(timer)
+        self._cancelled = cancelled = self._cancelled + 1
         if cancelled > 64 and cancelled * 2 > len(self._heap) and self._arm_before != -inf:
-            self._heap = [entry for entry in self._heap if entry[2].is_pending]
+            self._heap = [entry for entry in self._heap if entry[2]._what is not _NOTHING]
             heapify(self._heap)
             self._cancelled = 0
             self._arm()
 
     def left(self, timer: Timer) -> float | None:
         """Seconds until it fires, or None if it has fired or was cancelled."""
-        return None if not timer.is_pending else max(0.0, timer._when - self.time())
+        return None if timer._what is _NOTHING else max(0.0, timer._when - self.time())
 
     def pending(self) -> list[Timer]:
         """Those that are still to fire, the next one first."""
-        return [timer for _, _, timer in sorted(self._heap) if timer.is_pending]
+        return [timer for _, _, timer in sorted(self._heap) if timer._what is not _NOTHING]
 
     def _arm(self) -> None:
         if self._armed is not None:
@@ -142,13 +142,15 @@ class TimerHeap:
         try:
             for _, _, timer in due:
                 what, target = timer._what, timer.target
-                if what is _NOTHING or (target is not None and target.reason is not None):
+                if what is _NOTHING:
                     self._cancelled -= 1
                     continue
                 timer._what = _NOTHING
                 if target is not None:
-                    target.timers -= 1
-                    target.deliver(what)
+                    pending = target.timers
+                    if pending is not None:
+                        pending.discard(timer)
+                        target.deliver(what)
                 elif timer._fire is not None:
                     timer._fire(*what)
         finally:

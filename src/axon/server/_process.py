@@ -76,14 +76,14 @@ class ServerProcess(ServingProcess):
         self.parent = parent
         self.serial = next(runtime.serials)
         self._label = slot.given
-        self.context = self.task = self.links = self.exit_requested = self.reason = self.monitors = None
+        self.context = self.task = self.links = self.exit_requested = self.reason = self.monitors = self.timers = None
         self.trap_exit = handle.trap_exit
         self.busy, self.calm = True, runtime.in_place  # calm, unless `init` asks for something
         self.mailbox = self.backlog = self.batch = self.taken = self.waker = None
         self.obeys = obeys
         self.handle = handle
         self.slot: Slot = slot
-        self.phase, self.handled, self.timers = "init", 0, 0
+        self.phase, self.handled = "init", 0
         self.begun = self.in_callback = False
         self.state = self.item = self.handed = self.recent = self.terminated_with = None
 
