@@ -22,6 +22,7 @@ from tenacity import (
 import axon
 from axon import DynamicSupervisor, InvalidOption, NoProcess, Supervisor, SupervisorDied, child, kill
 from axon.supervisor import Strategy
+from axon.telemetry import BackoffFailed, attach
 
 Wait = Callable[[RetryCallState], float]
 
@@ -345,15 +346,45 @@ async def test_a_dynamic_child_is_stable_after_as_long() -> None:
 
 
 @pytest.mark.parametrize("answer", [-1, "soon", None, float("nan")])
-async def test_a_strategy_that_answers_nonsense_ends_the_supervisor_by_name(answer: object) -> None:
+async def test_a_strategy_that_answers_nonsense_is_told_and_the_restart_does_not_wait(answer: object) -> None:
     def wrong(_: RetryCallState) -> Any:
         return answer
 
-    with pytest.raises(SupervisorDied) as died:
-        async with Supervisor([part("a", Log(), backoff=wrong)]) as sup:
+    told, log = await crashed_with(wrong)
+    assert isinstance(told.error, InvalidOption)
+    assert told.error.option == "backoff"
+    assert log.starts == {"a": 2}
+
+
+async def test_a_strategy_that_raises_is_told_and_the_restart_does_not_wait() -> None:
+    def broken(_: RetryCallState) -> float:
+        raise ZeroDivisionError
+
+    told, log = await crashed_with(broken)
+    assert (told.path, type(told.error)) == ("Supervisor/a", ZeroDivisionError)
+    assert log.starts == {"a": 2}
+
+
+async def test_a_strategy_that_always_raises_leaves_the_budget_in_force() -> None:
+    def broken(_: RetryCallState) -> float:
+        raise ZeroDivisionError
+
+    with pytest.raises(SupervisorDied):
+        async with Supervisor([part("a", Log(), begin=fails_from(2), backoff=broken)]) as sup:
             await crash(at(sup, "a"))
-    assert isinstance(died.value.__cause__, InvalidOption)
-    assert died.value.__cause__.option == "backoff"
+            await asyncio.sleep(1)
+
+
+async def crashed_with(backoff: Any) -> tuple[BackoffFailed, Log]:
+    """What is told when a child with this backoff crashes."""
+    log, told = Log(), list[BackoffFailed]()
+    detach = attach(told.append, BackoffFailed)
+    async with Supervisor([part("a", log, backoff=backoff)]) as sup:
+        await crash(at(sup, "a"))
+        await settle()
+    detach()
+    [only] = told
+    return only, log
 
 
 async def test_a_restart_under_way_when_the_supervisor_is_killed_is_forgotten() -> None:

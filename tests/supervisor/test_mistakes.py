@@ -26,6 +26,7 @@ MISTAKES: dict[str, tuple[str, Mistake]] = {
     "no name to register": ("name", lambda sup, part: axon.register(None, part)),  # type: ignore[arg-type]
     "no timer to cancel": ("timer", lambda sup, part: axon.cancel_timer(None)),  # type: ignore[arg-type]
     "no timer to read": ("timer", lambda sup, part: axon.read_timer("t")),  # type: ignore[arg-type]
+    "an id that looks like a path": ("id", lambda sup, part: axon.child(Part("b", Log()), id="a/b")),
     "a listener that is no function": ("listener", lambda sup, part: attach(3, DeadLetter)),  # type: ignore[arg-type]
     "a level that logging does not have": ("level", lambda sup, part: configure_logging("LOUD")),
     "a level that is none": ("level", lambda sup, part: configure_logging(None)),  # type: ignore[arg-type]

@@ -44,6 +44,8 @@ class ChildSpec(Generic[G_co]):
     def __post_init__(self) -> None:
         checked_spec(self.server, "server")
         checked_name(self.id, "id")
+        if "/" in self.id:
+            raise InvalidOption("id", self.id, "a text without /, which separates the ids in a path")
         checked_registration(self.name)
         checked_limit(self.mailbox)
         checked_restart(self.restart)
@@ -84,7 +86,7 @@ def child(
 ) -> ChildSpec[G]:
     """Say how a supervisor is to keep a server.
 
-    id: unique within the supervisor, default the class name. name: what it is registered under at every start, a
+    id: unique within the supervisor and without `/`, which separates the ids in a path, default the class name. name: what it is registered under at every start, a
     text or a registry's `via(key)`, default none (a supervisor: its own).
     restart: `permanent` (default) always, `transient` after a failure only, `temporary` never.
     shutdown: seconds to end before it is killed, default 5 (for a supervisor `infinity`), or `brutal_kill`.

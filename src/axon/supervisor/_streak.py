@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..errors import InvalidOption
 from ..process import is_clean
-from ..telemetry import CrashLoopEnded, CrashLoopStarted
+from ..telemetry import BackoffFailed, CrashLoopEnded, CrashLoopStarted
 
 if TYPE_CHECKING:
     from ..process import Runtime, Timer
@@ -63,7 +63,8 @@ def count_restart(child: Child, now: float) -> int:
 
 
 def backoff_delay(child: Child, attempt: int) -> float:
-    """Seconds to wait before this attempt to start the child again; 0.0 without a backoff.
+    """Seconds to wait before this attempt to start the child again; 0.0 without a backoff, and if that fails, which is
+    told and no reason for the supervisor to end: the budget bounds what follows, as it does without a backoff.
 
     https://tenacity.readthedocs.io/en/latest/#waiting-before-retrying
     """
@@ -77,9 +78,15 @@ def backoff_delay(child: Child, attempt: int) -> float:
     if isinstance(child.failure, BaseException):
         state.outcome = Future(attempt)
         state.outcome.set_exception(child.failure)
-    delay = child.spec.backoff(state)
-    if not isinstance(delay, int | float) or not delay >= 0:
-        raise InvalidOption("backoff", delay, "a strategy that returns seconds >= 0")
+    try:
+        delay = child.spec.backoff(state)
+        if not isinstance(delay, int | float) or not delay >= 0:
+            raise InvalidOption("backoff", delay, "a strategy that returns seconds >= 0")
+    except Exception as error:
+        bus = child.slot.runtime.bus
+        if bus.wants(BackoffFailed):
+            bus.emit(BackoffFailed(path=child.slot.path, error=error))
+        return 0.0
     if child.streak is not None:
         child.streak.wait = float(delay)
     return float(delay)

@@ -79,6 +79,13 @@ class ChildRestarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackoffFailed(Event):
+    """The backoff of a child raised `error`, or did not answer with seconds >= 0: the child is restarted at once."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CrashLoopStarted(Event):
     """A child keeps failing: `restarts` in a row within `seconds`, and it was never stable between them.
 
