@@ -328,7 +328,7 @@ class ServingProcess(DrivenProcess):
         after it have been put back.
         """
         handle, state = self.handle, self.state
-        batch: Any = self.batch
+        batch: Any = self.batch or iter(())  # the task began it, and what was left has been put back
         while True:
             function = handler.function
             value = await function(handle, state, argument)
