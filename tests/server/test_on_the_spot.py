@@ -16,6 +16,7 @@ import axon
 from axon import GenServer, call
 from axon.process import runtime
 from axon.telemetry import Event, ProcessCrashed, ProcessExited, attach
+from loops import IN_PLACE
 
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
@@ -155,7 +156,7 @@ async def test_a_flooded_server_takes_64_messages_a_turn(start: Start, kind: typ
         flooded.tell(lambda _: order.append("flooded"))
     other.tell(lambda _: order.append("other"))
     await settle()
-    assert order.index("other") <= 64
+    assert order.index("other") <= (64 if IN_PLACE in (None, "off") else 128)  # by chance, its task begins anew
 
 
 @pytest.mark.real_clock

@@ -13,6 +13,7 @@ import axon
 from axon import GenServer, cast
 from axon.process import runtime
 from axon.testing import virtual_clock
+from loops import IN_PLACE
 
 
 @pytest.fixture(params=[True, False], ids=["in place", "through the mailbox"])
@@ -132,7 +133,7 @@ async def test_a_flooded_server_lets_the_others_have_their_turn(start: Start, ki
     other.tell(lambda _: order.append("other"))
     await settle()
     assert len(order) == 1001
-    assert order.index("other") <= 64
+    assert order.index("other") <= (64 if IN_PLACE in (None, "off") else 128)  # by chance, its task begins anew
 
 
 @pytest.mark.fifo("fair turns are its subject; a schedule of a simulation may favour one for long")

@@ -32,7 +32,7 @@ UNBEGUN = object()
 
 
 @coroutine
-def _first_step() -> Generator[None, None, None]:
+def first_step() -> Generator[None, None, None]:
     """Wait for the first step of the task."""
     yield
 
@@ -162,11 +162,16 @@ class DrivenProcess(MailboxProcess):
             super().cancel_task()  # otherwise it sees for itself, when it begins, that it is to end
 
     async def _drive(self) -> None:
-        home, cancelled, serves = self.runtime, None, False
+        cancelled = None
         try:
-            await _first_step()
+            await first_step()
         except asyncio.CancelledError as error:
             cancelled = error
+        await self.drive(cancelled)
+
+    async def drive(self, cancelled: asyncio.CancelledError | None) -> None:
+        """What the process's task does from its first step on; `cancelled` if it has been by then."""
+        home, serves = self.runtime, False
         self.begun = True
         pending = self._begin_task(cancelled) if self.reason is None else None
         burst = home.burst

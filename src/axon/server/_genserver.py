@@ -79,12 +79,14 @@ class GenServer(Generic[S]):
     trap_exit: ClassVar[bool] = False
     __axon_unchecked__: ClassVar[bool] = False
     __axon_checked__: ClassVar[bool] = False  # of each class by itself: whether one has been started, and was in order
+    __axon_awaits__: ClassVar[bool] = False  # whether its init is a coroutine function
     __axon_supervises__: ClassVar[bool] = False  # whether it is a child of type supervisor
     __axon_finishes__: ClassVar[bool] = False  # whether a request under way is finished after its deadline
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.__axon_checked__ = False
+        cls.__axon_awaits__ = inspect.iscoroutinefunction(cls.init)
         _refuse_bare_defaults(cls)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         for name, value in list(vars(cls).items()):

@@ -21,6 +21,7 @@ from ..telemetry import ProcessStarted
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import GenServer
+from ._lent import lend
 from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
@@ -94,9 +95,19 @@ class ServerProcess(ServingProcess):
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
         self.in_callback = True
-        self.context = context = Context()
+        if not (self.handle.__axon_awaits__ and self.calm):
+            return self._begin(Context(), None)
+        lent = lend(self.runtime)
+        lent.enter(self)
         try:
-            value = context.run(self._init, running.get())
+            return self._begin(lent.context, lent.task)
+        finally:
+            lent.leave(self)
+
+    def _begin(self, context: Context, task: asyncio.Task[None] | None) -> None:
+        self.context = context
+        try:
+            value = context.run(self._init, running.get(), task)
         except BaseException as error:
             return self.settle(self._failed, error)
         if self.handed is not None:
@@ -111,13 +122,13 @@ class ServerProcess(ServingProcess):
         if self.task is None and (len(context) == 1 or is_blank(context)):
             self.context = None
 
-    def _init(self, starter: Process | None) -> object:
+    def _init(self, starter: Process | None, task: asyncio.Task[None] | None) -> object:
         """What `init` returns, or, if it is to run in the task, a coroutine."""
         running.set(self)  # the first that is done in its context
         value: Any = self.handle.init()
         if type(value) is not CoroutineType or not self.calm:
             return cast("object", value)
-        self.task = self._make_task()
+        self.task = self._make_task() if task is None else task
         if starter is None:
             return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
         with WaitEdge(starter, self, refuse=False):  # its first step may be a call of its starter
