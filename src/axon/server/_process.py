@@ -293,7 +293,7 @@ class ServerProcess(ServingProcess):
         request.fail(error)
         return self._completed(None)  # it may have asked for a stop or an idle time
 
-    def _crashed_in_place(self, error: BaseException) -> ServerDied | None:
+    def crashed_in_place(self, error: BaseException) -> ServerDied | None:
         item, context = self.item, self.context
         assert item is not None, "it has just handled a call"
         assert context is not None, "and that in its context"

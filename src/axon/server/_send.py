@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from ..errors import CallTimeout, DeadlineExceeded, InvalidOption, MailboxFull, NotStarted, ServerDied, WrongLoop
 from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
 from ._followed import FollowedRequest
+from ._history import RECENT
 from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, outcome_of, refuse_zombie
 from ._status import dead_letter, text_of
@@ -183,38 +184,66 @@ def _tell_with_care(handle: GenServer[Any], item: Item) -> None:
 
 def asking(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
     """The function that sends a call of this handler and waits for its answer."""
-    timeout = handler.timeout
 
     async def send_any(self: GenServer[Any], /, *args: Any, **keywords: Any) -> Any:
         handler.check(args, keywords)
         return await _ask_in_place(self, handler, _packed(handler, args, keywords))
 
-    if handler.only is None:
-        return send_any
-    who_sends = here.get
+    return send_any if handler.only is None else _named(_asking_one(handler, send_any), handler)
+
+
+def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """As `asking`, of a handler with one parameter. A plain one is run here: `ask_in_place` without its frame, and
+    without what is for others (45 of 450 ns).
+    """
+    who_sends, function, timeout, is_plain = here.get, handler.function, handler.timeout, not handler.is_async
 
     async def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> Any:
         if argument is _NONE or rest:
             return await send_any(self, *(() if argument is _NONE else (argument, *rest)))
-        slot, home = self._axon_slot, who_sends()
-        # As `_ask_in_place`, for a server that is idle at once; that would be a second coroutine.
-        if slot is not None and home is slot.runtime and home.gate._is_owned():
-            process = slot.process
-            if process is not None and process.calm and not process.busy:
-                left = home.in_place_left
-                if left > 0:
-                    home.in_place_left = left - 1
+        slot, home, item = self._axon_slot, who_sends(), (handler, argument, ONE, None)
+        process = None if slot is None or home is not slot.runtime else slot.process
+        if process is None or process.busy or not process.calm:
+            return await _ask_in_place(self, handler, item)
+        home = process.runtime
+        left = home.in_place_left
+        if left <= 0 or not home.gate._is_owned():
+            return await _ask_in_place(self, handler, item)
+        home.in_place_left = left - 1
+        context = process.context
+        if not is_plain or context is None or process.task is not None:
+            try:
+                answer = process.ask_in_place(item)
+            except ServerDied:
+                del process  # see `ask_in_place`
+                raise
+        else:
+            process.busy = process.in_callback = True
+            recent = process.recent or process.begin_recent()
+            process.item = recent[process.handled % RECENT] = item
+            process.handled += 1
+            try:
+                value = context.run(function, process.handle, process.state, argument)
+            except BaseException as error:
+                died = process.crashed_in_place(error)
+                if died is None:
+                    answer = process.failed_in_place(error)
+                else:
+                    del process, context
                     try:
-                        answer = process.ask_in_place((handler, argument, ONE, None))
-                    except ServerDied:
-                        del process  # see `ask_in_place`
-                        raise
-                    if type(answer) is not Request:
-                        return answer
-                    return outcome_of(answer) if answer.done else await _answer(process, answer, timeout)
-        return await _ask_in_place(self, handler, (handler, argument, ONE, None))
+                        raise died
+                    finally:
+                        del died
+            else:
+                if process.calm and process.mailbox is None and type(value) is handler.answers:
+                    process.in_callback, process.item, process.busy = False, None, False
+                    return value
+                answer = process.answered_in_place(handler, value)
+        if type(answer) is not Request:
+            return answer
+        return outcome_of(answer) if answer.done else await _answer(process, answer, timeout)
 
-    return _named(send, handler)
+    return send
 
 
 def opening(handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:

@@ -86,10 +86,10 @@ class ServingProcess(DrivenProcess):
             else:
                 value = context.run(self.apply, handler, argument, keywords)
         except BaseException as error:
-            died = self._crashed_in_place(error)
+            died = self.crashed_in_place(error)
             try:
                 if died is None:
-                    return self._settle_call(self._failed, error)
+                    return self.failed_in_place(error)
                 raise died
             finally:  # the error keeps this frame: what it dies of would be a ring, and 2 µs for the garbage collector
                 del self, context, task, died
@@ -116,7 +116,22 @@ class ServingProcess(DrivenProcess):
             lent.leave(self)
             del self, lent  # see above
 
-    def _crashed_in_place(self, error: BaseException) -> ServerDied | None:
+    def answered_in_place(self, handler: Handler, value: object) -> Any:
+        """What a plain handler answered on the spot, or the request if that is to be waited for."""
+        if not self.calm or not is_answer(handler, value):
+            return self._settle_call(self._left, value)
+        self.in_callback, self.item = False, None
+        if self.mailbox is None:
+            self.busy = False
+        else:
+            self.runtime.wake(self)
+        return value
+
+    def failed_in_place(self, error: BaseException) -> Request:
+        """What follows a handler that raised on the spot, if there is more to ask about than a crash."""
+        return self._settle_call(self._failed, error)
+
+    def crashed_in_place(self, error: BaseException) -> ServerDied | None:
         """End of what a handler raised, and return what its caller gets; None, and nothing is done, if there is more
         to ask about.
         """
