@@ -15,11 +15,11 @@ from ._handler import handler as handler
 from ._handler import stream as stream
 from ._history import Statistics as Statistics
 from ._loop_watch import watch_loop as watch_loop
+from ._offer import offer as offer
 from ._process import ServerProcess as ServerProcess
 from ._request import Reply as Reply
 from ._request import Request as Request
 from ._send import deadline as deadline
-from ._send import offer as offer
 from ._send import slot_of as slot_of
 from ._send import tell_all as tell_all
 from ._slot import Slot as Slot
