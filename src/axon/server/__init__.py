@@ -6,6 +6,7 @@ from ._genserver import GenServer as GenServer
 from ._genserver import bound as bound
 from ._genserver import class_of as class_of
 from ._genserver import is_server as is_server
+from ._genserver import is_server_class as is_server_class
 from ._handler import CallDecorator as CallDecorator
 from ._handler import Handler as Handler
 from ._handler import StreamDecorator as StreamDecorator
