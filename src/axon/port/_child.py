@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ..errors import CallTimeout, Ignored, ServerDied, StartFailed
+from ..errors import CallTimeout, Ignored, NoProcess, ServerDied, StartFailed
 from ..process import ExitReason, Process, checked, kill, normal, runtime, shutdown, wait_down
 from ..process import exit as send_exit
 from ..server import GenServer, Handler, Slot, Stream, bound, deadline, launch, started, stop
@@ -225,12 +225,9 @@ class Child(asyncio.Protocol):
             self._failed(number, error)
 
     def _failed(self, number: int, error: Exception) -> None:
-        if isinstance(error, ServerDied) and self._handle is not None and error.target == self._path():
+        if isinstance(error, ServerDied | NoProcess) and error.target == self._hello.result().path:
             return  # all who ask hear of it, with its reason
         self._write(Kind.ERROR, number, error_as_data(error))
-
-    def _path(self) -> str:
-        return self._hello.result().path
 
     # -- what is logged
 
