@@ -213,13 +213,14 @@ async def test_who_is_killed_here_is_gone_there() -> None:
 
 
 async def test_a_guard_that_is_killed_takes_its_children_along_and_the_next_start_has_another_one() -> None:
+    """What they had in other sessions is swept up."""
     server = await axon.start(doomed())
-    pid = await server.process()
+    pids = [await server.process(), *await server.fork_away(ignores_term=True)]
     guard = axon.process.runtime().spawner
     os.kill(guard._pid, signal.SIGKILL)  # type: ignore[union-attr,attr-defined]
     reason = (await axon.wait_down(server)).reason
     assert isinstance(reason, axon.port.GuardLost)
-    assert await asyncio.to_thread(gone_within, [pid], 1)
+    assert await asyncio.to_thread(gone_within, pids, 2)
     server = await axon.start(doomed())
     assert await server.increment() == 1
     await axon.stop(server)

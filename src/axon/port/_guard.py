@@ -55,10 +55,9 @@ class Ward:
 class Guard:
     """Starts children when it is told to, and tells when they, and all that they left, are gone."""
 
-    def __init__(self, control: socket.socket, runtime: int, owner: str) -> None:
+    def __init__(self, control: socket.socket, runtime: int) -> None:
         self._control = control
         self._runtime = runtime
-        self._owner = owner
         self._wards: dict[int, Ward] = {}  # by process id
         self._data = b""
         self._descriptors: list[int] = []
@@ -103,7 +102,9 @@ class Guard:
             self._tend(time.monotonic())
             if not swept and not found:
                 swept = True
-                sweep(self._owner)
+                sweep()
+        if not swept:
+            sweep()
         for pid in family(os.getpid()):
             _signal(pid, signal.SIGKILL)
 
@@ -373,20 +374,12 @@ def owner_of(pid: int) -> str:
     return f"{pid}-{(stat_of(pid) + ['0'] * 20)[19]}"
 
 
-def sweep(owner: str) -> list[int]:
-    """End what programs left behind that are gone with their guards, as after a kill of both; never what another
-    program that lives has. Returns whom.
-    """
-    left: list[int] = []
-    for pid in _all_pids():
-        mark = mark_of(pid)
-        if mark is None or pid == os.getpid() or mark.startswith(f"{owner}-"):
-            continue
-        theirs, _, _ = mark.rpartition("-")
-        first = theirs.partition("-")[0]
-        if not first.isdigit() or owner_of(int(first)) == theirs or _has_guard(pid):
-            continue
-        left.append(pid)
+def sweep() -> list[int]:
+    """End those who have lost their guard, which was killed, and that of no other one. Returns whom."""
+    left = [pid for pid in _all_pids() if pid != os.getpid() and mark_of(pid) is not None]
+    for _ in range(3):  # one whose parent ends just now is seen without a guard, and has one at the next look
+        left = [pid for pid in left if not _has_guard(pid)]
+    for pid in left:
         _signal(pid, signal.SIGKILL)
     return left
 
@@ -395,7 +388,7 @@ def _has_guard(pid: int) -> bool:
     """Whether a process still has somebody above it who ends it."""
     while pid > 1:
         try:
-            if b"/_guard.py\0" in read(f"/proc/{pid}/cmdline") and pid != os.getpid():
+            if b"/_guard.py\0" in read(f"/proc/{pid}/cmdline"):
                 return True
         except OSError:
             return False
@@ -404,16 +397,15 @@ def _has_guard(pid: int) -> bool:
 
 
 def main() -> None:
-    """The program: the runtime's process id and mark as arguments, its orders on descriptor 0."""
+    """The program: the runtime's process id as its argument, its orders on descriptor 0."""
     with suppress(OSError):
         os.setsid()  # Ctrl-C is for the runtime
-    runtime, owner = sys.argv[1:3]
     control = socket.socket(fileno=os.dup(0))
     control.setblocking(False)
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    Guard(control, int(runtime), owner).run()
+    Guard(control, int(sys.argv[1])).run()
     os._exit(0)  # it has nothing to tidy up
 
 

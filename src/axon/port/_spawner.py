@@ -86,7 +86,7 @@ class Spawner:
         self.gone: asyncio.Future[None] = self._loop.create_future()
         """Done when the guard has ended."""
         actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)]
-        arguments = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid()), owner_of(os.getpid())]
+        arguments = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid())]
         kept = {name: value for name, value in os.environ.items() if name != MARK}
         self._pid = os.posix_spawn(sys.executable, arguments, kept, file_actions=actions)
         theirs.close()
@@ -215,6 +215,7 @@ class Spawner:
         """The guard has ended, and the kernel has ended its children."""
         lost = list(self._children.values())
         self._close()
+        Spawner(self._home)._close()  # a guard that ends at once, and sweeps up before
         for answer in self._spawning.values():
             if not answer.done():
                 answer.set_exception(GuardLost())
