@@ -16,6 +16,7 @@ from ._handler import handler as handler
 from ._handler import stream as stream
 from ._history import Statistics as Statistics
 from ._loop_watch import watch_loop as watch_loop
+from ._overdue import Overdue as Overdue
 from ._process import ServerProcess as ServerProcess
 from ._request import Reply as Reply
 from ._request import Request as Request

@@ -10,6 +10,7 @@ from ._events import AnswerSent as AnswerSent
 from ._events import ApplicationEnded as ApplicationEnded
 from ._events import ApplicationStarted as ApplicationStarted
 from ._events import ApplicationStopped as ApplicationStopped
+from ._events import CancelIgnored as CancelIgnored
 from ._events import ChildRestarted as ChildRestarted
 from ._events import CrashLoopEnded as CrashLoopEnded
 from ._events import CrashLoopStarted as CrashLoopStarted
