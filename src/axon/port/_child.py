@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 
 from ..errors import CallTimeout, Ignored, NoProcess, ServerDied, StartFailed
-from ..process import ExitReason, Process, checked, kill, normal, runtime, shutdown, wait_down
+from ..process import ExitReason, Process, checked, kill, normal, rest_of, runtime, shutdown, wait_down
 from ..process import exit as send_exit
 from ..server import GenServer, Handler, Slot, Stream, bound, deadline, launch, started, stop
 from ..wire import Interface, Method, Request, frame_of
@@ -145,17 +146,17 @@ class Child(asyncio.Protocol):
 
     def _hear(self, frame: Frame) -> None:
         kind, number, body = frame
-        if kind == Kind.REQUEST:
+        if kind is Kind.REQUEST:
             self._serve(number, body)
-        elif kind == Kind.CONTEXT:
+        elif kind is Kind.CONTEXT:
             self._contexts[number] = OnBehalf.model_validate_json(body)
-        elif kind == Kind.CREDIT and number in self._readers:
+        elif kind is Kind.CREDIT and number in self._readers:
             self._readers[number].more(int(body))
-        elif kind == Kind.CLOSE and number in self._readers:
+        elif kind is Kind.CLOSE and number in self._readers:
             self._readers[number].task.cancel()
-        elif kind == Kind.HELLO:
+        elif kind is Kind.HELLO:
             self._hello.set_result(Hello.model_validate_json(body))
-        elif kind == Kind.STOP:
+        elif kind is Kind.STOP:
             self._asked_to_end(reason_from_data(body))
 
     # -- requests
@@ -175,7 +176,18 @@ class Child(asyncio.Protocol):
             self._keep(reader.task)
             reader.task.add_done_callback(lambda _: self._readers.pop(number, None))
         else:
-            self._keep(self._loop.create_task(self._ask(number, request, who)))
+            self._begin(self._ask(number, request, who), is_plain=who is None and request.timeout is None)
+
+    def _begin(self, work: Coroutine[Any, Any, None], *, is_plain: bool) -> None:
+        """Take the first step on the spot, so that requests come to the server in order; only what has to wait gets a
+        task. is_plain: it leaves nothing in its context.
+        """
+        context = None if is_plain else copy_context()
+        try:
+            awaited = work.send(None) if context is None else context.run(work.send, None)
+        except StopIteration:
+            return
+        self._keep(self._loop.create_task(rest_of(work, awaited, None), context=context))
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -183,13 +195,16 @@ class Child(asyncio.Protocol):
 
     async def _ask(self, number: int, request: Request, who: OnBehalf | None) -> None:
         assert self._handle is not None
-        with acting_for(self._home, who):
-            try:
+        try:
+            if who is None:
                 answer = await request.ask(self._handle)
-                if request.method.kind == "call":
-                    self._answer(Kind.ANSWER, number, request.method, answer)
-            except Exception as error:
-                self._failed(number, error)
+            else:
+                with acting_for(self._home, who):
+                    answer = await request.ask(self._handle)
+            if request.method.kind == "call":
+                self._answer(Kind.ANSWER, number, request.method, answer)
+        except Exception as error:
+            self._failed(number, error)
 
     async def _pump(self, number: int, request: Request, who: OnBehalf | None, reader: _Reader) -> None:
         assert self._handle is not None

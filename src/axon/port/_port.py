@@ -219,7 +219,7 @@ class Port:
     def _hear(self, frame: Frame) -> None:
         kind, number, body = frame
         try:
-            if kind in (Kind.ANSWER, Kind.ITEM, Kind.END, Kind.ERROR):
+            if kind is Kind.ANSWER or kind in (Kind.ITEM, Kind.END, Kind.ERROR):
                 self._hear_answer(kind, number, body)
             elif kind == Kind.READY:
                 self._hear_ready(Ready.model_validate_json(body))

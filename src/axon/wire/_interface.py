@@ -93,20 +93,16 @@ class Interface(Generic[G]):
         """
         found = self._method(method)
         try:
-            given = found.signature.bind(*args, **keywords).arguments
-            arguments = found.model.model_validate(given)
+            arguments = found.model.model_validate(found.bound(args, keywords))
         except TypeError as error:
             raise WrongArguments(found.where, str(error)) from None
         except ValidationError as error:
             raise WrongArguments(found.where, "; ".join(map(str, problems_of(error)))) from error
-        head: dict[str, Any] = {"method": found.name}
-        if self.version > 1:
-            head["version"] = self.version
+        version = f', "version": {self.version}' if self.version > 1 else ""
         due = deadline_at.get()
-        if due is not None:
-            head["timeout"] = max(0.0, due - runtime().loop.time())
+        timeout = "" if due is None else f', "timeout": {max(0.0, due - runtime().loop.time())!r}'
         body = arguments.model_dump_json(exclude_unset=True)
-        return f'{json.dumps(head)[:-1]}, "arguments": {body}}}'.encode()
+        return f'{{"method": {found.quoted}{version}{timeout}, "arguments": {body}}}'.encode()
 
     def decode(self, data: bytes | str) -> Request:
         """The request in a message. Raises `BadMessage`, which says what is wrong where, `UnknownMethod`, `UnknownVersion`."""
