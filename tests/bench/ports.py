@@ -145,7 +145,11 @@ async def measured() -> dict[str, float]:
 
 def main() -> None:
     figures = asyncio.run(measured())
-    figures |= {"pass": times("pass"), "axon.port": times("import axon.port"), "pydantic_ai": times("import pydantic_ai")}
+    figures |= {
+        "pass": times("pass"),
+        "axon.port": times("import axon.port"),
+        "pydantic_ai": times("import pydantic_ai"),
+    }
     for name, value in figures.items():
         print(f"{name:30} {value:12.1f}")
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))

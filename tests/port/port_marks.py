@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
-from axon.port._guard import MARK, family, mark_of, owner_of, stat_of
+from axon.port._guard import family, mark_of, stat_of
+from axon.port._spawner import owner_of
 
 
 def marked(owner: int | None = None) -> set[int]:
@@ -13,7 +15,7 @@ def marked(owner: int | None = None) -> set[int]:
     mine = owner is None
     pid = os.getpid() if owner is None else owner
     start = f"{owner_of(pid)}-" if mine else f"{pid}-"
-    found = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+    found = {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
     theirs = {one for one in found if (mark_of(one) or "").startswith(start)}
     return theirs | (set(family(pid)) if mine else set())
 
@@ -21,9 +23,9 @@ def marked(owner: int | None = None) -> set[int]:
 def descriptors() -> list[str]:
     """The pipes, sockets and process descriptors that are open here."""
     found: list[str] = []
-    for fd in os.listdir("/proc/self/fd"):
+    for fd in Path("/proc/self/fd").iterdir():
         try:
-            kind = os.readlink(f"/proc/self/fd/{fd}").partition(":")[0]
+            kind = str(fd.readlink()).partition(":")[0]
         except FileNotFoundError:
             continue
         if kind in ("pipe", "socket", "anon_inode"):
@@ -43,6 +45,3 @@ def gone_within(pids: list[int], seconds: float) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-__all__ = ["MARK", "descriptors", "gone_within", "is_alive", "marked"]

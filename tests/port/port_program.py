@@ -10,6 +10,7 @@ from port_servers import Cleaner, Doomed
 
 from axon import Supervisor, child
 from axon.port import isolated
+from axon.port._spawner import Spawner
 from axon.process import runtime
 
 
@@ -22,7 +23,8 @@ async def main() -> None:
         pids = [await doomed.process(), *await doomed.fork_away(ignores_term=True)]
         pids.append(await cleaner.process())
         spawner = runtime().spawner
-        print(json.dumps({"pids": pids, "guard": spawner._pid}), flush=True)  # type: ignore[union-attr,attr-defined]  # pyright: ignore
+        assert isinstance(spawner, Spawner)
+        print(json.dumps({"pids": pids, "guard": spawner._pid}), flush=True)
         await asyncio.to_thread(sys.stdin.readline)
 
 

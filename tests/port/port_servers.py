@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,10 +86,8 @@ class Counter(GenServer[Count]):
     async def ignore_cancel(self, state: Count, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            try:
+            with suppress(asyncio.CancelledError):
                 await asyncio.sleep(end - time.monotonic())
-            except asyncio.CancelledError:
-                pass
 
     @call
     def compute(self, state: Count, seconds: float) -> int:
@@ -204,13 +203,12 @@ class Doomed(Counter):
 
     @call
     def fill_file(self, state: Count, file: str) -> int:
-        with open(file, "wb") as writing:
-            writing.write(bytes(2**20))
+        Path(file).write_bytes(bytes(2**20))
         return resource.getrlimit(resource.RLIMIT_FSIZE)[0]
 
     @call
     def open_files(self, state: Count, number: int) -> int:
-        return len([open(os.devnull, "rb") for _ in range(number)])
+        return len([Path(os.devnull).open("rb") for _ in range(number)])
 
     @call
     def fork_away(self, state: Count, ignores_term: bool = False) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ frames = st.builds(
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     ends = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
-    return [data[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
+    return [data[begin:end] for begin, end in pairwise(ends)]
 
 
 @given(st.lists(frames, max_size=8), st.lists(st.integers(min_value=0), max_size=12))
@@ -30,7 +32,9 @@ def test_frames_come_out_as_they_went_in_however_their_bytes_are_cut(sent: list[
     assert got == sent
 
 
-@given(st.lists(frames, max_size=4), st.binary(min_size=13, max_size=100), st.lists(st.integers(min_value=0), max_size=8))
+@given(
+    st.lists(frames, max_size=4), st.binary(min_size=13, max_size=100), st.lists(st.integers(min_value=0), max_size=8)
+)
 def test_garbage_is_refused_or_waited_for_and_never_more_than_a_frame_is_kept(
     sent: list[Frame], garbage: bytes, places: list[int]
 ) -> None:

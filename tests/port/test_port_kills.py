@@ -16,16 +16,8 @@ from port_servers import Counter, Doomed
 
 import axon
 from axon import Supervisor, child
-from axon.port import (
-    BadFrame,
-    Limits,
-    OutOfMemory,
-    OutOfTime,
-    PortExited,
-    PortHung,
-    PortOverran,
-    isolated,
-)
+from axon.port import BadFrame, GuardLost, Limits, OutOfMemory, OutOfTime, PortExited, PortHung, PortOverran, isolated
+from axon.port._spawner import Spawner
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
 
@@ -217,9 +209,10 @@ async def test_a_guard_that_is_killed_takes_its_children_along_and_the_next_star
     server = await axon.start(doomed())
     pids = [await server.process(), *await server.fork_away(ignores_term=True)]
     guard = axon.process.runtime().spawner
-    os.kill(guard._pid, signal.SIGKILL)  # type: ignore[union-attr,attr-defined]
+    assert isinstance(guard, Spawner)
+    os.kill(guard._pid, signal.SIGKILL)
     reason = (await axon.wait_down(server)).reason
-    assert isinstance(reason, axon.port.GuardLost)
+    assert isinstance(reason, GuardLost)
     assert await asyncio.to_thread(gone_within, pids, 2)
     server = await axon.start(doomed())
     assert await server.increment() == 1

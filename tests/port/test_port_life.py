@@ -14,7 +14,7 @@ START, HANG, GRACE = 5.0, 3.0, 2.0
 
 
 @dataclass
-class Rules:
+class Told:
     """What has happened, as said by the rules alone."""
 
     ready: bool = False
@@ -29,7 +29,7 @@ class LifeMachine(RuleBasedStateMachine):
     def begin(self, hang: float | None) -> None:
         self.now, self.number, self.hang = 0.0, 0, hang
         self.life = Life(self.now, START, hang, GRACE)
-        self.rules = Rules()
+        self.told = Told()
         self.verdicts: list[Verdict] = []
 
     def look(self) -> None:
@@ -41,7 +41,7 @@ class LifeMachine(RuleBasedStateMachine):
                 self.judged(verdict)
 
     def judged(self, verdict: Verdict) -> None:
-        rules, now = self.rules, self.now
+        rules, now = self.told, self.now
         self.verdicts.append(verdict)
         assert not rules.over, "nothing is done about the dead"
         if verdict.what == "late":
@@ -70,48 +70,48 @@ class LifeMachine(RuleBasedStateMachine):
         self.now = end
         self.look()
 
-    @precondition(lambda self: not self.rules.over)
+    @precondition(lambda self: not self.told.over)
     @rule()
     def gets_ready(self) -> None:
-        if not self.rules.ready and self.rules.ending is None:
-            self.rules.ready, self.rules.sign = True, self.now
+        if not self.told.ready and self.told.ending is None:
+            self.told.ready, self.told.sign = True, self.now
         self.life.ready(self.now)
 
     @rule()
     def gives_a_sign(self) -> None:
-        if self.rules.ready:
-            self.rules.sign = self.now
+        if self.told.ready:
+            self.told.sign = self.now
             self.life.gave_sign(self.now)
 
-    @precondition(lambda self: self.rules.ready and not self.rules.over and self.rules.ending is None)
+    @precondition(lambda self: self.told.ready and not self.told.over and self.told.ending is None)
     @rule(due=st.none() | steps)
     def is_asked(self, due: float | None) -> None:
         self.number += 1
         at = None if due is None else self.now + due
-        self.rules.open[self.number] = at
+        self.told.open[self.number] = at
         self.life.asked(self.number, at)
 
-    @precondition(lambda self: self.rules.open)
+    @precondition(lambda self: self.told.open)
     @rule(data=st.data())
     def answers(self, data: st.DataObject) -> None:
-        number = data.draw(st.sampled_from(sorted(self.rules.open)))
-        del self.rules.open[number]
+        number = data.draw(st.sampled_from(sorted(self.told.open)))
+        del self.told.open[number]
         self.life.over(number)
 
     @rule()
     def is_to_end(self) -> None:
-        if self.rules.ending is None and not self.rules.over:
-            self.rules.ending = self.now
+        if self.told.ending is None and not self.told.over:
+            self.told.ending = self.now
         self.life.told_to_end(self.now)
 
     @rule()
     def ends(self) -> None:
-        self.rules.over = True
+        self.told.over = True
         self.life.ended()
 
     @invariant()
     def its_phase_is_what_has_happened(self) -> None:
-        rules = self.rules
+        rules = self.told
         if rules.over:
             wanted = "dead"
         elif rules.ending is not None:
@@ -125,7 +125,7 @@ class LifeMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_late(self) -> None:
         """Who may be killed at some time has a time at which that is looked at."""
-        rules, at = self.rules, self.life.next_look()
+        rules, at = self.told, self.life.next_look()
         if rules.over:
             assert at is None
             return

@@ -131,6 +131,8 @@ def test_the_childs_program_says_who_starts_it() -> None:
 def test_the_guard_loads_the_standard_library_alone() -> None:
     """So it is there at once, and small."""
     guard = Path(axon.__file__).parent / "port" / "_guard.py"
-    program = f"import sys, runpy; runpy.run_path({str(guard)!r}); print('asyncio' in sys.modules, 'axon' in sys.modules)"
+    program = (
+        f"import sys, runpy; runpy.run_path({str(guard)!r}); print('asyncio' in sys.modules, 'axon' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False False\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -17,10 +18,8 @@ class Stubborn(GenServer[None]):
     @call
     async def work(self, state: None, swallows: int, cleanup: float = 0.0) -> str:
         for _ in range(swallows):
-            try:
+            with suppress(asyncio.CancelledError):
                 await asyncio.sleep(100)
-            except asyncio.CancelledError:
-                pass
         try:
             await asyncio.sleep(8)
         finally:

@@ -48,6 +48,7 @@ class Child(asyncio.Protocol):
         self._handle: GenServer[Any] | None = None
         self._channel: asyncio.Transport | None = None
         self._gone = False
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self._stop: asyncio.Future[ExitReason] = self._loop.create_future()
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -113,8 +114,7 @@ class Child(asyncio.Protocol):
             self._heartbeat.end()
         if self._channel is not None:
             self._channel.close()
-            while not self._gone:
-                await asyncio.sleep(0)
+            await asyncio.wait({self._closed})
 
     def _tick(self, seconds: float) -> None:
         assert self._heartbeat is not None
@@ -136,6 +136,8 @@ class Child(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The runtime is gone, or this side has closed."""
         self._gone = True
+        if not self._closed.done():
+            self._closed.set_result(None)
         self._asked_to_end(shutdown)
         if not self._hello.done():
             self._hello.set_exception(SystemExit("the runtime ended before it said anything"))

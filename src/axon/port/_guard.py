@@ -21,6 +21,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -56,8 +57,7 @@ class Guard:
     """Starts children when it is told to, and tells when they, and all that they left, are gone."""
 
     def __init__(self, control: socket.socket, runtime: int) -> None:
-        self._control = control
-        self._runtime = runtime
+        self._control, self._runtime = control, runtime
         self._wards: dict[int, Ward] = {}  # by process id
         self._data = b""
         self._descriptors: list[int] = []
@@ -230,10 +230,11 @@ class Guard:
             kill = waited >= TERM_GRACE
             if not ward.termed or kill:
                 ward.termed = True
-                self._signal_all(ward, left, signal.SIGKILL if kill else signal.SIGTERM)
+                for pid in left:
+                    _signal(pid, signal.SIGKILL if kill else signal.SIGTERM)
             return
         if not _LINUX:  # who is left there can only be asked by its group
-            _signal_group(ward.pid, signal.SIGKILL)
+            _signal(ward.pid, signal.SIGKILL, os.killpg)
         _, status, usage = os.wait4(ward.pid, 0)
         del self._wards[ward.pid]
         self._tell(
@@ -255,20 +256,15 @@ class Guard:
                 found += [pid, *family(pid)]
         return found
 
-    def _signal_all(self, ward: Ward, left: list[int], number: signal.Signals) -> None:
-        _signal_group(ward.pid, number)
-        for pid in left:
-            _signal(pid, number)
-
     def _end_all(self, now: float, since: float) -> None:
         """The runtime has ended: its children see that, too, and have their time; then nobody is asked any more."""
         for ward in self._wards.values():
             if ward.ended_at is None and now >= since + ORDERLY and not ward.termed:
                 ward.termed = True
-                _signal_group(ward.pid, signal.SIGTERM)
+                _signal(ward.pid, signal.SIGTERM, os.killpg)
             if ward.ended_at is None and now >= since + ORDERLY + TERM_GRACE and not ward.killed:
                 ward.killed = True
-                _signal_group(ward.pid, signal.SIGKILL)
+                _signal(ward.pid, signal.SIGKILL, os.killpg)
         if not self._wards:
             for pid in family(os.getpid()):
                 _signal(pid, signal.SIGKILL)
@@ -298,14 +294,9 @@ def _ended() -> int | None:
     return None if found is None else found.si_pid
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _signal(pid: int, number: signal.Signals, send: Callable[[int, int], None] = os.kill) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+        send(pid, number)
 
 
 def read(path: str) -> bytes:
@@ -336,7 +327,7 @@ def children_of(pid: int) -> list[int]:
     """The processes that a process is the parent of now."""
     found: list[int] = []
     try:
-        for task in os.listdir(f"/proc/{pid}/task"):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             found += map(int, read(f"/proc/{pid}/task/{task}/children").split())
     except OSError as error:
         if error.errno == errno.ENOENT and os.path.exists(f"/proc/{pid}"):  # noqa: PTH110
@@ -364,14 +355,9 @@ def mark_of(pid: int) -> str | None:
 
 def _all_pids() -> list[int]:
     try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
     except OSError:
         return []
-
-
-def owner_of(pid: int) -> str:
-    """What tells a program from others, also from a later one with the same number."""
-    return f"{pid}-{(stat_of(pid) + ['0'] * 20)[19]}"
 
 
 def sweep() -> list[int]:

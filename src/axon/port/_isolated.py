@@ -87,7 +87,7 @@ def _remote_class(server: type[G], spec: SpecAsData, options: Options) -> type[G
     async def init(self: Any) -> Port:
         me = current()
         assert isinstance(me, ServerProcess)
-        port = Port(me, interface, options)
+        port = Port(me, options)
         await port.open(spec)
         return port
 
@@ -132,21 +132,21 @@ def _forwarding(original: Any, method: Method, interface: Interface[Any]) -> Any
 
         @functools.wraps(found.function)
         def items(self: Any, state: Port, /, *args: Any, **keywords: Any) -> Any:
-            return state.stream(method, encoded(args, keywords))
+            return state.requests.stream(method, encoded(args, keywords))
 
         return stream(timeout=found.timeout)(items)
     if method.kind == "call":
 
         @functools.wraps(found.function)
         def ask(self: Any, state: Port, /, *args: Any, **keywords: Any) -> Any:
-            return state.call(method, encoded(args, keywords))
+            return state.requests.call(method, encoded(args, keywords))
 
         return call(timeout=found.timeout, raises=found.raises)(ask)
 
     @functools.wraps(found.function)
     def tell(self: Any, state: Port, /, *args: Any, **keywords: Any) -> Any:
         try:
-            return state.cast(encoded(args, keywords)())
+            return state.requests.cast(encoded(args, keywords)())
         except AxonError as error:
             me = current()
             if me.runtime.bus.wants(PortRefused):

@@ -7,17 +7,15 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import AxonError
-from ..process import ExitReason, Process, Timer, deadline_at
+from ..process import ExitReason, Process, Timer
 from ..server import Ignore, ServerProcess, Stop
-from ..wire import Interface, Method, value_in
 from ._channel import Channel
 from ._errors import (
     BadFrame,
@@ -35,12 +33,12 @@ from ._frames import VERSION, Frame, Kind
 from ._guard import stat_of
 from ._heartbeat import Sign, last_sign
 from ._hello import Hello, LogLine, Ready, levels
-from ._inbox import Inbox
 from ._life import Life, Verdict
-from ._onbehalf import on_behalf, traceparent
+from ._onbehalf import traceparent
 from ._options import Options
 from ._output import Output
-from ._reasons import error_from_data, reason_as_data, reason_from_data
+from ._reasons import reason_as_data, reason_from_data
+from ._requests import Requests
 from ._spawner import Ended, Spawned, Spawner
 from ._spec import SpecAsData
 
@@ -55,17 +53,15 @@ Failure = Callable[[tuple[str, ...]], PortError]
 class Port:
     """One child process. Its owner is the server's process here, which ends when the child does, with its reason."""
 
-    def __init__(self, owner: ServerProcess, interface: Interface[Any], options: Options) -> None:
+    def __init__(self, owner: ServerProcess, options: Options) -> None:
         self._owner = owner
         self._home = owner.runtime
         self._loop = owner.runtime.loop
-        self._interface = interface
         self._options = options
         self.life: Life = Life(self._loop.time(), options.start_within, options.hang, options.grace)
         self.sign: Sign | None = None
         self.token: str = secrets.token_hex(16)
-        self._requests: dict[int, tuple[asyncio.Future[Any], Method] | Inbox] = {}
-        self._next = 0
+        self._requests: Requests | None = None
         self._spawner: Spawner | None = None
         self._child: Spawned | None = None
         self._channel: Channel | None = None
@@ -128,6 +124,7 @@ class Port:
             environment["TRACEPARENT"] = parent
         try:
             self._channel = await Channel.over(ours, self._hear, self._broken, self._channel_closed)
+            self._requests = Requests(self._home, self.life, self._channel, self._arm)
             self._child = await self._spawner.spawn(
                 self._options.argv(),
                 environment,
@@ -154,65 +151,11 @@ class Port:
         )
         self._channel.send(Kind.HELLO, 0, hello.model_dump_json().encode())
 
-    # -- requests
-
-    def call(self, method: Method, encoded: Callable[[], bytes]) -> Any:
-        """The future of an answer, or, while there is no room in the channel, a coroutine that gives it."""
-        if self._channel is not None and self._channel.full:
-            return self._when_there_is_room(partial(self.call, method, encoded))
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        try:
-            self._ask(encoded(), (answer, method))
-        except AxonError as error:  # it cannot cross: its asker's mistake
-            answer.set_exception(error)
-        return answer
-
-    def cast(self, encoded: bytes) -> Any:
-        """Send a one-way message; while there is no room, a coroutine that does. Raises `FrameTooLarge`."""
-        assert self._channel is not None
-        if self._channel.full:
-            return self._when_there_is_room(partial(self.cast, encoded))
-        self._send(0, encoded)
-        return None
-
-    async def stream(self, method: Method, encoded: Callable[[], bytes]) -> AsyncGenerator[Any, None]:
-        """The items of a stream; the request is made for the first one, and closing this closes the stream."""
-        assert self._channel is not None
-        await self._channel.room()
-        inbox = Inbox()
-        number = self._ask(encoded(), inbox)
-        try:
-            async for body, credit in inbox:
-                yield value_in(method, body)
-                if credit:
-                    self._channel.send(Kind.CREDIT, number, str(credit).encode())
-        finally:
-            if self._requests.pop(number, None) is not None:
-                self.life.over(number)
-                self._channel.send(Kind.CLOSE, number)
-
-    async def _when_there_is_room(self, then: Callable[[], Any]) -> Any:
-        assert self._channel is not None
-        await self._channel.room()
-        return then()
-
-    def _ask(self, body: bytes, waiting: tuple[asyncio.Future[Any], Method] | Inbox) -> int:
-        self._next += 1
-        number = self._next
-        self._send(number, body)
-        self._requests[number] = waiting
-        due = deadline_at.get()
-        self.life.asked(number, due)
-        if due is not None:
-            self._arm()
-        return number
-
-    def _send(self, number: int, body: bytes) -> None:
-        assert self._channel is not None
-        who = on_behalf()
-        if who is not None:
-            self._channel.send(Kind.CONTEXT, number, who.model_dump_json().encode())
-        self._channel.send(Kind.REQUEST, number, body)
+    @property
+    def requests(self) -> Requests:
+        """Those under way; there is a channel, once it is open."""
+        assert self._requests is not None, "it is used after it was opened"
+        return self._requests
 
     # -- what the child says
 
@@ -220,7 +163,7 @@ class Port:
         kind, number, body = frame
         try:
             if kind is Kind.ANSWER or kind in (Kind.ITEM, Kind.END, Kind.ERROR):
-                self._hear_answer(kind, number, body)
+                self.requests.hear(frame)
             elif kind == Kind.READY:
                 self._hear_ready(Ready.model_validate_json(body))
             elif kind == Kind.FAILED:
@@ -236,29 +179,6 @@ class Port:
                 raise BadFrame(f"a child does not say {kind.name}")
         except ValidationError as error:
             raise BadFrame(f"{kind.name} cannot be read: {error.errors(include_input=False)[0]['msg']}") from error
-
-    def _hear_answer(self, kind: Kind, number: int, body: bytes) -> None:
-        waiting = self._requests.get(number)
-        if waiting is None:
-            return  # nobody reads that stream any more
-        if kind == Kind.ITEM and isinstance(waiting, Inbox):
-            waiting.put(body)
-            return
-        del self._requests[number]
-        self.life.over(number)
-        if isinstance(waiting, Inbox):
-            waiting.end(error_from_data(body) if kind == Kind.ERROR else None)
-            return
-        answer, method = waiting
-        if answer.done():
-            return
-        if kind == Kind.ERROR:
-            answer.set_exception(error_from_data(body, method.raises))
-            return
-        try:
-            answer.set_result(value_in(method, body))
-        except AxonError as error:
-            answer.set_exception(error)
 
     def _hear_ready(self, ready: Ready) -> None:
         if ready.version != VERSION or ready.token != self.token:
@@ -315,9 +235,7 @@ class Port:
             assert options.hang is not None
             self._kill(partial(PortHung, options.hang, _state_of(self.pid)))
         elif verdict.what == "overran":
-            waiting = self._requests.get(verdict.request)
-            method = waiting[1].where if isinstance(waiting, tuple) else "a stream"
-            self._kill(partial(PortOverran, method, options.grace))
+            self._kill(partial(PortOverran, self.requests.name_of(verdict.request), options.grace))
         else:
             self._kill(None)
 
@@ -434,7 +352,8 @@ class Port:
             self._loop.remove_reader(self._heartbeat)
             os.close(self._heartbeat)
             self._heartbeat = -1
-        self._requests.clear()
+        if self._requests is not None:
+            self._requests.forget()
         if self._spawner is not None:
             self._spawner.release()
 
