@@ -17,7 +17,7 @@ import axon
 from axon import GenServer, Supervisor, call, child
 from axon.port import CannotCross, FrameTooLarge, Limits, isolated
 from axon.port._frames import LARGEST, Decoder, Kind, encode
-from axon.port._spec import as_data, from_data
+from axon.port._spec import SpecAsData, as_data, from_data
 from axon.wire import NotOnWire
 
 
@@ -35,15 +35,18 @@ class Plain(GenServer[None]):
 
 
 class WithFunction(Plain):
-    function: Callable[[], int] = int
+    function: Callable[..., int] = int
 
 
 class WithSecret(Plain):
-    secret: SecretStr = SecretStr("key")
+    secret: SecretStr = SecretStr("")
 
 
 class WithObject(Plain):
-    thing: object = object()
+    thing: object = None
+
+
+known = {1, 2, 3}
 
 
 class Unhinted(Plain):
@@ -62,9 +65,9 @@ def test_a_spec_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
-        (WithFunction(), "its field 'function', collections.abc.Callable"),
-        (WithSecret(), "its field 'secret', SecretStr, does not come back as what it was"),
-        (WithObject(), "its field 'thing', object, is nothing that JSON carries"),
+        (WithFunction(function=lambda: 3), "its field 'function', collections.abc.Callable"),
+        (WithSecret(secret=SecretStr("key")), "its field 'secret', SecretStr, does not come back as what it was"),
+        (WithObject(thing=object()), "its field 'thing', object, is nothing that JSON carries"),
         (Supervisor([]), "a supervisor's children are code"),
     ],
 )
@@ -73,6 +76,13 @@ def test_a_field_that_json_cannot_carry_is_refused_by_name(spec: GenServer[Any],
         isolated(spec)
     assert refused.value.problem.startswith(problem)
     assert "key" not in str(refused.value)
+
+
+def test_what_json_cannot_carry_crosses_by_where_it_is() -> None:
+    """A function, a class, or an attribute of a module: the other process imports that module."""
+    for spec in (WithFunction(function=len), WithFunction(function=int), WithObject(thing=known)):
+        again = from_data(SpecAsData.model_validate_json(as_data(spec).model_dump_json()))
+        assert vars(again) == vars(spec)
 
 
 def test_a_class_that_another_process_does_not_find_is_refused() -> None:

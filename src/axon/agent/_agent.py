@@ -268,7 +268,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
         order = with_budget(checked_order(prompt, deps, history, *rest), self)
-        if self.store is not None and deps is not None:
+        if (self.store is not None or self.__axon_isolated__) and deps is not None:
             order.kept_deps = kept_deps(self.agent, deps)
         return order
 
@@ -320,6 +320,15 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         state.restore()
         self._join()
         return state
+
+    def __axon_on_wire__(self) -> object:
+        generic: Any = AgentServer
+        return generic[self.agent.deps_type, Outputs(self.agent.output_type).type]
+
+    def __axon_present__(self) -> None:
+        if self.name is not None:
+            register(self.name, self)
+        self._join()
 
     def _join(self) -> None:
         if self.group is not None:

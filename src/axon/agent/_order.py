@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserContent
 from pydantic_ai.tools import DeferredToolResults
@@ -42,7 +42,7 @@ class Order:
     """The request for one run, which nobody changes; shown by its prompt alone, since the rest may hold keys."""
 
     prompt: Prompt | None
-    deps: Any
+    deps: Annotated[Any, Field(exclude=True)] = None  # to another process they go as `kept_deps`
     message_history: Sequence[ModelMessage] | None
     deferred_tool_results: DeferredToolResults | None
     usage_limits: UsageLimits | None
@@ -52,7 +52,7 @@ class Order:
     budget: Budget | None = None
     is_inherited: bool = False
     kept_deps: Any = None
-    """The dependencies as JSON, where there is a store."""
+    """The dependencies as JSON, where there is a store, or another process."""
     aside: bool = False
     """Whether its turn is beside the conversation."""
 
@@ -165,6 +165,16 @@ def kept_deps(agent: AbstractAgent[Any, Any], deps: object) -> Any:
             type(deps),
             "something JSON can carry when the agent has a store; connections and clients belong to the agent's own deps",
         ) from error
+
+
+def with_deps(order: Order, agent: AbstractAgent[Any, Any]) -> Order:
+    """An order that came from another process, with its dependencies as what they are. Raises `InvalidOption`."""
+    if order.deps is None and order.kept_deps is not None:
+        try:
+            order.deps = TypeAdapter[Any](agent.deps_type).validate_python(order.kept_deps)
+        except ValueError as error:
+            raise InvalidOption("deps", type(order.kept_deps), f"what the agent's deps_type takes: {error}") from error
+    return order
 
 
 def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: Store | None) -> Order:

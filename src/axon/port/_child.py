@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import CallTimeout, Ignored, NoProcess, ServerDied, StartFailed
 from ..process import ExitReason, Process, checked, kill, normal, rest_of, runtime, shutdown, wait_down
 from ..process import exit as send_exit
-from ..server import GenServer, Handler, Slot, Stream, bound, deadline, launch, started, stop
+from ..server import GenServer, Slot, Stream, bound, deadline, launch, started, stop
 from ..wire import Interface, Method, Request, frame_of
 from ._errors import FrameTooLarge
 from ._frames import VERSION, Decoder, Frame, Kind, encode
@@ -21,7 +21,7 @@ from ._heartbeat import Heartbeat
 from ._hello import Hello, LogLine, Ready
 from ._onbehalf import OnBehalf, acting_for
 from ._reasons import error_as_data, reason_as_data, reason_from_data
-from ._spec import from_data
+from ._spec import from_data, interface_of
 
 WINDOW = 16
 """Items of a stream that may be under way."""
@@ -75,8 +75,7 @@ class Child(asyncio.Protocol):
 
     async def _start(self, hello: Hello) -> Process:
         spec = from_data(hello.spec)
-        names = [name for name in dir(type(spec)) if isinstance(handler_of(spec, name), Handler)]
-        self._interface = Interface(type(spec), methods=names)
+        self._interface = interface_of(spec)
         slot = Slot(self._home, hello.path)
         handle = bound(spec, slot)
         process = launch(handle, slot, None, linked=False, reported=True)
@@ -273,11 +272,6 @@ class _Reader:
         while self.left <= 0:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-
-
-def handler_of(server: object, name: str) -> object:
-    """The handler of this name, if it is one."""
-    return getattr(getattr(type(server), name, None), "__axon_handler__", None)
 
 
 _OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "pid"}

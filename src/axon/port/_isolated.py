@@ -19,7 +19,7 @@ from ._events import PortRefused
 from ._limits import Limits
 from ._options import Options
 from ._port import Port
-from ._spec import SpecAsData, as_data, copy_as
+from ._spec import SpecAsData, as_data, copy_as, interface_of
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -74,14 +74,12 @@ def isolated(
         hang=hang,
         grace=grace,
     )
-    return copy_as(_remote_class(type(server), as_data(server), options), server)
+    spec, interface = as_data(server), interface_of(server)
+    return copy_as(_remote_class(type(server), spec, interface, options), server)
 
 
-def _remote_class(server: type[G], spec: SpecAsData, options: Options) -> type[G]:
+def _remote_class(server: type[G], spec: SpecAsData, interface: Interface[Any], options: Options) -> type[G]:
     """A subclass that is the server to others, and a port to itself."""
-    names = [name for name in dir(server) if isinstance(_handler_of(server, name), Handler)]
-    interface: Interface[Any] = Interface(server, methods=names)
-
     default: Callable[..., None] = vars(GenServer)["handle_info"]
 
     async def init(self: Any) -> Port:
@@ -89,6 +87,7 @@ def _remote_class(server: type[G], spec: SpecAsData, options: Options) -> type[G
         assert isinstance(me, ServerProcess)
         port = Port(me, options)
         await port.open(spec)
+        self.__axon_present__()
         return port
 
     async def terminate(self: Any, state: Port, reason: ExitReason) -> None:
@@ -107,18 +106,12 @@ def _remote_class(server: type[G], spec: SpecAsData, options: Options) -> type[G
         "init": init,
         "terminate": terminate,
         "handle_info": handle_info,
-        "trap_exit": True,
-        "__axon_unchecked__": False,
     }
-    for name in names:
-        original = getattr(server, name)
-        members[name] = _forwarding(original, interface.methods[name], interface)
+    for name, method in interface.methods.items():
+        members[name] = _forwarding(getattr(server, name), method, interface)
     remote: Any = type(server.__name__, (server,), members)
+    remote.trap_exit = remote.__axon_isolated__ = True
     return cast_to("type[G]", remote)
-
-
-def _handler_of(server: type[Any], name: str) -> object:
-    return getattr(getattr(server, name, None), "__axon_handler__", None)
 
 
 def _forwarding(original: Any, method: Method, interface: Interface[Any]) -> Any:

@@ -1,4 +1,7 @@
-"""A server's spec as JSON: where its class is, and its fields. Another process makes it again, of this very class."""
+"""A server's spec as JSON: where its class is, and its fields. Another process makes it again, of this very class.
+
+What JSON cannot carry crosses by where it is: an attribute of a module, which the other process imports, too.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,22 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from ..server import GenServer, is_server_class
+from ..server import GenServer, Handler, is_server_class
+from ..wire import Interface
 from ._errors import CannotCross
 
 G = TypeVar("G", bound=GenServer[Any])
 
 
 class SpecAsData(BaseModel, frozen=True):
-    """A spec: the module and name of its class, and its fields by name."""
+    """A spec: the module and name of its class, and by name those of its fields that are not their defaults: values, and
+    places of attributes of modules, as `module:name`.
+    """
 
     module: str
     name: str
     fields: dict[str, JsonValue]
+    places: dict[str, str] = {}
 
 
 def as_data(spec: GenServer[Any]) -> SpecAsData:
@@ -30,16 +37,28 @@ def as_data(spec: GenServer[Any]) -> SpecAsData:
     cls = type(spec)
     if "<locals>" in cls.__qualname__:
         raise CannotCross(spec, f"{cls.__qualname__} is made inside a function; put it into a module")
-    module = _module_of(spec)
+    try:
+        module = _importable(cls.__module__)
+    except ValueError as error:
+        raise CannotCross(spec, f"its class is made in {error}; put it into a module") from None
     if _found(sys.modules.get(cls.__module__), cls.__qualname__) is not cls:
         raise CannotCross(spec, f"{cls.__module__}.{cls.__qualname__} is another one")
     hints = _hints(spec)
     fields: dict[str, JsonValue] = {}
+    places: dict[str, str] = {}
     as_dataclass: Any = cls
     for field in dataclasses.fields(as_dataclass):
-        if field.init:
+        value = getattr(spec, field.name)
+        if not field.init or _is_default(field, value):
+            continue
+        try:
             fields[field.name] = _crossing(spec, field.name, hints.get(field.name, Any))
-    return SpecAsData(module=module, name=cls.__qualname__, fields=fields)
+        except CannotCross:
+            place = _place_of(value)
+            if place is None:
+                raise
+            places[field.name] = place
+    return SpecAsData(module=module, name=cls.__qualname__, fields=fields, places=places)
 
 
 def from_data(data: SpecAsData) -> GenServer[Any]:
@@ -49,6 +68,9 @@ def from_data(data: SpecAsData) -> GenServer[Any]:
         raise TypeError(f"{data.module}.{data.name} is no class of servers here")
     hints = typing.get_type_hints(server, include_extras=True)
     fields = {name: TypeAdapter(hints[name]).validate_python(value) for name, value in data.fields.items()}
+    for name, place in data.places.items():
+        module, _, attribute = place.partition(":")
+        fields[name] = _found(import_module(module), attribute)
     return server(**fields)
 
 
@@ -60,9 +82,8 @@ def copy_as(cls: type[G], spec: GenServer[Any]) -> G:
     return copied
 
 
-def _module_of(spec: GenServer[Any]) -> str:
+def _importable(module: str) -> str:
     """What another process imports: of the main program its module, which has to be one that may be imported."""
-    module = type(spec).__module__
     if module != "__main__":
         return module
     main = sys.modules["__main__"]
@@ -71,8 +92,39 @@ def _module_of(spec: GenServer[Any]) -> str:
         return str(found.name)
     file = getattr(main, "__file__", None)
     if file is None or not Path(file).stem.isidentifier():
-        raise CannotCross(spec, "its class is made in a program that cannot be imported; put it into a module")
+        raise ValueError("a program that cannot be imported")
     return Path(file).stem
+
+
+def _is_default(field: dataclasses.Field[Any], value: object) -> bool:
+    """Whether the other process has the value by itself."""
+    if field.default is not dataclasses.MISSING:
+        return field.default is value
+    return field.default_factory is not dataclasses.MISSING and bool(field.default_factory() == value)
+
+
+def _place_of(value: object) -> str | None:
+    """Where a value is found by name, if it is an attribute of a module; the module that was loaded last counts, since
+    who imports it from there was begun before.
+    """
+    named = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if all(isinstance(part, str) for part in named) and _found(sys.modules.get(str(named[0])), str(named[1])) is value:
+        modules = [str(named[0])]
+        name = str(named[1])
+    else:
+        found = {
+            module: name
+            for module, loaded in list(sys.modules.items())
+            for name, attribute in list(getattr(loaded, "__dict__", {}).items())
+            if attribute is value
+        }
+        if not found:
+            return None
+        modules, name = list(found), found[list(found)[-1]]
+    try:
+        return f"{_importable(modules[-1])}:{name}"
+    except ValueError:
+        return None
 
 
 def _found(module: object, name: str) -> object:
@@ -103,3 +155,16 @@ def _crossing(spec: GenServer[Any], name: str, hint: Any) -> JsonValue:
     if not same:
         raise CannotCross(spec, f"{where} does not come back as what it was (a secret goes by `env` or `inherit`)")
     return data
+
+
+def interface_of(spec: GenServer[Any]) -> Interface[Any]:
+    """What may be asked of the server: all of its handlers. Raises `NotOnWire`."""
+    cls = type(spec)
+    names = [name for name in dir(cls) if isinstance(handler_of(cls, name), Handler)]
+    whole: Any = spec.__axon_on_wire__()
+    return Interface(whole, methods=names)
+
+
+def handler_of(server: type[Any], name: str) -> object:
+    """The handler of this name, if it is one."""
+    return getattr(getattr(server, name, None), "__axon_handler__", None)

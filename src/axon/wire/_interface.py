@@ -10,7 +10,7 @@ from types import CoroutineType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from ..errors import InvalidOption, WrongArguments, WrongServer
 from ..process import deadline_at, runtime
@@ -94,14 +94,16 @@ class Interface(Generic[G]):
         found = self._method(method)
         try:
             arguments = found.model.model_validate(found.bound(args, keywords))
+            body = arguments.model_dump_json(exclude_unset=True)
         except TypeError as error:
             raise WrongArguments(found.where, str(error)) from None
         except ValidationError as error:
             raise WrongArguments(found.where, "; ".join(map(str, problems_of(error)))) from error
+        except PydanticSerializationError as error:  # as a value of Any may be
+            raise WrongArguments(found.where, str(error).splitlines()[0]) from error
         version = f', "version": {self.version}' if self.version > 1 else ""
         due = deadline_at.get()
         timeout = "" if due is None else f', "timeout": {max(0.0, due - runtime().loop.time())!r}'
-        body = arguments.model_dump_json(exclude_unset=True)
         return f'{{"method": {found.quoted}{version}{timeout}, "arguments": {body}}}'.encode()
 
     def decode(self, data: bytes | str) -> Request:
