@@ -173,7 +173,8 @@ def with_deps(order: Order, agent: AbstractAgent[Any, Any]) -> Order:
         try:
             order.deps = TypeAdapter[Any](agent.deps_type).validate_python(order.kept_deps)
         except ValueError as error:
-            raise InvalidOption("deps", type(order.kept_deps), f"what the agent's deps_type takes: {error}") from error
+            given: object = order.kept_deps
+            raise InvalidOption("deps", type(given).__name__, f"what the agent's deps_type takes: {error}") from error
     return order
 
 
