@@ -118,6 +118,21 @@ class Counter(GenServer[Count]):
         return sorted(sys.modules)
 
 
+class Traced(GenServer[None]):
+    """Reports its requests to OpenTelemetry."""
+
+    def init(self) -> None:
+        from opentelemetry.sdk.trace import TracerProvider
+
+        axon.telemetry.opentelemetry.instrument(TracerProvider())
+
+    @call
+    def trace(self, state: None) -> int:
+        from opentelemetry import trace
+
+        return trace.get_current_span().get_span_context().trace_id
+
+
 class Cleaner(GenServer[Path]):
     """Says when it is ended in order."""
 

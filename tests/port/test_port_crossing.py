@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
-from port_servers import Cleaner, Counter, Picky, Refused
+from opentelemetry.sdk.trace import TracerProvider
+from port_servers import Cleaner, Counter, Picky, Refused, Traced
 
 import axon
 from axon import GenServer, Supervisor, call, child
@@ -22,6 +23,7 @@ from axon.port import (
     PortStarted,
     PortStartFailed,
     isolated,
+    port_status,
 )
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
@@ -128,21 +130,46 @@ async def test_a_stream_is_a_bounded_number_of_items_ahead_and_ends_when_its_rea
     await axon.stop(counter)
 
 
-async def test_callers_and_the_trace_go_along(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Asker(GenServer[Counter]):
-        counter: Counter
+class Asker(GenServer[Counter]):
+    counter: Counter
 
-        def init(self) -> Counter:
-            return self.counter
+    def init(self) -> Counter:
+        return self.counter
 
-        @call
-        async def ask(self, state: Counter) -> list[str]:
-            return await state.callers()
+    @call
+    async def ask(self, state: Counter) -> list[str]:
+        return await state.callers()
 
-    async with Supervisor([isolated(Counter())], name="app") as sup:
+
+async def test_callers_and_the_trace_go_along() -> None:
+    async with Supervisor([isolated(Counter()), isolated(Traced())], name="app") as sup:
         asker = await sup.start_child(Asker(sup.get(Counter)))
         assert await asker.ask() == ["app/Asker"]
         assert await sup.get(Counter).callers() == []
+        provider = TracerProvider()
+        end = axon.telemetry.opentelemetry.instrument(provider)
+        with provider.get_tracer("test").start_as_current_span("outer") as span:
+            assert await sup.get(Traced).trace() == span.get_span_context().trace_id
+        end()
+
+
+async def test_the_state_of_a_child_is_known_without_asking_it() -> None:
+    counter = await axon.start(isolated(Counter(), hang=0.5))
+    assert port_status(counter).phase == "ready"
+    computing = asyncio.ensure_future(counter.compute(0.8))
+    await asyncio.sleep(0.6)
+    status = port_status(counter)
+    assert (status.pid, status.phase, status.in_flight) == (await computing, "busy", 1)
+    assert status.memory > 10 * 2**20
+    assert status.cpu > 0.1
+    assert status.stalled > 0.2
+    await axon.stop(counter)
+    with pytest.raises(axon.NoProcess):
+        port_status(counter)
+    here = await axon.start(Counter())
+    with pytest.raises(axon.InvalidOption, match="isolated"):
+        port_status(here)
+    await axon.stop(here)
 
 
 async def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,3 +24,5 @@ from ._events import PortStarted as PortStarted
 from ._isolated import isolated as isolated
 from ._limits import Limits as Limits
 from ._options import INHERITED as INHERITED
+from ._status import PortStatus as PortStatus
+from ._status import port_status as port_status
