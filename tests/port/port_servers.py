@@ -51,6 +51,10 @@ class Counter(GenServer[Count]):
     def reset(self, state: Count, to: int = 0) -> None:
         state.value = to
 
+    @cast
+    def add(self, state: Count, by: int, data: bytes) -> None:
+        state.value += by
+
     @call
     def process(self, state: Count) -> int:
         return os.getpid()

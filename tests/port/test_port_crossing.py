@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -280,21 +281,50 @@ async def test_a_child_process_loads_what_its_server_needs_and_no_more() -> None
     await axon.stop(counter)
 
 
-async def test_a_mailbox_has_its_limit_here() -> None:
-    """Whoever asks waits here, and not in a queue that nobody sees."""
-    async with Supervisor([child(isolated(Counter()), mailbox=10)]) as sup:
+async def test_while_a_child_does_not_read_requests_wait_here_where_the_mailbox_has_its_limit() -> None:
+    """And nothing is lost or overtaken when it reads again."""
+    async with Supervisor([child(isolated(Counter(), hang=None), mailbox=20)]) as sup:
         counter = sup.get(Counter)
-        assert await counter.increment() == 1
+        process = await counter.process()
+        os.kill(process, signal.SIGSTOP)
+        sent = 0
+        while True:
+            sent += 1
+            counter.add(1, bytes(2**16))
+            await asyncio.sleep(0)
+            if axon.statistics(counter).queued == 20:
+                break
+        assert sent < 200
+        with pytest.raises(axon.MailboxFull):
+            await counter.increment(0)
+        os.kill(process, signal.SIGCONT)
+        await axon.offer(counter.add, 1, b"")
+        async with asyncio.timeout(10):
+            while axon.statistics(counter).queued:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await counter.increment(0) == sent + 1
 
 
-async def test_events_tell_of_a_child_process() -> None:
-    started: list[PortStarted] = []
-    refused: list[PortRefused] = []
+async def test_events_tell_of_a_child_process_and_of_a_message_that_cannot_cross() -> None:
+    """A group's cast goes to servers of any kind, so that it is not looked at before."""
+    started: list[axon.telemetry.Event] = []
+    refused: list[axon.telemetry.Event] = []
     ends = [axon.telemetry.attach(started.append, PortStarted), axon.telemetry.attach(refused.append, PortRefused)]
     counter = await axon.start(isolated(Counter()), name="told")
     (event,) = started
+    assert isinstance(event, PortStarted)
     assert (event.path, event.pid) == ("told", await counter.process())
     assert 0 < event.seconds < 30
+    counters = axon.group(Counter, "counters")
+    counters.join(counter)
+    counters.broadcast(Counter.reset, 5)
+    assert await counter.increment(0) == 5
+    wrong: Any = "many"
+    counters.broadcast(Counter.reset, wrong)
+    assert await counter.increment(0) == 5
+    (event,) = refused
+    assert isinstance(event, PortRefused)
+    assert (event.path, event.text, type(event.error)) == ("told", "reset", axon.WrongArguments)
     for end in ends:
         end()
     await axon.stop(counter)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from typing import cast as cast_to
 
-from ..errors import AxonError, WrongArguments
+from ..errors import AxonError
 from ..process import Exit, ExitReason, current, normal
 from ..server import GenServer, Handler, ServerProcess, Stop, call, cast, checked_spec, stream
 from ..wire import Interface, Method
@@ -146,22 +146,11 @@ def _forwarding(original: Any, method: Method, interface: Interface[Any]) -> Any
                 me.runtime.bus.emit(PortRefused(path=me.path, text=method.name, error=error))
             return None
 
-    return _checked(cast(tell), method)
-
-
-def _checked(send: Any, method: Method) -> Any:
-    """A cast whose arguments are looked at before it is sent, since later nobody could be told."""
+    send: Any = cast(tell)
 
     @functools.wraps(send)
     def checked(self: Any, /, *args: Any, **keywords: Any) -> None:
-        try:
-            given = method.signature.bind(*args, **keywords).arguments
-        except TypeError as error:
-            raise WrongArguments(method.where, str(error)) from None
-        try:
-            method.model.model_validate(given)
-        except ValueError as error:
-            raise WrongArguments(method.where, str(error)) from error
+        encoded(args, keywords)()  # what cannot cross is seen before it is sent: later nobody could be told
         send(self, *args, **keywords)
 
     return checked
