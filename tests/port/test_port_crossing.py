@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -40,6 +41,12 @@ async def test_a_call_to_another_process_is_that_of_the_server_itself() -> None:
         assert await counter.process() != os.getpid()
         assert repr(counter) == "<Counter Supervisor/Counter>"
         assert await counter.echo(b"\x00\xff any bytes") == b"\x00\xff any bytes"
+
+
+async def test_a_spec_that_was_changed_later_is_what_is_started() -> None:
+    counter = await axon.start(dataclasses.replace(isolated(Counter(begin=5)), begin=7))
+    assert await counter.increment() == 8
+    await axon.stop(counter)
 
 
 async def test_requests_of_one_sender_are_handled_in_order_over_there_too() -> None:

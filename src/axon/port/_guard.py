@@ -205,25 +205,22 @@ class Guard:
     # -- who has ended
 
     def _tend(self, now: float) -> None:
-        while (pid := _ended()) is not None:
-            ward = self._wards.get(pid)
-            if ward is None:
-                os.waitpid(pid, 0)  # whom a child had left behind
-            else:
-                if ward.ended_at is None:
-                    ward.ended_at = now
-                break  # it is taken note of in `_settle`: its number is not used again until then
         for ward in list(self._wards.values()):
-            if ward.ended_at is None and _is_zombie(ward.pid):
-                ward.ended_at = now
-            if ward.ended_at is not None:
+            if ward.ended_at is not None or _is_zombie(ward.pid):
                 self._settle(ward, now)
+        while (pid := _ended()) is not None:
+            if pid not in self._wards:
+                os.waitpid(pid, 0)  # whom a child had left behind
+                continue
+            self._settle(self._wards[pid], now)
+            if pid in self._wards:
+                break  # what it left is being ended; nobody else has its number until it is taken note of
         if self._closing_at is not None:
             self._end_all(now, self._closing_at)
 
     def _settle(self, ward: Ward, now: float) -> None:
         """End what a child has left behind, and tell when it is gone."""
-        assert ward.ended_at is not None
+        ward.ended_at = now if ward.ended_at is None else ward.ended_at
         left = self._left_by(ward)
         waited = now - ward.ended_at
         if left and waited < LONGEST:

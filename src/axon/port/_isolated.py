@@ -19,7 +19,7 @@ from ._events import PortRefused
 from ._limits import Limits
 from ._options import Options
 from ._port import Port
-from ._spec import SpecAsData, as_data, copy_as, interface_of
+from ._spec import as_data, copy_as, interface_of
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -74,11 +74,11 @@ def isolated(
         hang=hang,
         grace=grace,
     )
-    spec, interface = as_data(server), interface_of(server)
-    return copy_as(_remote_class(type(server), spec, interface, options), server)
+    as_data(server)
+    return copy_as(_remote_class(type(server), interface_of(server), options), server)
 
 
-def _remote_class(server: type[G], spec: SpecAsData, interface: Interface[Any], options: Options) -> type[G]:
+def _remote_class(server: type[G], interface: Interface[Any], options: Options) -> type[G]:
     """A subclass that is the server to others, and a port to itself."""
     default: Callable[..., None] = vars(GenServer)["handle_info"]
 
@@ -86,7 +86,7 @@ def _remote_class(server: type[G], spec: SpecAsData, interface: Interface[Any], 
         me = current()
         assert isinstance(me, ServerProcess)
         port = Port(me, options)
-        await port.open(spec)
+        await port.open(as_data(self, server))
         self.__axon_present__()
         return port
 

@@ -13,7 +13,10 @@ from ..errors import InvalidOption
 from ..process import checked_seconds
 from ._limits import Limits
 
-INHERITED = ("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
+INHERITED = (
+    *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"),
+    *("TRACEPARENT", "TRACESTATE"),
+)
 """The environment variables that a child gets if its runtime has them, besides those that begin with `LC_`."""
 
 

@@ -34,7 +34,6 @@ from ._guard import stat_of
 from ._heartbeat import Sign, last_sign
 from ._hello import Hello, LogLine, Ready, levels
 from ._life import Life, Verdict
-from ._onbehalf import traceparent
 from ._options import Options
 from ._output import Output
 from ._reasons import reason_as_data, reason_from_data
@@ -118,16 +117,12 @@ class Port:
         os.set_blocking(self._heartbeat, False)
         self._loop.add_reader(self._heartbeat, self._read_signs)
         ours.setblocking(False)
-        environment = self._options.environment()
-        parent = traceparent()
-        if parent is not None:
-            environment["TRACEPARENT"] = parent
         try:
             self._channel = await Channel.over(ours, self._hear, self._broken, self._channel_closed)
             self._requests = Requests(self._home, self.life, self._channel, self._arm)
             self._child = await self._spawner.spawn(
                 self._options.argv(),
-                environment,
+                self._options.environment(),
                 [theirs.fileno(), *(write for _, write in pipes)],
                 self._options.limits.resources(),
                 self._options.cwd,

@@ -32,9 +32,12 @@ class SpecAsData(BaseModel, frozen=True):
     places: dict[str, str] = {}
 
 
-def as_data(spec: GenServer[Any]) -> SpecAsData:
-    """The spec as data. Raises `CannotCross`: a class that is not found by its name, or a field that JSON cannot carry."""
-    cls = type(spec)
+def as_data(spec: GenServer[Any], server: type[GenServer[Any]] | None = None) -> SpecAsData:
+    """The spec as data. Raises `CannotCross`: a class that is not found by its name, or a field that JSON cannot carry.
+
+    server: the class that it is to be of, default its own.
+    """
+    cls = type(spec) if server is None else server
     if "<locals>" in cls.__qualname__:
         raise CannotCross(spec, f"{cls.__qualname__} is made inside a function; put it into a module")
     try:
