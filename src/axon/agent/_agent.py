@@ -20,6 +20,7 @@ from ..registry import group, register, whereis
 from ..server import Ignore, ServerProcess, Stop, call, from_thread, stream
 from ..store import Store
 from ..task import TaskStream
+from ._answers import Outputs
 from ._attach import attached
 from ._control import AgentControl
 from ._feed import parsed_id
