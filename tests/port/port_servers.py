@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import importlib
 import logging
 import os
 import re
@@ -116,6 +117,10 @@ class Counter(GenServer[Count]):
     @call
     def echo(self, state: Count, data: bytes) -> bytes:
         return data
+
+    @call
+    def version(self, state: Count, module: str) -> tuple[str, int]:
+        return sys.prefix, importlib.import_module(module).VERSION
 
     @call
     def modules(self, state: Count) -> list[str]:

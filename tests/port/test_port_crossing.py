@@ -7,6 +7,8 @@ import dataclasses
 import logging
 import os
 import signal
+import sysconfig
+import venv
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -279,6 +281,29 @@ async def test_an_interpreter_that_is_not_there_or_is_none_is_a_failed_start() -
         with pytest.raises(axon.StartFailed) as failed:
             await axon.start(isolated(Counter(), python=python))
         assert isinstance(failed.value.reason, PortError)
+
+
+async def test_another_interpreter_has_packages_of_its_own_beside_those_of_its_parent(tmp_path: Path) -> None:
+    """Here one that finds Axon where this one does, and a package in a version that conflicts with another one's."""
+    found: list[tuple[str, int]] = []
+    for version in (1, 2):
+        home = tmp_path / f"env-{version}"
+        await asyncio.to_thread(venv.create, home, symlinks=True)
+        packages = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+        (packages / "conflicting.py").write_text(f"VERSION = {version}\n")
+        (packages / "axon.pth").write_text(sysconfig.get_path("purelib"))
+        server = await axon.start(isolated(Counter(), python=home / "bin" / "python"))
+        found.append(await server.version("conflicting"))
+        await axon.stop(server)
+    assert found == [(str(tmp_path / "env-1"), 1), (str(tmp_path / "env-2"), 2)]
+
+
+async def test_an_interpreter_without_what_is_needed_says_what_is_missing(tmp_path: Path) -> None:
+    await asyncio.to_thread(venv.create, tmp_path / "bare", symlinks=True)
+    with pytest.raises(axon.StartFailed) as failed:
+        await axon.start(isolated(Counter(), python=tmp_path / "bare" / "bin" / "python"))
+    assert isinstance(failed.value.reason, PortExited)
+    assert "ModuleNotFoundError: No module named" in failed.value.reason.said[-1]
 
 
 async def test_a_child_process_loads_what_its_server_needs_and_no_more() -> None:
