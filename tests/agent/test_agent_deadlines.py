@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from agent_parts import now, plain, says, texts_of
@@ -11,6 +12,7 @@ from pydantic_ai import Agent
 import axon
 from axon import DeadlineExceeded
 from axon.agent import AgentServer
+from axon.telemetry import CancelIgnored, attach
 
 
 async def test_the_run_is_ended_when_its_deadline_passes() -> None:
@@ -107,3 +109,31 @@ async def test_it_travels_to_the_agents_that_a_tool_asks(streamed: bool) -> None
     assert (await expert.status()).state == "idle"
     await axon.stop(server)
     await axon.stop(expert)
+
+
+@pytest.mark.parametrize("how", ["deadline", "cancel"])
+async def test_a_run_that_goes_on_though_it_was_cancelled_is_told_of(how: str) -> None:
+    """Nothing in the process can end it; the advice names what can."""
+    agent = Agent[object, str]()
+
+    @agent.tool_plain
+    async def stubborn() -> str:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+        await asyncio.sleep(10)
+        return "at last"
+
+    events: list[CancelIgnored] = []
+    end = attach(events.append, CancelIgnored)
+    server = await axon.start(AgentServer(agent, model=says(["stubborn"], "done")), name="writer")
+    async with axon.deadline(5 if how == "deadline" else 1000):
+        asked = asyncio.ensure_future(server.run("go", message_id="m1"))
+        await asyncio.sleep(5.0)
+        if how == "cancel":
+            await server.cancel()
+        await asyncio.sleep(15)
+    await asyncio.gather(asked, return_exceptions=True)
+    assert [(event.path, event.what, event.seconds) for event in events] == [("writer", "run m1", 5.0)]
+    assert "axon.port.isolated" in events[0].advice
+    end()
+    await axon.stop(server)

@@ -9,10 +9,8 @@ import pytest
 from rules import all_tests
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = "\n".join(
-    (ROOT / "docs" / page).read_text()
-    for page in ("semantics.md", "agents.md", "tools.md", "fleet.md", "environments.md", "gateway.md")
-)
+PAGES = ("semantics.md", "agents.md", "tools.md", "fleet.md", "environments.md", "ports.md", "gateway.md")
+TEXT = "\n".join((ROOT / "docs" / page).read_text() for page in PAGES)
 NAMED = re.compile(r"`(test_\w+)`")
 
 

@@ -53,6 +53,12 @@ class Worker(GenServer[None]):
     async def slow(self, state: None) -> None:
         await asyncio.sleep(2)
 
+    @call
+    async def stubborn(self, state: None) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(8)
+
 
 async def settle() -> None:
     await asyncio.sleep(0.001)
@@ -90,6 +96,15 @@ async def a_zombie() -> None:
         await settle()
 
 
+async def a_cancellation_is_ignored() -> None:
+    async with DynamicSupervisor(name="jobs") as sup:
+        worker = await sup.start_child(child(Worker(), id="worker"))
+        with pytest.raises(axon.DeadlineExceeded):
+            async with axon.deadline(1):
+                await worker.stubborn()
+        await asyncio.sleep(10)
+
+
 async def dead_letters() -> None:
     async with DynamicSupervisor(name="jobs") as sup:
         small = await sup.start_child(child(Worker(), id="small", mailbox=1))
@@ -113,6 +128,7 @@ STORIES: dict[str, Callable[[], Awaitable[None]]] = {
     "A supervisor gave up": a_supervisor_gave_up,
     "A crash loop": a_crash_loop,
     "A zombie": a_zombie,
+    "Work that ignores its cancellation": a_cancellation_is_ignored,
     "A dead letter": dead_letters,
 }
 

@@ -27,6 +27,7 @@ from ..registry import group, register, whereis
 from ..server import Ignore, ServerProcess, Stop, call, from_thread, stream
 from ..store import Store
 from ..task import TaskStream
+from ._answers import Outputs
 from ._attach import attached
 from ._control import AgentControl
 from ._feed import checked_after
@@ -277,7 +278,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
     def _order(self, prompt: Prompt | None, **options: Unpack[RunOptions[Deps]]) -> Order:
         order = with_budget(checked_order(prompt, **options), self)
-        if self.store is not None:
+        if self.store is not None or self.__axon_isolated__:
             order.kept_settings = kept_settings(order.model_settings)
             if order.deps is not None:
                 order.kept_deps = kept_deps(self.agent, order.deps)
@@ -342,6 +343,15 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         state.restore()
         self._join()
         return state
+
+    def __axon_on_wire__(self) -> object:
+        generic: Any = AgentServer
+        return generic[self.agent.deps_type, Outputs(self.agent.output_type).type]
+
+    def __axon_present__(self) -> None:
+        if self.name is not None:
+            register(self.name, self)
+        self._join()
 
     def _join(self) -> None:
         if self.group is not None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypedDict, cast
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserContent
 from pydantic_ai.settings import ModelSettings
@@ -46,7 +46,7 @@ class Order:
     """The request for one run, which nobody changes; shown by its prompt alone, since the rest may hold keys."""
 
     prompt: Prompt | None
-    deps: Any
+    deps: Annotated[Any, Field(exclude=True)] = None  # to another process they go as `kept_deps`
     message_history: Sequence[ModelMessage] | None
     deferred_tool_results: DeferredToolResults | None
     usage_limits: UsageLimits | None
@@ -56,12 +56,12 @@ class Order:
     budget: Budget | None = None
     is_inherited: bool = False
     kept_deps: Any = None
-    """The dependencies as JSON, where there is a store."""
+    """The dependencies as JSON, where there is a store, or another process."""
     aside: bool = False
     """Whether its turn is beside the conversation."""
-    model_settings: ModelSettings | None = None
+    model_settings: Annotated[ModelSettings | None, Field(exclude=True)] = None
     kept_settings: dict[str, Any] | None = None
-    """The settings as JSON, where there is a store."""
+    """The settings as JSON, where there is a store, or another process."""
     is_reference: bool = False
     """It is for a message that was given before, and says nothing but its id."""
 
@@ -210,6 +210,21 @@ def kept_settings(settings: ModelSettings | None) -> dict[str, Any] | None:
         raise InvalidOption(
             "model_settings", sorted(settings or ()), "something JSON can carry when the agent has a store"
         ) from error
+
+
+def with_deps(order: Order, agent: AbstractAgent[Any, Any]) -> Order:
+    """An order that came from another process, with its dependencies and settings as what they are. Raises
+    `InvalidOption`.
+    """
+    if order.model_settings is None:
+        order.model_settings = cast("ModelSettings | None", order.kept_settings)
+    if order.deps is None and order.kept_deps is not None:
+        try:
+            order.deps = TypeAdapter[Any](agent.deps_type).validate_python(order.kept_deps)
+        except ValueError as error:
+            given: object = order.kept_deps
+            raise InvalidOption("deps", type(given).__name__, f"what the agent's deps_type takes: {error}") from error
+    return order
 
 
 def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: Store | None) -> Order:

@@ -23,7 +23,7 @@ from ._feed import Feed
 from ._incarnation import Incarnation
 from ._journal import NOW, Journal
 from ._kept import KeptTurn
-from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
+from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of, with_deps
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
 from ._status import AgentStatus, RunningAside, RunningTool, TurnStatus
@@ -73,7 +73,7 @@ class AgentState:
         """Take a message, or find what became of it. Raises `CallCycle`, `AgentBusy`, `MessageIdReused`, and for a turn
         that is over what `Outputs.result` raises.
         """
-        self.refuse_cycle(order)
+        self.refuse_cycle(order := with_deps(order, self.server.agent))
         id = order.message_id
         turn, recent = self._turn_of(id), self.recent.get(id)
         if self.journal.store is None:

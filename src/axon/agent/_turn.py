@@ -14,6 +14,7 @@ from pydantic_ai.usage import RunUsage
 from ..budget import Budget
 from ..errors import DeadlineExceeded, ServerDied
 from ..process import ExitReason, Process, deadline_at
+from ..server import Overdue
 from ._attempt import copied
 from ._feed import Feed
 from ._helpers import helpers_usage
@@ -63,6 +64,7 @@ class Turn(Generic[Deps, Output]):
         self._is_counted = False
         self._starts: asyncio.Future[None] = loop.create_future()
         self.watch: Watch | None = None
+        self._overdue: Overdue | None = None
         self.asked: dict[str, Callable[[], None]] | None = None
         """By message id, how to end the turns of others that it waits for: they end with it."""
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
@@ -116,6 +118,14 @@ class Turn(Generic[Deps, Output]):
     def cancel(self) -> None:
         """End the run with `RunCancelled`, which carries what was done until then. That it was asked for is kept."""
         self._tries.cancel()
+        self._watch()
+
+    def _watch(self, due: float | None = None) -> None:
+        """Have it told of if it goes on though it is cancelled: now, or when it is due."""
+        if self._overdue is None and self._end is None:
+            self._overdue = Overdue(self.process, f"run {self.kept.id}")
+        if self._overdue is not None:
+            self._overdue.cancelled(due)
 
     def abandon(self, server_ends: ExitReason) -> None:
         """End the work because the server ends. If it is ending already its tools go on cleaning up undisturbed."""
@@ -161,6 +171,8 @@ class Turn(Generic[Deps, Output]):
     async def _work(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         here = inside.set(self)
         deadline_at.set(self.due)
+        if self.due is not None and self._overdue is None:
+            self._watch(self.due)
         try:
             result = await self._to_the_end(accepted)
         except asyncio.CancelledError as error:
@@ -250,6 +262,8 @@ class Turn(Generic[Deps, Output]):
         self._end = end
         if self.watch is not None:
             self.watch.ended(end, self.usage)
+        if self._overdue is not None:
+            self._overdue.end()
         if self.asked:
             self._end_asked(self.asked)
         if self._feed is not None:

@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from decimal import Decimal
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
-from ..errors import InvalidOption, NotInProcess
+from ..errors import InvalidOption, NotInProcess, NotPicklable
 from ..process import current
 from ..store import Store
 from ._amount import Amounts, Balance, Limits, Money, Price, checked_amounts, plus
@@ -37,6 +37,10 @@ class Request:
         """It was answered, and used so much; said again, it used that besides. Raises `InvalidOption`."""
         more = checked_amounts(usd, tokens, None, None, zero=True)
         self.amounts = {**plus(self.amounts, more), "requests": Decimal(1)}
+
+
+def _refuse_to_leave(budget: Budget) -> NoReturn:
+    raise NotPicklable(f"the budget {budget.name!r} counts in this program, and does not cross to another one")
 
 
 class Budget:
@@ -64,6 +68,15 @@ class Budget:
     A budget is no process, and may be a field of a spec; it serves one event loop at a time. Raises `InvalidOption`. Not
     for the limits of one run alone: those are pydantic-ai's `usage_limits`.
     """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        """In a pydantic model a budget is checked by its class; it counts here, and never becomes JSON."""
+        from pydantic_core import core_schema
+
+        refused = core_schema.plain_serializer_function_ser_schema(_refuse_to_leave)
+        here = core_schema.is_instance_schema(cls)
+        return core_schema.json_or_python_schema(core_schema.none_schema(), here, serialization=refused)
 
     def __init__(
         self,

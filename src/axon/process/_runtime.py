@@ -84,6 +84,7 @@ class Runtime:
         self.ready: deque[Runnable] = deque()
         self.armed: bool = False  # whether the loop is told that there are some
         self.lent: list[Any] = []  # tasks that belong to nobody yet, of a room above
+        self.spawner: object = None  # of child processes, which is kept in a room above
         self.steppers: list[GeneratorType[Any, Any, None]] = []  # that run no coroutine now
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False

@@ -6,6 +6,7 @@ from ._genserver import GenServer as GenServer
 from ._genserver import bound as bound
 from ._genserver import class_of as class_of
 from ._genserver import is_server as is_server
+from ._genserver import is_server_class as is_server_class
 from ._handler import CallDecorator as CallDecorator
 from ._handler import Handler as Handler
 from ._handler import StreamDecorator as StreamDecorator
@@ -16,6 +17,7 @@ from ._handler import stream as stream
 from ._history import Statistics as Statistics
 from ._loop_watch import watch_loop as watch_loop
 from ._offer import offer as offer
+from ._overdue import Overdue as Overdue
 from ._process import ServerProcess as ServerProcess
 from ._request import Reply as Reply
 from ._request import Request as Request

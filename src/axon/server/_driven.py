@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from ..process import ExitReason, Started, rest_of, shutdown
 from ._history import RECENT
 from ._mailbox import Item, MailboxProcess
+from ._overdue import Overdue
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
@@ -236,11 +237,20 @@ class DrivenProcess(MailboxProcess):
             if due is None:
                 value = await pending
             else:
-                async with asyncio.timeout_at(due):
-                    value = await pending
+                overdue = Overdue(self, self._what())
+                overdue.cancelled(due)
+                try:
+                    async with asyncio.timeout_at(due):
+                        value = await pending
+                finally:
+                    overdue.end()
         except BaseException as error:
             return self._failed(error)
         return self._completed(value)
+
+    def _what(self) -> str:
+        handler = None if self.item is None else self.item[0]
+        return "handle_info" if handler is None else handler.name
 
     def _due(self) -> float | None:
         """Until when the callback at hand has to be finished."""

@@ -82,6 +82,7 @@ class GenServer(Generic[S]):
     __axon_awaits__: ClassVar[bool] = False  # whether its init is a coroutine function
     __axon_supervises__: ClassVar[bool] = False  # whether it is a child of type supervisor
     __axon_finishes__: ClassVar[bool] = False  # whether a request under way is finished after its deadline
+    __axon_isolated__: ClassVar[bool] = False  # whether it lives in another process, and is here by its port alone
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -145,6 +146,15 @@ class GenServer(Generic[S]):
         A plain function. https://www.erlang.org/doc/man/gen_server#Module:code_change-3
         """
         return state
+
+    # -- what a server is that lives in another process
+
+    def __axon_on_wire__(self) -> object:
+        """The class whose handlers cross, with its type arguments as far as they follow from this spec."""
+        return type(self)
+
+    def __axon_present__(self) -> None:
+        """It runs in another process: do here what `init` does there for those who look for it, as taking a name."""
 
     # -- what an address is
 

@@ -34,7 +34,7 @@ def report_end(server: ServerProcess, reason: ExitReason) -> None:
         bus.emit(
             ProcessExited(path=server.path, reason=reason, terminated=terminated, terminate_reason=terminated_with)
         )
-    if is_clean(reason):
+    if is_clean(reason) or server.slot.reported:
         return
     if server.slot.home is None:
         server.report_crash(reason, "none: it has no supervisor and stays down")

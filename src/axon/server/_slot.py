@@ -27,7 +27,8 @@ class Slot:
     """Who is at an address now.
 
     `children` holds the slots of a supervisor's static children by id, `gave_up` why it gave up, and over whom. `lost`
-    says that the last one here lost to another program what it lives by, and is not to come back by itself.
+    says that the last one here lost to another program what it lives by, and is not to come back by itself; `reported`
+    that a crash here is told by the program for which this one runs the server.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Slot:
         "lost",
         "open_to",
         "process",
+        "reported",
         "restart_at",
         "runtime",
     )
@@ -58,6 +60,7 @@ class Slot:
         self.children: dict[str, Slot] | None = None
         self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
         self.lost: bool = False
+        self.reported: bool = False
 
     @property
     def label(self) -> str:

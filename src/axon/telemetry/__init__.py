@@ -11,6 +11,7 @@ from ._events import ApplicationEnded as ApplicationEnded
 from ._events import ApplicationStarted as ApplicationStarted
 from ._events import ApplicationStopped as ApplicationStopped
 from ._events import BackoffFailed as BackoffFailed
+from ._events import CancelIgnored as CancelIgnored
 from ._events import ChildRestarted as ChildRestarted
 from ._events import CrashLoopEnded as CrashLoopEnded
 from ._events import CrashLoopStarted as CrashLoopStarted

@@ -138,6 +138,25 @@ class ZombieDeclared(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelIgnored(Event):
+    """A piece of work goes on `seconds` after it was cancelled: `what` is a handler at its deadline, or an agent's run.
+
+    Told once. Its process lives, but does nothing else until it is over if it is a handler.
+    """
+
+    what: str
+    seconds: float
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return (
+            "raise CancelledError again, and bound what its cleanup awaits; in a process of its own "
+            "(axon.port.isolated) it would be killed"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopStalled(Event):
     """The event loop has stood still for `seconds`, and still does: `handler` of the process holds it, in `file` at
     `line`. `stack` shows how it got there, innermost first. Emitted in the thread of `watch_loop`.

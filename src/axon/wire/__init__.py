@@ -13,6 +13,8 @@ from ._errors import RemoteError as RemoteError
 from ._errors import UnknownMethod as UnknownMethod
 from ._errors import UnknownVersion as UnknownVersion
 from ._errors import WireError as WireError
+from ._frames import frame_of as frame_of
+from ._frames import value_in as value_in
 from ._interface import Interface as Interface
 from ._interface import Migration as Migration
 from ._method import Method as Method

@@ -10,7 +10,7 @@ from types import CoroutineType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from ..errors import InvalidOption, WrongArguments, WrongServer
 from ..process import deadline_at, runtime
@@ -93,20 +93,18 @@ class Interface(Generic[G]):
         """
         found = self._method(method)
         try:
-            given = found.signature.bind(*args, **keywords).arguments
-            arguments = found.model.model_validate(given)
+            arguments = found.model.model_validate(found.bound(args, keywords))
+            body = arguments.model_dump_json(exclude_unset=True)
         except TypeError as error:
             raise WrongArguments(found.where, str(error)) from None
         except ValidationError as error:
             raise WrongArguments(found.where, "; ".join(map(str, problems_of(error)))) from error
-        head: dict[str, Any] = {"method": found.name}
-        if self.version > 1:
-            head["version"] = self.version
+        except PydanticSerializationError as error:  # as a value of Any may be
+            raise WrongArguments(found.where, str(error).splitlines()[0]) from error
+        version = f', "version": {self.version}' if self.version > 1 else ""
         due = deadline_at.get()
-        if due is not None:
-            head["timeout"] = max(0.0, due - runtime().loop.time())
-        body = arguments.model_dump_json(exclude_unset=True)
-        return f'{json.dumps(head)[:-1]}, "arguments": {body}}}'.encode()
+        timeout = "" if due is None else f', "timeout": {max(0.0, due - runtime().loop.time())!r}'
+        return f'{{"method": {found.quoted}{version}{timeout}, "arguments": {body}}}'.encode()
 
     def decode(self, data: bytes | str) -> Request:
         """The request in a message. Raises `BadMessage`, which says what is wrong where, `UnknownMethod`, `UnknownVersion`."""

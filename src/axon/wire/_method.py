@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,22 @@ class Method:
     def field_of(self) -> dict[str, str]:
         """Under which name the model keeps each parameter: its own, unless pydantic has another use for it."""
         return {field.alias or name: name for name, field in self.model.model_fields.items()}
+
+    @cached_property
+    def quoted(self) -> str:
+        """Its name as JSON."""
+        return json.dumps(self.name)
+
+    @cached_property
+    def _positional(self) -> tuple[str, ...]:
+        parameters = self.signature.parameters.values()
+        return tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+
+    def bound(self, args: tuple[object, ...], keywords: dict[str, object]) -> dict[str, object]:
+        """The arguments of a request by their names. Raises `TypeError` if they do not fit."""
+        if not keywords and len(args) <= len(self._positional):  # the model sees whether any is missing: 3 µs less
+            return dict(zip(self._positional, args, strict=False))
+        return self.signature.bind(*args, **keywords).arguments
 
     def schema(self) -> dict[str, Any]:
         """All of it as data."""

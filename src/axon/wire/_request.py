@@ -32,13 +32,16 @@ class Request:
 
     async def ask(self, handle: GenServer[Any]) -> Any:
         """Make the request and return the answer, None at once if it is a cast. Raises what a call raises."""
+        if self.timeout is None:  # without a context manager, which costs as much as the call
+            answer = self.send(handle)
+            return None if self.method.kind == "cast" else await answer
         async with self._in_time():
-            answer = self._send(handle)
+            answer = self.send(handle)
             return None if self.method.kind == "cast" else await answer
 
     async def items(self, handle: GenServer[Any]) -> AsyncGenerator[Any, None]:
         """Make the request for a stream, and go through its items; closing this closes the stream."""
-        stream: Stream[Any] = self._send(handle)
+        stream: Stream[Any] = self.send(handle)
         try:
             async with self._in_time():  # the deadline goes with the request, which is made for the first item
                 item = await anext(stream, _END)
@@ -48,7 +51,8 @@ class Request:
         finally:
             await stream.aclose()
 
-    def _send(self, handle: GenServer[Any]) -> Any:
+    def send(self, handle: GenServer[Any]) -> Any:
+        """What the handle's method returns: to be awaited for a call, a `Stream` for a stream, None for a cast."""
         given = self.given
         by_position: list[Any] = []
         for parameter in self.method.signature.parameters.values():

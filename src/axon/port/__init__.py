@@ -1,0 +1,28 @@
+"""A server in an operating-system process of its own, by one option: `isolated(Counter())` is a Counter like any other.
+
+A segfault, an endless loop, a memory leak or a `kill -9` there costs its siblings nothing, and no process is ever left
+behind: docs/ports.md says how. Importing this room loads pydantic; `import axon` does not.
+"""
+
+from ._errors import BadFrame as BadFrame
+from ._errors import CannotCross as CannotCross
+from ._errors import FrameTooLarge as FrameTooLarge
+from ._errors import GuardLost as GuardLost
+from ._errors import OutOfMemory as OutOfMemory
+from ._errors import OutOfTime as OutOfTime
+from ._errors import PortError as PortError
+from ._errors import PortExited as PortExited
+from ._errors import PortHung as PortHung
+from ._errors import PortKilled as PortKilled
+from ._errors import PortOverran as PortOverran
+from ._errors import PortStartFailed as PortStartFailed
+from ._events import PortEnded as PortEnded
+from ._events import PortOutput as PortOutput
+from ._events import PortOutputDropped as PortOutputDropped
+from ._events import PortRefused as PortRefused
+from ._events import PortStarted as PortStarted
+from ._isolated import isolated as isolated
+from ._limits import Limits as Limits
+from ._options import INHERITED as INHERITED
+from ._status import PortStatus as PortStatus
+from ._status import port_status as port_status

@@ -1,0 +1,83 @@
+"""The runtime's end of the channel: bytes in, frames out, and whether there is room for more."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Self
+
+from ._errors import BadFrame
+from ._frames import Decoder, Frame, Kind, encode
+
+
+class Channel(asyncio.Protocol):
+    """An open channel. hear: told of each frame; broken: of what was none; closed: of the end."""
+
+    def __init__(
+        self, hear: Callable[[Frame], None], broken: Callable[[BadFrame], None], closed: Callable[[], None]
+    ) -> None:
+        self._hear, self._broken, self._closed = hear, broken, closed
+        self._decoder = Decoder()
+        self._transport: asyncio.Transport | None = None
+        self._room: asyncio.Future[None] | None = None
+        self.full = False
+
+    @classmethod
+    async def over(
+        cls,
+        sock: socket.socket,
+        hear: Callable[[Frame], None],
+        broken: Callable[[BadFrame], None],
+        closed: Callable[[], None],
+    ) -> Self:
+        """The channel over a connected socket, which is its own from now on."""
+        channel = cls(hear, broken, closed)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=sock)
+        return channel
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the child's."""
+        try:
+            for frame in self._decoder.feed(data):
+                self._hear(frame)
+        except BadFrame as error:
+            self._broken(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more comes."""
+        self.resume_writing()
+        self._transport = None
+        self._closed()
+
+    def pause_writing(self) -> None:
+        """The child does not read as fast as it is written to."""
+        self.full = True
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self.full = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    async def room(self) -> None:
+        """Wait until there is room, or the channel is closed."""
+        while self.full:
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    def send(self, kind: Kind, number: int = 0, body: bytes = b"") -> None:
+        """Send a frame, or nothing if the channel is closed. Raises `FrameTooLarge`."""
+        data = encode(kind, number, body)
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,119 @@
+"""What a child prints: read so that it never has to wait for long, and passed on line by line, up to a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from typing import Literal
+
+from ..process import Process
+from ._events import PortOutput, PortOutputDropped
+
+LAST_LINES = 40
+"""Lines of standard error that are kept for the exit reason."""
+LONGEST_LINE = 2000
+"""Characters of a line that are passed on; the rest of it is another one."""
+LINES = 200
+"""Lines of one stream in a second that are passed on; the others are counted."""
+PACE = 4 * 2**20
+"""Bytes of one stream in a second that are read; whoever prints more waits."""
+
+
+class Output:
+    """One of the two streams."""
+
+    def __init__(self, fd: int, stream: Literal["stdout", "stderr"], of: Process) -> None:
+        self.said: deque[str] = deque(maxlen=LAST_LINES)
+        self.pid = 0
+        self._fd = fd
+        self._stream: Literal["stdout", "stderr"] = stream
+        self._of = of
+        self._loop = of.runtime.loop
+        self._rest = b""
+        self._second, self._read_in_it, self._lines, self._dropped = 0.0, 0, 0, 0
+        self._paused: asyncio.TimerHandle | None = None
+        os.set_blocking(fd, False)
+        self._loop.add_reader(fd, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, 65536)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close()
+            return
+        now = self._loop.time()
+        if now - self._second >= 1.0:
+            self._tell_dropped()
+            self._second, self._read_in_it, self._lines = now, 0, 0
+        self._read_in_it += len(data)
+        self._take(data)
+        if self._read_in_it > PACE:
+            self._loop.remove_reader(self._fd)
+            self._paused = self._loop.call_later(self._second + 1.0 - now, self._go_on)
+
+    def _go_on(self) -> None:
+        self._paused = None
+        self._loop.add_reader(self._fd, self._read)
+
+    def _take(self, data: bytes) -> None:
+        *lines, rest = (self._rest + data).split(b"\n")
+        while len(rest) > LONGEST_LINE:
+            lines.append(rest[:LONGEST_LINE])
+            rest = rest[LONGEST_LINE:]
+        self._rest = rest
+        if self._stream == "stderr":
+            self.said.extend(_text(line)[:LONGEST_LINE] for line in lines[-LAST_LINES:] if line.strip())
+        heard = self._of.runtime.bus.wants(PortOutput)
+        passed = lines[: max(0, LINES - self._lines)] if heard else []
+        self._lines += len(passed)
+        self._dropped += len(lines) - len(passed) if heard else 0
+        for line in passed:
+            self._tell(line)
+
+    def _tell(self, line: bytes) -> None:
+        text = _text(line)[:LONGEST_LINE].rstrip()
+        if text:
+            event = PortOutput(path=self._of.path, pid=self.pid, stream=self._stream, text=text)
+            self._of.runtime.bus.emit(event)
+
+    def _tell_dropped(self) -> None:
+        dropped, self._dropped = self._dropped, 0
+        if dropped and self._of.runtime.bus.wants(PortOutputDropped):
+            event = PortOutputDropped(path=self._of.path, pid=self.pid, stream=self._stream, lines=dropped)
+            self._of.runtime.bus.emit(event)
+
+    def drain(self) -> None:
+        """Read what its writers, who have ended, have left in the pipe, then no more."""
+        for _ in range(64):
+            if self._fd < 0:
+                return
+            try:
+                data = os.read(self._fd, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            self._take(data)
+        self.close()
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._fd < 0:
+            return
+        if self._paused is not None:
+            self._paused.cancel()
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        if self._rest.strip():
+            self._take(b"\n")
+        self._tell_dropped()
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace")

@@ -1,0 +1,260 @@
+"""The runtime's end of its guard: one guard for all children of an event loop, from the first to the last of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..process import Runtime
+from ._errors import GuardLost, PortStartFailed
+from ._guard import MARK, stat_of
+
+PROGRAM = Path(__file__).with_name("_guard.py")
+_LENGTH = struct.Struct("!I")
+
+
+def owner_of(pid: int) -> str:
+    """What tells a program from others, also from a later one with the same number."""
+    return f"{pid}-{[*stat_of(pid), *['0'] * 20][19]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a process ended. status: its exit status, or the number of a signal, negative. memory: bytes that were
+    resident at most; cpu: seconds of processor time; left: processes of its that could not be ended.
+    """
+
+    status: int
+    memory: int
+    cpu: float
+    left: int
+
+
+@dataclass(slots=True)
+class Spawned:
+    """A child: its id, a descriptor that stands for it as long as it is not closed, and who is told of its end."""
+
+    number: int
+    at_end: Callable[[Ended | GuardLost], None]
+    pid: int = 0
+    pidfd: int | None = None
+
+    def kill(self) -> None:
+        """End it, whatever it does. What it leaves behind the guard ends."""
+        with suppress(ProcessLookupError):
+            if self.pidfd is not None:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            elif self.pid:
+                os.kill(self.pid, signal.SIGKILL)
+
+    def terminate_group(self) -> None:
+        """Ask it and those of its group to end."""
+        if self.pid:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGTERM)
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+
+class Spawner:
+    """Has the guard start children, and passes on what it says of them."""
+
+    def __init__(self, home: Runtime) -> None:
+        self._home = home
+        self._loop = home.loop
+        self._users = 0
+        self._closed = False
+        self._next = 0
+        self._mark = f"{owner_of(os.getpid())}-{secrets.token_hex(4)}"
+        self._children: dict[int, Spawned] = {}
+        self._spawning: dict[int, asyncio.Future[None]] = {}
+        self._sending = asyncio.Lock()
+        self._data = b""
+        self._pidfds: list[int] = []
+        self._socket, theirs = socket.socketpair()
+        self._socket.setblocking(False)
+        self.gone: asyncio.Future[None] = self._loop.create_future()
+        """Done when the guard has ended."""
+        actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)]
+        arguments = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid())]
+        kept = {name: value for name, value in os.environ.items() if name != MARK}
+        self._pid = os.posix_spawn(sys.executable, arguments, kept, file_actions=actions)
+        theirs.close()
+        self._pidfd = os.pidfd_open(self._pid) if hasattr(os, "pidfd_open") else None
+        self._loop.add_reader(self._socket.fileno(), self._read)
+
+    @classmethod
+    def of(cls, home: Runtime) -> Spawner:
+        """That of the runtime, made now if there is none; `release` it when the child is gone."""
+        found = home.spawner
+        spawner = found if isinstance(found, Spawner) and not found._closed else cls(home)
+        home.spawner = spawner
+        spawner._users += 1
+        return spawner
+
+    def release(self) -> asyncio.Future[None] | None:
+        """One child less; with the last one the guard ends: returns what is done when it has."""
+        self._users -= 1
+        if self._users > 0:
+            return None
+        self._close()
+        return self.gone
+
+    async def spawn(  # noqa: PLR0917
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        descriptors: Sequence[int],
+        limits: Mapping[str, tuple[int, int]],
+        cwd: str | None,
+        at_end: Callable[[Ended | GuardLost], None],
+    ) -> Spawned:
+        """A child of the guard. Raises `PortStartFailed`, `GuardLost`."""
+        if self._closed:
+            raise GuardLost
+        self._next += 1
+        number = self._next
+        child = self._children[number] = Spawned(number, at_end)
+        answer = self._spawning[number] = self._loop.create_future()
+        order = {
+            "number": number,
+            "argv": list(argv),
+            "env": {**env, MARK: f"{self._mark}.{number}"},
+            "limits": dict(limits),
+            "cwd": cwd,
+        }
+        try:
+            await self._send(json.dumps(order).encode(), descriptors)
+            await answer
+        except OSError:
+            raise GuardLost from None
+        finally:
+            self._spawning.pop(number, None)
+            if not child.pid:
+                child.at_end = _nobody  # and if it comes to be after all it ends at once: nobody holds its channel
+        return child
+
+    async def _send(self, body: bytes, descriptors: Sequence[int]) -> None:
+        data = _LENGTH.pack(len(body)) + body
+        async with self._sending:
+            sent = 0
+            while not sent:
+                try:
+                    sent = socket.send_fds(self._socket, [data], descriptors)
+                except BlockingIOError:
+                    await asyncio.sleep(0.001)
+            if sent < len(data):
+                await self._loop.sock_sendall(self._socket, data[sent:])
+
+    # -- what the guard says
+
+    def _read(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 64)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data, descriptors = b"", list[int]()
+        for fd in descriptors:
+            os.set_inheritable(fd, False)
+        self._pidfds += descriptors
+        if not data:
+            self._lost()
+            return
+        self._data += data
+        while len(self._data) >= 4:
+            (length,) = _LENGTH.unpack_from(self._data)
+            if len(self._data) < 4 + length:
+                return
+            body, self._data = self._data[4 : 4 + length], self._data[4 + length :]
+            self._hear(json.loads(body))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "spawned" in message:
+            child, answer = self._children[message["spawned"]], self._spawning.get(message["spawned"])
+            child.pid = message["pid"]
+            child.pidfd = self._pidfds.pop(0) if self._pidfds else None
+            if answer is not None and not answer.done():
+                answer.set_result(None)
+            elif child.at_end is _nobody:
+                child.kill()
+        elif "failed" in message:
+            child, answer = self._children.pop(message["failed"]), self._spawning.get(message["failed"])
+            if answer is not None and not answer.done():
+                answer.set_exception(PortStartFailed(message["error"]))
+        else:
+            child = self._children.pop(message["exited"])
+            child.close()
+            child.at_end(Ended(message["status"], message["memory"], message["cpu"], message["left"]))
+
+    # -- the end
+
+    def _close(self) -> None:
+        """Nobody needs it any more: it ends what is left, and itself."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        for child in self._children.values():
+            child.close()
+        self._children.clear()
+        self._reap()
+
+    def _lost(self) -> None:
+        """The guard has ended, and the kernel has ended its children."""
+        lost = list(self._children.values())
+        self._close()
+        Spawner(self._home)._close()  # a guard that ends at once, and sweeps up before
+        for answer in self._spawning.values():
+            if not answer.done():
+                answer.set_exception(GuardLost())
+        for child in lost:
+            child.at_end(GuardLost())
+
+    def _reap(self) -> None:
+        """Take note of the end of the guard, when it has come."""
+        if self._pidfd is not None:
+            self._loop.add_reader(self._pidfd, self._ended)
+        else:
+            self._loop.call_later(0.02, self._look)
+
+    def _ended(self) -> None:
+        assert self._pidfd is not None
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = None
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+        self._is_gone()
+
+    def _look(self) -> None:
+        with suppress(ChildProcessError):
+            if os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+                return self._reap()
+        return self._is_gone()
+
+    def _is_gone(self) -> None:
+        if self._home.spawner is self:
+            self._home.spawner = None
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+def _nobody(_: Ended | GuardLost) -> None:
+    """Nobody wants to hear of the end."""

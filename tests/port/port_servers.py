@@ -1,0 +1,254 @@
+"""Servers that live in processes of their own, and what can happen to these."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import importlib
+import logging
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import axon
+from axon import GenServer, Ignore, Stop, call, cast, stream
+from axon.process import ExitReason
+
+
+class Refused(Exception):
+    """An answer."""
+
+    def __init__(self, name: str, left: int) -> None:
+        super().__init__(f"{name}: {left} left")
+        self.name = name
+        self.left = left
+
+
+@dataclass
+class Count:
+    value: int
+
+
+class Counter(GenServer[Count]):
+    begin: int = 0
+
+    def init(self) -> Count:
+        return Count(self.begin)
+
+    @call
+    def increment(self, state: Count, by: int = 1) -> int:
+        state.value += by
+        return state.value
+
+    @cast
+    def reset(self, state: Count, to: int = 0) -> None:
+        state.value = to
+
+    @cast
+    def add(self, state: Count, by: int, data: bytes) -> None:
+        state.value += by
+
+    @call
+    def process(self, state: Count) -> int:
+        return os.getpid()
+
+    @stream
+    async def count(self, state: Count, up_to: int, error: str = "") -> AsyncIterator[int]:
+        for number in range(up_to):
+            yield number
+        if error:
+            raise Refused(error, 0)
+
+    @call(raises=(Refused,))
+    def refuse(self, state: Count, name: str) -> int:
+        raise Refused(name, state.value)
+
+    @call
+    def crash(self, state: Count, text: str) -> None:
+        raise Refused(text, 3)
+
+    @call
+    def leave(self, state: Count, term: str) -> None:
+        raise Stop(axon.shutdown(term) if term else axon.normal)
+
+    @call
+    def callers(self, state: Count) -> list[str]:
+        return [caller.path for caller in axon.callers()]
+
+    @call
+    async def sleep(self, state: Count, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    @call
+    async def ignore_cancel(self, state: Count, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(end - time.monotonic())
+
+    @call
+    def compute(self, state: Count, seconds: float) -> int:
+        """It holds the loop, and gives the interpreter's lock away from time to time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
+        return os.getpid()
+
+    @call
+    def environment(self, state: Count) -> dict[str, str]:
+        return dict(os.environ)
+
+    @call
+    def say(self, state: Count, text: str, to: str = "stdout") -> None:
+        print(text, file=getattr(sys, to))
+
+    @call
+    def log(self, state: Count, text: str) -> None:
+        logging.getLogger("their.logger").warning(text, extra={"order": 3})
+
+    @call
+    def echo(self, state: Count, data: bytes) -> bytes:
+        return data
+
+    @call
+    def version(self, state: Count, module: str) -> tuple[str, int]:
+        return sys.prefix, importlib.import_module(module).VERSION
+
+    @call
+    def modules(self, state: Count) -> list[str]:
+        return sorted(sys.modules)
+
+
+class Traced(GenServer[None]):
+    """Reports its requests to OpenTelemetry."""
+
+    def init(self) -> None:
+        from opentelemetry.sdk.trace import TracerProvider
+
+        axon.telemetry.opentelemetry.instrument(TracerProvider())
+
+    @call
+    def trace(self, state: None) -> int:
+        from opentelemetry import trace
+
+        return trace.get_current_span().get_span_context().trace_id
+
+
+class Cleaner(GenServer[Path]):
+    """Says when it is ended in order."""
+
+    file: str
+    fails: bool = False
+
+    trap_exit = True
+
+    def init(self) -> Path:
+        return Path(self.file)
+
+    @call
+    def process(self, state: Path) -> int:
+        return os.getpid()
+
+    def terminate(self, state: Path, reason: ExitReason) -> None:
+        state.write_text(repr(reason), encoding="utf-8")
+        if self.fails:
+            raise Refused("terminate", 0)
+
+
+class Picky(GenServer[None]):
+    """Does not start."""
+
+    how: str
+
+    def init(self) -> None:
+        if self.how == "ignores":
+            raise Ignore
+        if self.how == "hangs":
+            time.sleep(100)
+        if self.how == "exits":
+            print("no configuration", file=sys.stderr)
+            os._exit(3)
+        if self.how == "stops":
+            raise Stop(axon.shutdown("not today"))
+        raise Refused(self.how, 7)
+
+
+class Doomed(Counter):
+    """It can come to any end."""
+
+    @call
+    def kill(self, state: Count) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @call
+    def exit(self, state: Count, code: int) -> None:
+        print("goodbye", file=sys.stderr)
+        os._exit(code)
+
+    @call
+    def segfault(self, state: Count) -> None:
+        ctypes.string_at(0)
+
+    @call
+    def stop_process(self, state: Count) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    @call
+    def eat_memory(self, state: Count) -> None:
+        state.value = len([bytes(2**20) for _ in range(4096)])
+
+    @call
+    def loop_in_c(self, state: Count) -> None:
+        """The interpreter's lock is held all the time."""
+        re.match("(a+)+$", "a" * 60 + "b")
+
+    @call
+    def burn(self, state: Count) -> None:
+        while True:
+            pass
+
+    @call
+    def flood(self, state: Count) -> None:
+        """It never stops printing."""
+        while True:
+            os.write(1, b"flood\n" * 1000)
+
+    @call
+    def write_garbage(self, state: Count) -> None:
+        os.write(3, b"\xff" * 64)
+
+    @call
+    def fill_file(self, state: Count, file: str) -> int:
+        Path(file).write_bytes(bytes(2**20))
+        return resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+
+    @call
+    def open_files(self, state: Count, number: int) -> int:
+        return len([Path(os.devnull).open("rb") for _ in range(number)])
+
+    @call
+    def fork_away(self, state: Count, ignores_term: bool = False) -> list[int]:
+        """A child, one in a session of its own, and one whose parent has ended, with nobody to wait for them."""
+        program = "import signal,time\n" + ("signal.signal(15, signal.SIG_IGN)\n" if ignores_term else "")
+        sleeper = [sys.executable, "-S", "-c", program + "print(1, flush=True); time.sleep(100)"]
+        parts = [
+            subprocess.Popen(sleeper, stdout=subprocess.PIPE),
+            subprocess.Popen(sleeper, stdout=subprocess.PIPE, start_new_session=True),
+        ]
+        double = (
+            f"import subprocess; p = subprocess.Popen({sleeper!r}, start_new_session=True, stdout=subprocess.PIPE);"
+            "p.stdout.readline(); print(p.pid, flush=True)"
+        )
+        for part in parts:
+            assert part.stdout is not None
+            part.stdout.readline()
+        orphan = subprocess.run([sys.executable, "-S", "-c", double], stdout=subprocess.PIPE, check=True)
+        return [*(part.pid for part in parts), int(orphan.stdout)]

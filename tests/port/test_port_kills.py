@@ -1,0 +1,219 @@
+"""However a child process ends: the right reason within its bound, its siblings undisturbed, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from port_marks import gone_within, is_alive
+from port_servers import Counter, Doomed
+
+import axon
+from axon import Supervisor, child
+from axon.port import BadFrame, GuardLost, Limits, OutOfMemory, OutOfTime, PortExited, PortHung, PortOverran, isolated
+from axon.port._spawner import Spawner
+
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
+
+ROUNDS = int(os.environ.get("AXON_ROUNDS", "10"))
+HANG = 1.5
+GRACE = 0.5
+MEMORY = Limits(memory=400 * 2**20)
+
+
+def doomed(**options: object) -> Doomed:
+    return isolated(Doomed(), hang=HANG, grace=GRACE, **options)  # type: ignore[arg-type]
+
+
+async def reason_of(ending: Awaitable[object]) -> axon.ExitReason:
+    """Why the server died that was asked this."""
+    with pytest.raises(axon.ServerDied) as died:
+        async with axon.deadline(30):
+            await ending
+    reason = died.value.reason
+    assert isinstance(reason, BaseException | axon.Reason)
+    return reason
+
+
+@pytest.fixture
+async def sibling() -> AsyncIterator[Counter]:
+    """It lives beside the one that dies, under the same guard, and does not notice."""
+    async with Supervisor([isolated(Counter())], max_restarts=0) as sup:
+        counter = sup.get(Counter)
+        before = await counter.process()
+        yield counter
+        assert await counter.process() == before
+
+
+async def killed(server: Doomed) -> None:
+    reason = await reason_of(server.kill())
+    assert isinstance(reason, PortExited)
+    assert (reason.exit_code, reason.signal) == (None, "SIGKILL")
+
+
+async def killed_from_outside(server: Doomed) -> None:
+    os.kill(await server.process(), signal.SIGKILL)
+    reason = (await axon.wait_down(server)).reason
+    assert isinstance(reason, PortExited)
+    assert reason.signal == "SIGKILL"
+
+
+async def exits(server: Doomed) -> None:
+    reason = await reason_of(server.exit(7))
+    assert isinstance(reason, PortExited)
+    assert (reason.exit_code, reason.signal) == (7, None)
+    assert reason.said[-1] == "goodbye"
+
+
+async def segfaults(server: Doomed) -> None:
+    reason = await reason_of(server.segfault())
+    assert isinstance(reason, PortExited)
+    assert reason.signal == "SIGSEGV"
+    assert any("Segmentation fault" in line for line in reason.said)
+
+
+async def is_stopped(server: Doomed) -> None:
+    began = time.monotonic()
+    reason = await reason_of(server.stop_process())
+    assert isinstance(reason, PortHung)
+    assert reason.state == "stopped"
+    assert time.monotonic() - began < HANG + 1.5
+
+
+async def loops_in_c(server: Doomed) -> None:
+    reason = await reason_of(server.loop_in_c())
+    assert isinstance(reason, PortHung)
+    assert reason.state == "running"
+
+
+async def breaks_the_protocol(server: Doomed) -> None:
+    reason = await reason_of(server.write_garbage())
+    assert isinstance(reason, BadFrame)
+
+
+async def eats_memory(server: Doomed) -> None:
+    reason = await reason_of(server.eat_memory())
+    assert isinstance(reason, OutOfMemory)
+    assert reason.limit == MEMORY.memory
+
+
+async def floods(server: Doomed) -> None:
+    """Its output is read at a bounded pace, and its request is over at its deadline."""
+    with pytest.raises(axon.DeadlineExceeded):
+        async with axon.deadline(0.3):
+            await server.flood()
+    reason = (await axon.wait_down(server)).reason
+    assert isinstance(reason, PortOverran)
+    assert reason.handler == "Doomed.flood"
+
+
+async def leaves_grandchildren(server: Doomed) -> None:
+    """Also those that hide in sessions of their own, and whose parents are gone."""
+    pids = await server.fork_away()
+    assert all(map(is_alive, pids))
+    await reason_of(server.kill())
+    assert not any(map(is_alive, pids))
+
+
+ENDS: list[Callable[[Doomed], Awaitable[None]]] = [
+    killed,
+    killed_from_outside,
+    exits,
+    segfaults,
+    is_stopped,
+    loops_in_c,
+    breaks_the_protocol,
+    eats_memory,
+    floods,
+    leaves_grandchildren,
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end.__name__)
+async def test_every_end_of_a_child_has_its_reason_and_a_restart_follows(
+    end: Callable[[Doomed], Awaitable[None]], sibling: Counter
+) -> None:
+    async with Supervisor([child(doomed(limits=MEMORY), id="doomed")]) as sup:
+        server = sup.get(Doomed, "doomed")
+        before = await server.process()
+        assert await server.increment(3) == 3
+        await end(server)
+        assert not is_alive(before)
+        assert await soon(server.increment) == 1
+        assert await server.process() != before
+        assert await sibling.increment() == 1
+
+
+async def soon(ask: Callable[[], Awaitable[int]]) -> int:
+    """The answer, as soon as somebody is there again."""
+    while True:
+        try:
+            return await ask()
+        except axon.NoProcess:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("seed", range(ROUNDS))
+async def test_in_any_order_nothing_is_left_behind(seed: int, sibling: Counter) -> None:
+    chance = random.Random(seed)
+    ends = chance.sample([end for end in ENDS if end not in (is_stopped, loops_in_c)], 3)
+    if seed % 3 == 0:
+        ends[chance.randrange(3)] = chance.choice([is_stopped, loops_in_c])
+    for end in ends:
+        server = await axon.start(doomed(limits=MEMORY))
+        await end(server)
+        assert await sibling.increment(0) == 0
+
+
+async def test_processor_time_has_a_limit() -> None:
+    server = await axon.start(isolated(Doomed(), limits=Limits(cpu=1)))
+    reason = await reason_of(server.burn())
+    assert isinstance(reason, OutOfTime)
+    assert reason.limit == 1
+
+
+async def test_files_have_limits(tmp_path: Path) -> None:
+    """They are errors of the system, where the server can handle them."""
+    server = await axon.start(isolated(Doomed(), limits=Limits(open_files=32, file_size=1000)))
+    reason = await reason_of(server.open_files(100))
+    assert isinstance(reason, OSError)
+    server = await axon.start(isolated(Doomed(), limits=Limits(open_files=32, file_size=1000)))
+    reason = await reason_of(server.fill_file(str(tmp_path / "file")))
+    assert isinstance(reason, OSError)
+    assert (tmp_path / "file").stat().st_size <= 1000
+
+
+async def test_a_grandchild_that_ignores_sigterm_is_killed() -> None:
+    server = await axon.start(doomed())
+    pids = await server.fork_away(ignores_term=True)
+    await axon.stop(server)
+    assert gone_within(pids, 2)
+
+
+async def test_who_is_killed_here_is_gone_there() -> None:
+    server = await axon.start(doomed())
+    pids = [await server.process(), *await server.fork_away()]
+    axon.exit(server, axon.kill)
+    assert await asyncio.to_thread(gone_within, pids, 3)
+
+
+async def test_a_guard_that_is_killed_takes_its_children_along_and_the_next_start_has_another_one() -> None:
+    """What they had in other sessions is swept up."""
+    server = await axon.start(doomed())
+    pids = [await server.process(), *await server.fork_away(ignores_term=True)]
+    guard = axon.process.runtime().spawner
+    assert isinstance(guard, Spawner)
+    os.kill(guard._pid, signal.SIGKILL)
+    reason = (await axon.wait_down(server)).reason
+    assert isinstance(reason, GuardLost)
+    assert await asyncio.to_thread(gone_within, pids, 2)
+    server = await axon.start(doomed())
+    assert await server.increment() == 1
+    await axon.stop(server)
