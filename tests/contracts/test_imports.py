@@ -43,8 +43,8 @@ ROOMS = (
     "cli",
     "testing",
 )
-OF_AN_EXTRA = {"mcp": "fastmcp"}
-"""Rooms that are an extra as a whole, with the module that brings it: without it the import names the extra."""
+OF_AN_EXTRA = {"mcp": "fastmcp", "gateway.grpc": "grpc", "gateway.http": "fastapi"}
+"""Rooms that are an extra as a whole, with a module that it brings: without it the import names the extra."""
 RUNTIME = ROOMS[: ROOMS.index("task") + 1]
 """What `import axon` loads; the face stands right below it, and the rooms after that may import the face."""
 
@@ -180,11 +180,11 @@ for room in {[room for room in RUNTIME if room in here]!r}:
     importlib.import_module("axon." + room)
 for name in {sorted(base)!r}:
     del sys.modules[name]
-for room in {[room for room in ROOMS if room in here and room not in RUNTIME]!r}:
+for room in {[*(room for room in ROOMS if room in here and room not in RUNTIME), *OF_AN_EXTRA]!r}:
     try:
         importlib.import_module("axon." + room)
     except ImportError as error:
-        if room not in {sorted(OF_AN_EXTRA)!r} or f"axon-otp[{{room}}]" not in str(error):
+        if room not in {sorted(OF_AN_EXTRA)!r} or f"axon-otp[{{room.rpartition('.')[2]}}]" not in str(error):
             raise
     else:
         assert room not in {sorted(OF_AN_EXTRA)!r}, room

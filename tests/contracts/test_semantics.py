@@ -9,7 +9,9 @@ import pytest
 from rules import all_tests
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = "\n".join((ROOT / "docs" / page).read_text() for page in ("semantics.md", "agents.md", "tools.md", "fleet.md"))
+TEXT = "\n".join(
+    (ROOT / "docs" / page).read_text() for page in ("semantics.md", "agents.md", "tools.md", "fleet.md", "gateway.md")
+)
 NAMED = re.compile(r"`(test_\w+)`")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pydantic_ai
@@ -35,3 +36,10 @@ async def gateway(modules: Modules) -> AsyncIterator[Gateway]:
 def me(gateway: Gateway) -> Principal:
     """Whoever asks without a token."""
     return gateway.principal(None)
+
+
+@pytest.fixture
+def grpc_is_over() -> Iterator[None]:
+    """The thread of grpc.aio ends with the last of its objects, of which some refer to each other."""
+    yield
+    gc.collect()

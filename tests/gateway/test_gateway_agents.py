@@ -182,5 +182,7 @@ async def test_a_tool_that_needs_a_decision_is_not_called_by_hand(gateway: Gatew
 async def test_an_agent_has_a_log_that_its_client_may_write_into(gateway: Gateway) -> None:
     await gateway.agents.create(ADA, wants())
     gateway.agents.write(BOB, "a", LogRequest(message="the guest has paid", data={"room": 7}))
+    with pytest.raises(ValidationError, match="at most 10000 bytes"):
+        LogRequest(message="much", data={"x": "y" * 10_000})
     first, *_, last = gateway.agents.log(ADA, "a").entries
     assert (first.event, last.event, last.data) == ("created", "the guest has paid", {"room": 7, "by": "bob"})

@@ -14,7 +14,7 @@ from axon.gateway import Gateway, Modules
 pytestmark = [pytest.mark.e2e, pytest.mark.real_clock, pytest.mark.slow]
 
 TEST_AGENT = {"agent_id": "test_agent", "agent_module": "agents.example_agent", "model": "test:model"}
-HELLO = {"prompt": "Hello, agent!", "message_history": []}
+HELLO: dict[str, Any] = {"prompt": "Hello, agent!", "message_history": []}
 
 
 async def curl(*args: str) -> str:

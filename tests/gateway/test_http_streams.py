@@ -157,6 +157,7 @@ async def test_a_websocket_says_what_is_wrong_and_is_closed() -> None:
             ("nobody", bearer(ADA), json.dumps(HI), "AgentNotFound"),
             ("talker", bearer(ADA), "no json", "ValidationError"),
             ("talker", bearer(ADA), b"\0", "InvalidOption"),
+            ("talker", bearer(ADA), json.dumps({"prompt": "x" * 5_000_000}), "TooLarge"),
             ("talker", bearer(ADA) | {"Request-Timeout": "soon"}, json.dumps(HI), "ValidationError"),
             ("talker", bearer(ADA) | {"Idempotency-Key": "../x"}, json.dumps(HI), "InvalidOption"),
         ):

@@ -5,7 +5,6 @@ second or two; `import axon` does not.
 """
 
 from ._agent import AgentServer as AgentServer
-from ._agent import WhenBusy as WhenBusy
 from ._agent_group import AgentGroup as AgentGroup
 from ._agent_tool import Until as Until
 from ._agent_tool import agent_tool as agent_tool
@@ -44,6 +43,7 @@ from ._hand_over import hand_over as hand_over
 from ._hand_over import transfer_to as transfer_to
 from ._helpers import helpers_usage as helpers_usage
 from ._hooks import idempotency_key as idempotency_key
+from ._options import WhenBusy as WhenBusy
 from ._order import Prompt as Prompt
 from ._records import Boundary as Boundary
 from ._status import AgentStatus as AgentStatus

@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeAlias
+from typing import Any, ClassVar, Generic
 
-from pydantic_ai import AgentModelSettings, AgentRunResult, AgentRunResultEvent, DeferredToolResults, UsageLimits
+from pydantic_ai import (
+    AgentModelSettings,
+    AgentRunResult,
+    AgentRunResultEvent,
+    DeferredToolResults,
+    ModelSettings,
+    UsageLimits,
+)
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage
 from pydantic_ai.models import KnownModelName, Model
@@ -25,8 +32,8 @@ from ._control import AgentControl
 from ._errors import TakenOver
 from ._feed import parsed_id
 from ._journal import Journal
-from ._options import check_options
-from ._order import Order, Prompt, checked_order, kept_deps, reference
+from ._options import GROUPS, REQUEST_TIMEOUT, TOKEN_TIMEOUT, WhenBusy, check_options
+from ._order import Order, Prompt, checked_order, kept_deps, kept_settings, reference
 from ._replies import answer_pieces, answer_to, events_of, kept, text_pieces
 from ._runs import Runs
 from ._spending import with_budget
@@ -39,18 +46,6 @@ from ._verdict import Action
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
 Result = TypeVar("Result")
-
-WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
-"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
-it ends that turn and is next; or its asker gets `AgentBusy`."""
-
-REQUEST_TIMEOUT = 120.0
-"""Seconds a model request may take unless told otherwise."""
-TOKEN_TIMEOUT = 60.0
-"""Seconds a streamed answer may take to begin, and stand still, unless told otherwise."""
-
-GROUPS = "axon.agent/"
-"""What the names of the process groups of agents begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +150,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        model_settings: ModelSettings | None = None,
     ) -> AgentRunResult[Output]:
         """Run the agent on `prompt` in its conversation, and return the result when the run is done.
 
@@ -166,14 +162,16 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: what names this message, default a new id. The same message asked for again joins its turn, if that is
         under way or ended just now, and with a store gets the answer that was given, also after a restart and in another
         process (of the last 1,000 turns). budget: what this run draws on, default the server's; with a store it must be
-        kept in the same one.
+        kept in the same one. model_settings: of this run's requests, on top of all others; JSON too.
 
         Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`, `AgentBusy`,
         `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `axon.budget.BudgetExceeded`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,
         `NoProcess`, `InvalidOption`, and `CallCycle` if a run of this very agent is waiting for the answer, as when one
         of its tools asks it.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
+        )
         return await self._ask(order)
 
     def run_sync(
@@ -186,6 +184,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        model_settings: ModelSettings | None = None,
     ) -> AgentRunResult[Output]:
         """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
         return from_thread.call(
@@ -197,6 +196,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             usage_limits=usage_limits,
             message_id=message_id,
             budget=budget,
+            model_settings=model_settings,
         )
 
     def run_stream(
@@ -209,6 +209,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        model_settings: ModelSettings | None = None,
         after: str | None = None,
     ) -> RunStream[str]:
         """The same run, its text as the model writes it: `async for piece in writer.run_stream("..."):`.
@@ -224,7 +225,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         Raises what `run` raises, and `EventsLost`.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
+        )
         return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
 
     def run_stream_events(
@@ -237,10 +240,13 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        model_settings: ModelSettings | None = None,
         after: str | None = None,
     ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
+        )
         return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
 
     # -- a message is given now, and asked for later
@@ -255,6 +261,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         usage_limits: UsageLimits | None = None,
         message_id: str | None = None,
         budget: Budget | None = None,
+        model_settings: ModelSettings | None = None,
         streamed: bool = False,
     ) -> str:
         """Give it a message, and return its id when it is kept: the run goes on by itself, whoever asks for it later.
@@ -262,7 +269,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         streamed: whether `follow` is to see the text grow, default False. Otherwise as `run`, and raises what refuses a
         message there. Without a store nothing is known any more of what was over before the last two runs.
         """
-        order = self._order(prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget)
+        order = self._order(
+            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
+        )
         await self._asked(lambda: self._take(order, streamed))
         return order.message_id
 
@@ -283,8 +292,10 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
         order = with_budget(checked_order(prompt, deps, history, *rest), self)
-        if self.store is not None and deps is not None:
-            order.kept_deps = kept_deps(self.agent, deps)
+        if self.store is not None:
+            order.kept_settings = kept_settings(order.model_settings)
+            if deps is not None:
+                order.kept_deps = kept_deps(self.agent, deps)
         return order
 
     async def _ask(self, order: Order) -> AgentRunResult[Output]:

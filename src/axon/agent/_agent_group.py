@@ -15,7 +15,8 @@ from ..budget import Budget
 from ..errors import InvalidOption
 from ..registry import Group, group
 from ..server import ServerProcess, slot_of
-from ._agent import GROUPS, AgentServer
+from ._agent import AgentServer
+from ._options import GROUPS
 from ._order import Prompt, inside
 from ._state import AgentState
 from ._stream import RunStream

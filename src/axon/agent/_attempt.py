@@ -119,6 +119,7 @@ class Attempt(Generic[Deps, Output]):
             deferred=None if resumed else order.deferred_tool_results,
             usage=copied(usage) if self._journal.has_checkpoints else usage,
             limits=order.usage_limits,
+            settings=order.model_settings,
             token=token,
             inside=() if self._budget is None else (Spending(attempt=self, budget=self._budget),),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
@@ -20,7 +20,17 @@ from ._verdict import checked_actions
 if TYPE_CHECKING:
     from ._agent import AgentServer
 
-WHEN_BUSY = ("queue", "steer", "interrupt", "reject")
+GROUPS = "axon.agent/"
+"""What the names of the process groups of agents begin with."""
+
+WhenBusy: TypeAlias = Literal["queue", "steer", "interrupt", "reject"]
+"""What becomes of a message that comes while a turn runs: it waits; it is told to that turn, whose result is its answer;
+it ends that turn and is next; or its asker gets `AgentBusy`."""
+
+REQUEST_TIMEOUT = 120.0
+"""Seconds a model request may take unless told otherwise."""
+TOKEN_TIMEOUT = 60.0
+"""Seconds a streamed answer may take to begin, and stand still, unless told otherwise."""
 
 
 def check_options(server: AgentServer[Any, Any]) -> None:
@@ -52,7 +62,7 @@ def check_options(server: AgentServer[Any, Any]) -> None:
         number = getattr(server, option)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise InvalidOption(option, number, "a number >= 1")
-    if server.when_busy not in WHEN_BUSY:
+    if server.when_busy not in get_args(WhenBusy):
         raise InvalidOption("when_busy", server.when_busy, "'queue', 'steer', 'interrupt' or 'reject'")
     if server.passivate_after is not None and server.store is None:
         raise InvalidOption("passivate_after", server.passivate_after, "None without a store to give the messages to")

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from pydantic import ConfigDict, TypeAdapter
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, UserContent
+from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import UsageLimits
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from ..budget import Budget
 from ..errors import InvalidOption
@@ -53,6 +54,9 @@ class Order:
     is_inherited: bool = False
     kept_deps: Any = None
     """The dependencies as JSON, where there is a store."""
+    model_settings: ModelSettings | None = None
+    kept_settings: dict[str, Any] | None = None
+    """The settings as JSON, where there is a store."""
     is_reference: bool = False
     """It is for a message that was given before, and says nothing but its id."""
 
@@ -77,6 +81,7 @@ def checked_order(  # noqa: PLR0917
     usage_limits: object,
     message_id: object,
     budget: object,
+    model_settings: object = None,
 ) -> Order:
     """The order, made on the caller's side; `InvalidOption` if an argument cannot be one."""
     if prompt is not None and not isinstance(prompt, str) and not _is_content(prompt):
@@ -89,6 +94,8 @@ def checked_order(  # noqa: PLR0917
         raise InvalidOption("message_id", message_id, "a text of 1 to 200 characters, or None")
     if budget is not None and not isinstance(budget, Budget):
         raise InvalidOption("budget", budget, "an axon.budget.Budget, or None")
+    if model_settings is not None and not isinstance(model_settings, Mapping):
+        raise InvalidOption("model_settings", model_settings, "pydantic_ai.ModelSettings for one run, or None")
     history = cast("Sequence[ModelMessage] | None", message_history)
     if history is not None:
         check_history(history, prompted=prompt is not None)
@@ -102,6 +109,7 @@ def checked_order(  # noqa: PLR0917
         message_id=message_id or os.urandom(16).hex(),
         hops=() if asker is None else asker.hops,
         budget=budget,
+        model_settings=cast("ModelSettings | None", model_settings),
     )
 
 
@@ -154,6 +162,7 @@ def kept_order(
         None if order.budget is None or not durable else order.budget.ref,
         order.is_inherited,
         order.hops,
+        order.kept_settings,
     )
 
 
@@ -166,6 +175,16 @@ def kept_deps(agent: AbstractAgent[Any, Any], deps: object) -> Any:
             "deps",
             type(deps),
             "something JSON can carry when the agent has a store; connections and clients belong to the agent's own deps",
+        ) from error
+
+
+def kept_settings(settings: ModelSettings | None) -> dict[str, Any] | None:
+    """The settings of one run as JSON. Raises `InvalidOption`, which does not show them: they may hold keys."""
+    try:
+        return None if settings is None else to_jsonable_python(dict(settings))
+    except Exception as error:
+        raise InvalidOption(
+            "model_settings", sorted(settings or ()), "something JSON can carry when the agent has a store"
         ) from error
 
 
@@ -185,6 +204,7 @@ def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: St
         budget=None if kept.budget is None or store is None else Budget.of(kept.budget, store),
         is_inherited=kept.inherited,
         hops=kept.hops,
+        model_settings=cast("ModelSettings | None", kept.settings),
     )
 
 

@@ -96,6 +96,7 @@ class Accepted(Step):
     budget: BudgetRef | None = None
     inherited: bool = False
     hops: tuple[Hop, ...] = ()
+    settings: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

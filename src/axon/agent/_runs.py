@@ -63,6 +63,7 @@ class Runs(Generic[Deps, Output]):
         deferred: DeferredToolResults | None,
         usage: RunUsage,
         limits: UsageLimits | None,
+        settings: ModelSettings | None,
         token: CancellationToken,
         inside: Sequence[AbstractCapability[Any]] = (),
     ) -> AbstractAsyncContextManager[AgentRun[Deps, Output]]:
@@ -75,7 +76,7 @@ class Runs(Generic[Deps, Output]):
             message_history=history,
             deferred_tool_results=deferred,
             model=server.model,
-            model_settings=self._settings,
+            model_settings=self._settings if settings is None else _with(self._settings, settings),
             usage=usage,
             usage_limits=limits or server.usage_limits,
             cancellation_token=token,
@@ -150,6 +151,13 @@ def _is_plain(agent: AbstractAgent[Any, Any]) -> TypeGuard[Agent[Any, Any]]:
 def _override(agent: AbstractAgent[Any, Any]) -> ContextVar[_Root | None] | None:
     """Where pydantic-ai looks for capabilities that stand in for an agent's own; None if a later version does not."""
     return getattr(agent, "_override_root_capability", None)
+
+
+def _with(given: AgentModelSettings[Any] | None, own: ModelSettings) -> AgentModelSettings[Any]:
+    """The settings of one run, on top of those of all."""
+    if callable(given):
+        return lambda ctx: given(ctx) | own
+    return own if given is None else given | own
 
 
 def _settings_of(server: AgentServer[Any, Any]) -> ModelSettings | None:

@@ -18,6 +18,7 @@ from ._errors import LimitExceeded as LimitExceeded
 from ._errors import ModuleNotAllowed as ModuleNotAllowed
 from ._errors import ModuleUnusable as ModuleUnusable
 from ._errors import OriginNotAllowed as OriginNotAllowed
+from ._errors import RequestTimeout as RequestTimeout
 from ._errors import RunnerNotServed as RunnerNotServed
 from ._errors import RunNotFound as RunNotFound
 from ._errors import TooLarge as TooLarge

@@ -10,6 +10,7 @@ GatewayError
 ├─ LimitExceeded       a token asks for more than it may                  .limit .retry_after
 ├─ Draining            the gateway is about to stop, and takes nothing new    .retry_after
 ├─ TooLarge            a request is larger than is taken                  .what .limit
+├─ RequestTimeout      a request took too long to arrive                  .after
 ├─ ModuleNotAllowed    a module that is not on the list                   .module .allowed
 ├─ ModuleUnusable      it is allowed, and has no agent                    .module .problem
 ├─ ToolFailed          a tool that was called by hand failed              .tool
@@ -110,6 +111,14 @@ class TooLarge(GatewayError):
         super().__init__(f"the {what} is larger than is taken here: at most {limit} {unit}")
         self.what = what
         self.limit = limit
+
+
+class RequestTimeout(GatewayError, TimeoutError):
+    """A request did not arrive within `after` seconds."""
+
+    def __init__(self, after: float) -> None:
+        super().__init__("the request took too long to arrive")
+        self.after = after
 
 
 class ModuleNotAllowed(GatewayError):

@@ -83,6 +83,7 @@ TABLE: Mapping[type[BaseException], tuple[int, str]] = MappingProxyType(
         AlreadyDecided: (409, "FAILED_PRECONDITION"),
         AnswerNotKept: (409, "FAILED_PRECONDITION"),
         EventsLost: (409, "OUT_OF_RANGE"),
+        own.RequestTimeout: (408, "DEADLINE_EXCEEDED"),
         own.TooLarge: (413, "RESOURCE_EXHAUSTED"),
         own.ToolFailed: (422, "FAILED_PRECONDITION"),
         # too much

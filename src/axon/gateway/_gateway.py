@@ -50,11 +50,11 @@ class Gateway:
             await gateway.serve(AgentServer(clerk, name="clerk"))
             ...                                                # an edge: axon.gateway.http, axon.gateway.grpc
 
-    modules: what requests may name, default `Modules()`: what is below `./agents`. tokens: who may ask for what, default everybody for everything.
-    store: of the agents that requests create, default none. servers: what tools as data may be for, by the names under
-    which they are registered. max_agents: default 1,000. max_history: messages that a request may bring, default 1,000.
-    kept_runs: outcomes that are remembered of each agent without a store, default 100; with one the agent knows.
-    name: the root of the paths of its agents, default `gateway`.
+    modules: what requests may name, default `Modules()`: what is below `./agents`. tokens: who may ask for what, default
+    everybody for everything. store: of the agents that requests create, default none. servers: what tools as data may
+    be for, by the names under which they are registered. max_agents: default 1,000. max_history: messages that a
+    request may bring, default 1,000. kept_runs: outcomes that are remembered of each agent without a store, default
+    100; with one the agent knows. name: the root of the paths of its agents, default `gateway`.
 
     What is asked of `agents`, `runs` and `approvals` is asked by a `principal`, whose token is for it or not. A block;
     leaving it stops the agents, so close its intake and let it drain before. Raises `InvalidOption`. docs/gateway.md

@@ -20,6 +20,7 @@ class Intake:
         """Runs that were taken and are not over."""
         self._empty = asyncio.Event()
         self._empty.set()
+        self._closed = asyncio.Event()
 
     def check(self) -> None:
         """Raise `Draining` if nothing new is taken any more."""
@@ -29,6 +30,11 @@ class Intake:
     def close(self) -> None:
         """Take nothing new from now on."""
         self.is_open = False
+        self._closed.set()
+
+    async def closed(self) -> None:
+        """Wait until nothing new is taken any more."""
+        await self._closed.wait()
 
     @contextmanager
     def running(self, who: Principal) -> Generator[None]:

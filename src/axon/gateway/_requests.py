@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_ai import AgentRunResult
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
+from pydantic_core import to_json
 
 from ..agent import AgentBlueprint, AgentStatus, FunctionTarget, TemplateInstructions, ToolBlueprint, TurnStatus
 
@@ -20,6 +21,10 @@ AgentId: TypeAlias = Annotated[str, Field(pattern=AGENT_ID)]
 AgentState: TypeAlias = Literal["running", "restarting", "down"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
+
+
+LINE = 10_000
+"""Bytes of the data of a line in a log, since some hundred lines are kept."""
 
 
 class Message(BaseModel):
@@ -124,6 +129,7 @@ class RunRequest(Message):
 
     prompt: the text. message_history: go on from this conversation instead of the agent's own; `[]` begins afresh.
     deps: the dependencies of this run, as the agent's `deps_type` or schema says; default the agent's own.
+    model_settings: of the requests of this run, such as `temperature`, on top of the agent's.
     idempotency_key: names the request, as the header `Idempotency-Key` does.
     """
 
@@ -139,7 +145,16 @@ class RunRequest(Message):
     prompt: str
     message_history: list[ModelMessage] | None = None
     deps: dict[str, Any] | None = None
+    model_settings: dict[str, Any] | None = None
     idempotency_key: Key | None = None
+
+    @field_validator("model_settings")
+    @classmethod
+    def _are_for_everybody(cls, settings: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in settings or ():
+            if name.startswith("extra_"):  # headers and bodies, which may say who asks
+                raise ValueError(f"{name} is for whoever serves the agent")
+        return settings
 
 
 class Usage(Message):
@@ -342,6 +357,13 @@ class LogRequest(Message):
     level: Level = "info"
     message: str = Field(max_length=2000)
     data: dict[str, Any] = {}
+
+    @field_validator("data")
+    @classmethod
+    def _is_a_line(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if len(to_json(data, fallback=repr)) > LINE:
+            raise ValueError(f"it must have at most {LINE} bytes")
+        return data
 
 
 class Log(Message):

@@ -80,7 +80,7 @@ class Runs:
                 await served.agent.submit(request.prompt, message_id=run.message_id, streamed=streamed, **options)
             except (TurnFailed, AnswerNotKept):
                 return run.id  # it is over, which its result will tell
-            if run not in self._watching:
+            if run not in self._watching and run.message_id not in served.outcomes:
                 self._watch(served, run, request.prompt, stack.pop_all())
         return run.id
 
@@ -94,7 +94,11 @@ class Runs:
         if history is not None and len(history) > self._max_history:
             raise TooLarge("message_history", self._max_history, "messages")
         deps = None if request.deps is None else deps_from(served.agent, request.deps)
-        return served, Run.begin(agent_id, who.name, key), {"message_history": history, "deps": deps}
+        return (
+            served,
+            Run.begin(agent_id, who.name, key),
+            {"message_history": history, "deps": deps, "model_settings": request.model_settings},
+        )
 
     def _watch(self, served: Served, run: Run, prompt: str, counted: ExitStack) -> None:
         """Count it as under way until it is over, whoever goes away meanwhile."""
@@ -165,9 +169,12 @@ class Runs:
     async def _result(self, run: Run) -> Result:
         served = self._served(run)
         outcome = served.outcomes.get(run.message_id)
-        if outcome is not None and outcome.task.done():
-            return outcome.task.result()
-        return await _known(run, served.agent.result_of)
+        if outcome is None or not outcome.task.done():
+            return await _known(run, served.agent.result_of)
+        error = outcome.task.exception()
+        if error is not None:
+            raise error.with_traceback(None)  # which would grow each time
+        return outcome.task.result()
 
     def _served(self, run: Run) -> Served:
         served = self._agents.find(run.agent_id)

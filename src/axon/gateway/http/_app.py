@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -25,6 +26,7 @@ VERSION = version("axon-otp")
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request's body, unless told otherwise."""
 HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Request-Timeout"]
+TOKEN = {"type": "http", "scheme": "bearer", "description": "An API token; none is needed where the gateway is open."}
 EXPOSED = ["Location", "Retry-After", "Run-Id"]
 
 
@@ -48,7 +50,7 @@ def application(
         raise InvalidOption("origins", origins, "a list of origins, such as ['https://app.example']")
     if runner is not None and runner not in RUNNERS:
         raise InvalidOption("runner", runner, f"None or one of {', '.join(RUNNERS)}")
-    app = FastAPI(
+    app = _App(
         title="Axon gateway",
         version=VERSION,
         description="Agents as a service: create and run them, follow and steer their runs.",
@@ -78,6 +80,15 @@ def application(
         )
     app.add_middleware(Guard, gateway=gateway, origins=origins)
     return app
+
+
+class _App(FastAPI):
+    """An app whose OpenAPI tells of tokens."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema["components"]["securitySchemes"] = {"token": TOKEN}
+        return schema
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, TypeAlias, cast
 
-from fastapi import Depends, Header, Path, Security
-from fastapi.security import HTTPBearer
+from fastapi import Header, Path
 from pydantic import Field
 from starlette.requests import HTTPConnection
 
@@ -15,28 +14,18 @@ from .._gateway import Gateway
 from .._requests import AGENT_ID, KEY
 from .._tokens import Principal
 
-BEARER = Security(HTTPBearer(auto_error=False, description="An API token; none is needed where the gateway is open."))
-"""What routes that need a token say of that in OpenAPI."""
 
-
-async def gateway_of(connection: HTTPConnection) -> Gateway:
+def gateway_of(connection: HTTPConnection) -> Gateway:
     """The gateway that an app serves."""
     return cast("Gateway", connection.app.state.gateway)
 
 
-async def principal_of(connection: HTTPConnection) -> Principal:
-    """Who asks; the request counts once. Raises `InvalidToken`, `LimitExceeded`."""
-    known: Principal | None = getattr(connection.state, "principal", None)
-    if known is not None:
-        return known
+def principal_of(connection: HTTPConnection) -> Principal:
+    """Who asks. Raises `InvalidToken`, `LimitExceeded`."""
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
-    gateway = await gateway_of(connection)
-    who = connection.state.principal = gateway.principal(secret.strip() if scheme.lower() == "bearer" else None)
-    return who
+    return gateway_of(connection).principal(secret.strip() if scheme.lower() == "bearer" else None)
 
 
-Served: TypeAlias = Annotated[Gateway, Depends(gateway_of)]
-Who: TypeAlias = Annotated[Principal, Depends(principal_of)]
 AgentId: TypeAlias = Annotated[str, Path(pattern=AGENT_ID, examples=["test_agent"])]
 RunId: TypeAlias = Annotated[str, Path(max_length=300, examples=["test_agent:order-7"])]
 Key: TypeAlias = Annotated[

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Header, Response
 from .._errors import RunnerNotServed
 from .._metrics import Metrics
 from .._settings import Runner
-from ._asking import Who
-from ._route import JSONRoute
+from ._route import JSONRequest, JSONRoute
 
 RUNNERS: tuple[Runner, ...] = get_args(Runner)
 
@@ -21,9 +20,9 @@ def exposition_of(metrics: Metrics) -> APIRouter:
     router = APIRouter(tags=["health"], route_class=JSONRoute)
 
     @router.get("/metrics", response_class=Response)
-    async def read_metrics(who: Who, accept: Annotated[str, Header()] = "") -> Response:
+    async def read_metrics(asked: JSONRequest, accept: Annotated[str, Header()] = "") -> Response:
         """The figures of the program, for Prometheus. Needs the scope `read`."""
-        who.needs("read")
+        asked.who.needs("read")
         body, content_type = metrics.exposition(accept)
         return Response(body, media_type=content_type)
 

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Response
 
 from .._requests import ErrorBody, Message
 from ._answers import answer
-from ._asking import Served
-from ._route import PublicRoute
+from ._route import JSONRequest, PublicRoute
 
 health = APIRouter(tags=["health"], route_class=PublicRoute)
 
@@ -29,7 +28,7 @@ async def livez() -> Response:
 @health.get(
     "/readyz", response_model=Health, responses={503: {"model": ErrorBody, "description": "It is about to stop"}}
 )
-async def readyz(gateway: Served) -> Response:
+async def readyz(asked: JSONRequest) -> Response:
     """It takes new requests; 503 from the moment it drains."""
-    gateway.intake.check()
+    asked.gateway.intake.check()
     return answer(Health(status="ready"))

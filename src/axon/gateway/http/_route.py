@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from functools import wraps
 from typing import Any
 
 from fastapi import Request, Response
@@ -14,6 +11,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from .._errors import TooLarge
+from .._gateway import Gateway
+from .._tokens import Principal
 from ._answers import failed
 from ._asking import gateway_of, principal_of
 
@@ -22,10 +21,16 @@ ARRIVAL = 30.0
 
 
 class JSONRequest(Request):
-    """A request whose JSON is its model: read in one step, and bytes in it are base64."""
+    """A request whose JSON is its model: read in one step, and bytes in it are base64; and who asks it of which gateway."""
 
     model: type[BaseModel]
+    who: Principal
     _whole: bytes | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway that is asked."""
+        return gateway_of(self)
 
     async def body(self) -> bytes:
         """The body. Raises `TooLarge`, and `TimeoutError` if it does not arrive."""
@@ -51,14 +56,13 @@ class JSONRoute(APIRoute):
     is_public = False
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, _without_context(endpoint), **options)
+        if not self.is_public:  # a dependency would say the same to OpenAPI, and be solved for each request
+            options["openapi_extra"] = {"security": [{"token": []}]}
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, as FastAPI makes it, without dependencies: there are those alone that OpenAPI tells of."""
-        told = self.dependant
-        self.dependant = replace(told, dependencies=[])
+        """The handler, as FastAPI makes it."""
         handler = super().get_route_handler()
-        self.dependant = told
         model: Any = None if self.body_field is None else self.body_field.field_info.annotation
 
         async def handle(request: Request) -> Response:
@@ -66,32 +70,12 @@ class JSONRoute(APIRoute):
             asked.model = model
             try:
                 if not self.is_public:
-                    await principal_of(asked)
+                    asked.who = principal_of(asked)
                 return await handler(asked)
             except Exception as error:
                 return failed(error, f"{request.method} {self.path}")
 
         return handle
-
-
-def _without_context(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint for FastAPI, without `gateway` and `who`, which are there already: to have them solved as
-    dependencies, with their own, takes as long as all the rest of its routing.
-    """
-    signature = inspect.signature(endpoint, eval_str=True)
-    wanted = [name for name in ("gateway", "who") if name in signature.parameters]
-    if not wanted:
-        return endpoint
-
-    @wraps(endpoint)
-    async def call(connection: Request, **given: Any) -> Any:
-        context = {"gateway": await gateway_of(connection), "who": getattr(connection.state, "principal", None)}
-        return await endpoint(**given, **{name: context[name] for name in wanted})
-
-    asked = inspect.Parameter("connection", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    rest = [p.replace(kind=asked.kind) for name, p in signature.parameters.items() if name not in wanted]
-    call.__signature__ = signature.replace(parameters=[asked, *rest])  # type: ignore[attr-defined]
-    return call
 
 
 class PublicRoute(JSONRoute):

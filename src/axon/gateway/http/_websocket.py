@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from starlette.websockets import WebSocketDisconnect
 
 from ...errors import InvalidOption
+from .._errors import TooLarge
 from .._failure import failure_of
 from .._requests import RunRequest
 from .._runs import Piece
@@ -45,18 +46,22 @@ async def run_stream(websocket: WebSocket, agent_id: str) -> None:
 
 
 async def _begun(websocket: WebSocket, agent_id: str) -> AsyncGenerator[Piece, None]:
-    gateway, headers = await gateway_of(websocket), websocket.headers
-    who = await principal_of(websocket)
+    gateway, headers = gateway_of(websocket), websocket.headers
+    who = principal_of(websocket)
     who.needs("read")
     seconds = headers.get("request-timeout")
     timeout = None if seconds is None else _PATIENCE.validate_python(seconds)
     try:
         async with asyncio.timeout(FIRST_MESSAGE):
-            request = RunRequest.model_validate_json(await websocket.receive_text())
+            text = await websocket.receive_text()
     except KeyError:
         raise InvalidOption("the first message", "<bytes>", "a text, the request as JSON") from None
     except TimeoutError:
         raise InvalidOption("the first message", None, f"sent within {FIRST_MESSAGE:g} s") from None
+    limit: int = websocket.app.state.max_body
+    if len(text) > limit:
+        raise TooLarge("message", limit, "bytes")
+    request = RunRequest.model_validate_json(text)
     async with within(timeout):
         run_id = await gateway.runs.submit(who, agent_id, request, headers.get("idempotency-key"))
     return await gateway.runs.follow(who, run_id)
