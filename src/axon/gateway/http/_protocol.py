@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -21,7 +21,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """A connection was opened."""
-        super().connection_made(_Together(transport, self.loop))
+        super().connection_made(cast("asyncio.Transport", _Together(transport, self.loop)))
         self._begin()
 
     def on_message_begin(self) -> None:
