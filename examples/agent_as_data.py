@@ -9,7 +9,8 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Tool
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from axon import GenServer, Supervisor, call, child
-from axon.agent import AgentBlueprint, AgentServer, Targets
+from axon.agent import AgentServer
+from axon.blueprint import AgentBlueprint, Targets
 
 
 class NoRoom(Exception):
@@ -50,8 +51,7 @@ async def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 async def main() -> None:
-    blueprint = AgentBlueprint.model_validate_json(CLERK)
-    clerk = blueprint.spec(Targets(servers={"desk": Desk}), model=FunctionModel(think))
+    clerk = AgentBlueprint.model_validate_json(CLERK).spec(Targets(servers={"desk": Desk}), model=FunctionModel(think))
     async with Supervisor([child(Desk(), name="desk"), child(clerk, id="clerk")]) as sup:
         print("result:", (await sup.get(AgentServer, "clerk").run("A room, please")).output)
 

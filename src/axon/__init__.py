@@ -11,8 +11,10 @@ work; a room imports only rooms further up in this list.
     store       journals and decisions that outlive a process (import axon.store)
     mcp         MCP servers that many agents share (import axon.mcp)
     budget      money, tokens, requests and time, granted and handed on (import axon.budget)
+    env         Python environments that are built when an agent asks for them (import axon.env)
     provider    accounts at model providers: limits, weather, prices (import axon.provider)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
+    blueprint   agents as data: tools, templates, schemas (import axon.blueprint)
     gateway     agents as a service: HTTP, WebSocket, gRPC (import axon.gateway)
     testing     helpers for tests                  cli         the `axon` command
 """

@@ -33,7 +33,7 @@ AxonError
 ├─ TaskError                a task gave its owner no result               .task
 │  ├─ TaskExit              it ended without one                          .reason
 │  └─ TaskTimeout           none came in time                             .after
-├─ WireError  StoreError  MCPServerError   drawn in axon.wire, axon.store and axon.mcp
+├─ WireError  StoreError  MCPServerError  PythonEnvError   drawn in axon.wire, axon.store, axon.mcp and axon.env
 └─ SupervisorDied           the supervisor of this block ended by itself  .reason .why
 """
 

@@ -42,12 +42,16 @@ class History:
 
     def is_killed_after(self, events: int, seconds: float) -> None:
         """Have a process killed from outside, so long after so many more events, unless it has ended by then."""
-        process, before = self.begins(), len(self.events)
-        while len(self.events) < before + events and self.last[0] not in {"outcome", "error"}:
-            time.sleep(0.002)
-        time.sleep(seconds)
-        os.kill(process, signal.SIGKILL)  # it waits for the forge if it has ended already
-        assert self.forge.wait(process) in {0, -signal.SIGKILL}
+        bell = self.log.with_suffix(".bell")
+        os.mkfifo(bell)
+        process = self.begins(bell=str(bell))
+        with bell.open("rb", buffering=0) as rings:
+            while events > 0 and (rung := rings.read(events)):
+                events -= len(rung)
+            time.sleep(seconds)  # the instant between two events is what the test draws
+            os.kill(process, signal.SIGKILL)  # it waits for the forge if it has ended already
+            assert self.forge.wait(process) in {0, -signal.SIGKILL}
+        bell.unlink()
 
     def dies(self, at: str, when: Moment = "before", **life: Any) -> None:
         """Have a process killed there."""

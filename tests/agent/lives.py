@@ -278,15 +278,13 @@ def live(life: Life) -> None:
 
 def warm() -> None:
     """Load and make everything once, in a world that is nobody's."""
-    from survivors import grant_everything
-
-    from axon.store import MemoryStore
+    from survivors import AskingStore, grant_everything
 
     pydantic_ai.BANNER_ENABLED = False
     pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
 
     async def turns() -> None:
-        store, world = MemoryStore(), World()
+        store, world = AskingStore(), World()
         spec = AgentServer(agent_of(world, 0.0), model=thinking(world, PLAN, 0.0), name="warm", store=store)
         async with Supervisor([child(spec, id="one")]) as sup:
             granting = asyncio.create_task(grant_everything(store))

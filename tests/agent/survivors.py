@@ -47,6 +47,19 @@ STEPS: Sequence[Sequence[str] | str] = (
 )
 """What the model says, one after the other: tools to call, and a text."""
 
+IN_A_TURN = [
+    Boundary.ACCEPTED,
+    Boundary.STARTED,
+    Boundary.RESPONSE,
+    Boundary.TOOL_INTENDED,
+    Boundary.TOOL_DONE,
+    Boundary.TOOL_FAILED,
+    Boundary.APPROVAL_ASKED,
+    Boundary.APPROVAL_DECIDED,
+    Boundary.COMMITTED,
+]
+"""What the survivor's turn crosses if nothing goes wrong and nobody interferes."""
+
 
 def survivor(world: World, pace: float = 1.0) -> Agent[object, str]:
     """An agent with tools of every kind, which take multiples of `pace` seconds; `look` alone is declared idempotent."""
@@ -117,7 +130,31 @@ def thinking(world: World, steps: Sequence[Sequence[str] | str] = STEPS, pace: f
     return FunctionModel(answer, stream_function=streamed, model_name="thinking")
 
 
-class EndingStore(MemoryStore):
+class AskingStore(MemoryStore):
+    """A store in memory that lets who decides know when there is something to decide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def append(
+        self,
+        key: str,
+        records: Sequence[Record],
+        *,
+        epoch: int,
+        version: int,
+        marker: str | None = None,
+        approvals: Sequence[ApprovalRequest] = (),
+    ) -> int:
+        try:
+            return await super().append(key, records, epoch=epoch, version=version, marker=marker, approvals=approvals)
+        finally:  # whoever asked may have been killed meanwhile
+            if approvals:
+                self.asked.set()
+
+
+class EndingStore(AskingStore):
     """A store in memory that calls `strike` before or after it has written a record of a kind, as planned, in order."""
 
     def __init__(self, plan: Iterable[tuple[Boundary, When]], strike: Callable[[], None]) -> None:
@@ -173,9 +210,10 @@ def _without(value: Any) -> Any:
             return value
 
 
-async def grant_everything(store: MemoryStore) -> None:
+async def grant_everything(store: AskingStore) -> None:
     """Approve whatever is asked for, as somebody outside would."""
     while True:
+        await store.asked.wait()
+        store.asked.clear()
         for row in await store.approvals(status="pending"):
             await approve(store, row.id, by="a test")
-        await asyncio.sleep(0.2)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from agent_parts import plain, says
-from pydantic_ai import Agent, RunContext
+from pydantic_ai import Agent, ModelMessage, RunContext
 from pydantic_ai.capabilities import AbstractCapability, ToolSearch
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 
@@ -82,6 +84,39 @@ async def test_the_tools_of_every_agent_are_watched(kind: str, store: Store | No
     with pytest.raises(ToolTimeout):
         await running
     assert len(keys) == 1
+    await axon.stop(server)
+
+
+@pytest.mark.usefixtures("override")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_what_every_agent_of_pydantic_ai_can_do_it_does_here_too(durable: bool) -> None:
+    """Tools that are offered once they were searched for, and messages for the next request, are the work of
+    capabilities that every agent has.
+    """
+    agent, requests = Agent[object, str](), list[tuple[int, list[str]]]()
+
+    @agent.tool(defer_loading=True)
+    def weather_of(ctx: RunContext[object], place: str) -> str:
+        """The weather of a place."""
+        ctx.enqueue("and be quick")
+        return f"fine in {place}"
+
+    async def asks(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        parts = [part for message in messages for part in message.parts]
+        told = sum(isinstance(part, UserPromptPart) for part in parts)
+        requests.append((told, [tool.name for tool in info.function_tools]))
+        match len(requests):
+            case 1:
+                return ModelResponse([ToolCallPart("search_tools", {"queries": ["weather"]})])
+            case 2:
+                return ModelResponse([ToolCallPart("weather_of", {"place": "Rome"})])
+            case _:
+                return ModelResponse([TextPart("done")])
+
+    store = MemoryStore() if durable else None
+    server = await axon.start(AgentServer(agent, model=FunctionModel(asks), name="searching", store=store))
+    await server.run("go")
+    assert requests == [(1, []), (1, ["weather_of"]), (2, ["weather_of"])]
     await axon.stop(server)
 
 

@@ -59,11 +59,12 @@ async def test_a_killed_agent_is_restarted_with_an_empty_conversation() -> None:
         assert (await writer.usage()).requests == 1
 
 
-@pytest.mark.parametrize("turns", range(1, 24))
-async def test_a_kill_leaves_nothing_in_whatever_turn_it_comes(turns: int) -> None:
+@pytest.mark.parametrize("aside", [False, True])
+@pytest.mark.parametrize("turns", range(1, 30))
+async def test_a_kill_leaves_nothing_in_whatever_turn_it_comes(turns: int, aside: bool) -> None:
     before = asyncio.all_tasks()
     async with Supervisor([AgentServer(plain(), model=says("{prompt}!"))]) as sup:
-        running = asyncio.create_task(sup.get(AgentServer).run("lost"))
+        running = asyncio.create_task(sup.get(AgentServer).run("lost", aside=aside))
         for _ in range(turns):
             await asyncio.sleep(0)
         axon.exit(sup.get(AgentServer), axon.kill)
@@ -109,9 +110,11 @@ async def test_a_shutdown_does_not_wait_for_longer_than_the_spec_says() -> None:
     await asyncio.sleep(2)  # what the tool still does it does alone
 
 
-async def test_a_stopped_agent_ends_its_runs_in_order() -> None:
+@pytest.mark.parametrize("aside", [False, True])
+async def test_a_stopped_agent_ends_its_runs_in_order(aside: bool) -> None:
+    before = asyncio.all_tasks()
     agent = await axon.start(AgentServer(careful(), model=says(["work"])))
-    running = asyncio.create_task(agent.run("go"))
+    running = asyncio.create_task(agent.run("go", aside=aside))
     await asyncio.sleep(5)
     await axon.stop(agent)
     assert ended == ["began to clean up", "cleaned up"]
@@ -119,7 +122,8 @@ async def test_a_stopped_agent_ends_its_runs_in_order() -> None:
         await running
     assert died.value.reason == axon.normal
     with pytest.raises(NoProcess):
-        await agent.run("again")
+        await agent.run("again", aside=aside)
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_cancelled_run_is_not_cancelled_again_by_a_shutdown() -> None:

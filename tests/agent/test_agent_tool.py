@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from agent_parts import is_valid, now, plain, texts_of
+from agent_parts import is_valid, now, plain, says, texts_of
 from pydantic import BaseModel
 from pydantic_ai import Agent, RunCancelled, RunContext, UsageLimits
 from pydantic_ai.messages import ModelMessage, ModelRequest, ToolReturnPart
@@ -118,6 +118,20 @@ async def test_it_remembers_unless_each_question_is_a_new_conversation() -> None
         assert len(await helper.messages()) == length
         await axon.stop(boss)
         await axon.stop(helper)
+
+
+async def test_questions_that_are_asked_aside_do_not_wait_for_each_other() -> None:
+    helper = await axon.start(AgentServer(plain(), model=says("{prompt}!", takes=10)))
+    tools = [agent_tool(helper, name=name, aside=True) for name in ("first", "second")]
+    boss = await axon.start(
+        AgentServer(asking(*tools), model=ScriptedModel([asks("first", "one"), asks("second", "two")], Say("done")))
+    )
+    result = await boss.run("go")
+    assert helpers_usage(result.all_messages()).requests == 2
+    assert now() == 10
+    assert await helper.messages() == []
+    await axon.stop(boss)
+    await axon.stop(helper)
 
 
 async def test_an_agent_is_found_by_its_name_at_each_call() -> None:

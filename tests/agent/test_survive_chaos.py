@@ -9,18 +9,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from survivors import World, grant_everything, survivor, thinking, told
+from survivors import AskingStore, World, grant_everything, survivor, thinking, told
 
 import axon
 from axon import Supervisor, child
 from axon.agent import AgentServer, Boundary
-from axon.store import ApprovalRequest, Journal, MemoryStore, Record, StoreUnavailable
+from axon.store import ApprovalRequest, Journal, Record, StoreUnavailable
 from axon.testing import Faults, simulate, trouble
 
 SEEDS = int(os.environ.get("AXON_SEEDS", "15"))
 
 
-class FailingStore(MemoryStore):
+class FailingStore(AskingStore):
     """Its requests fail when the simulation says so: some before they did anything, some after."""
 
     async def open(self, key: str) -> Journal:
@@ -122,3 +122,33 @@ def test_nothing_that_is_done_is_done_again_under_any_schedule(faults: Faults, s
         same += seen == whole
     gc.collect()  # what was never begun is found here, and not in another test
     assert same > 0, "some of these lives leave the very history of an undisturbed one"
+
+
+async def lives_beside(world: World) -> None:
+    """Three runs beside the conversation, asked for until there is an answer."""
+    store = FailingStore()
+    spec = AgentServer(survivor(world), model=thinking(world), name="survivor", store=store, attempts=10_000)
+    async with Supervisor([], max_restarts=10_000) as sup:
+        agent = await started(sup, spec)
+        granting = asyncio.create_task(grant_everything(store))
+        ids = ("a", "b", "c")
+        results = await asyncio.gather(*(agent.run("go", message_id=id, aside=True) for id in ids))
+        granting.cancel()
+        assert [result.output for result in results] == ["all is done"] * 3
+        assert (await agent.status()).asides == ()
+        assert (await agent.usage()).requests == 12
+    journal = await store.read("survivor")
+    assert journal is not None
+    kinds = Counter(Boundary(entry.record.kind) for entry in journal.entries)
+    assert kinds[Boundary.ACCEPTED] == kinds[Boundary.COMMITTED] == 3
+    assert kinds[Boundary.RESPONSE] == 12
+    assert all(times <= 3 for name, times in Counter(world.effects).items() if name != "look")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # of tasks killed before they began
+def test_beside_the_conversation_nothing_is_done_again_either() -> None:
+    faults = Faults(kill=0.005, victims="Supervisor/one", most_kills=10, trouble=0.03, late=0.5)
+    for seed in range(SEEDS):
+        simulate(lambda: lives_beside(World()), seed, faults=faults)
+    gc.collect()

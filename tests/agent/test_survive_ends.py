@@ -12,8 +12,7 @@ from pydantic_ai import Agent, ModelHTTPError, ModelMessage, ModelResponse, RunC
 from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.messages import TextPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
-from survivors import EndingStore, When, World, grant_everything, survivor, thinking
-from test_survive_kills import IN_A_TURN
+from survivors import IN_A_TURN, EndingStore, When, World, grant_everything, survivor, thinking
 
 import axon
 from axon import ServerDied, Supervisor, child

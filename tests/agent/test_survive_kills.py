@@ -8,24 +8,11 @@ from typing import Any
 
 import pytest
 from pydantic_ai.usage import RunUsage
-from survivors import EndingStore, When, World, grant_everything, survivor, thinking, told
+from survivors import IN_A_TURN, EndingStore, When, World, grant_everything, survivor, thinking, told
 
 import axon
 from axon import Supervisor, child
 from axon.agent import AgentServer, Boundary
-
-IN_A_TURN = [
-    Boundary.ACCEPTED,
-    Boundary.STARTED,
-    Boundary.RESPONSE,
-    Boundary.TOOL_INTENDED,
-    Boundary.TOOL_DONE,
-    Boundary.TOOL_FAILED,
-    Boundary.APPROVAL_ASKED,
-    Boundary.APPROVAL_DECIDED,
-    Boundary.COMMITTED,
-]
-"""What the survivor's turn crosses if nothing goes wrong and nobody interferes."""
 
 
 @dataclass

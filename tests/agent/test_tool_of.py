@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from agent_parts import now
 from pydantic_ai import Agent
-from tool_parts import Desk, book, calling, definitions_of, outcome_of, stopped, told
 
 import axon
 from axon import DeadlineExceeded, ExitReason, GenServer, InvalidOption, NotStarted, Supervisor, call, child
 from axon.agent import AgentServer, tool_of
 from axon.store import MemoryStore
 from axon.wire import NotOnWire, method_of
+from tool_parts import Desk, book, calling, definitions_of, outcome_of, stopped, told
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ PIECE = "a piece of a stream"
 class Life:
     """What a process is to do. store: an expression. log: the file of what has happened. at, when: where it is killed.
 
-    grants: whether it approves what it asks for. options: of the `AgentServer`.
+    grants: whether it approves what it asks for. options: of the `AgentServer`. bell: a FIFO into which it writes a byte
+    with everything that happens, default none.
     """
 
     store: str
@@ -44,6 +45,7 @@ class Life:
     when: Moment = "before"
     grants: bool = True
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+    bell: str = ""
 
 
 class FileWorld(World):
@@ -54,10 +56,13 @@ class FileWorld(World):
         self.life = life
         self.gate = asyncio.Event()
         self._file = os.open(life.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._bell = os.open(life.bell, os.O_WRONLY) if life.bell else None
 
     def happens(self, *what: object) -> None:
         os.write(self._file, f"{json.dumps(what)}\n".encode())
         os.fsync(self._file)
+        if self._bell is not None:
+            os.write(self._bell, b".")
 
     def happened(self, *what: object) -> bool:
         return list(what) in [event[: len(what)] for event in read_log(self.life.log)]

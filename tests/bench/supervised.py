@@ -17,23 +17,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import process_time
 
+from growth import Part
+
 import axon
-from axon import DynamicSupervisor, GenServer, Supervisor, call, cast, child
-
-
-class Idle(GenServer[int]):
-    number: int = 0
-
-    def init(self) -> int:
-        return self.number
-
-    @call
-    def ask(self, state: int) -> int:
-        return state
-
-    @cast
-    def crash(self, state: int) -> None:
-        raise ValueError(state)
+from axon import DynamicSupervisor, Supervisor, child
 
 
 class Measured:
@@ -55,12 +42,12 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def ask_all(servers: Sequence[Idle]) -> None:
+async def ask_all(servers: Sequence[Part]) -> None:
     for number, server in enumerate(servers):
         assert await server.ask() == number
 
 
-async def crash_all(sup: Supervisor | DynamicSupervisor, servers: Sequence[Idle]) -> None:
+async def crash_all(sup: Supervisor | DynamicSupervisor, servers: Sequence[Part]) -> None:
     """The supervisor takes its messages in order: when it answers after the last crash, all are restarted."""
     last = asyncio.ensure_future(axon.wait_down(servers[-1]))
     await asyncio.sleep(0)
@@ -72,7 +59,7 @@ async def crash_all(sup: Supervisor | DynamicSupervisor, servers: Sequence[Idle]
 
 async def static(servers: int) -> str:
     measured, before = Measured(servers), resident()
-    tree = Supervisor([child(Idle(n), id=str(n)) for n in range(servers)], max_restarts=servers)
+    tree = Supervisor([child(Part(n), id=str(n)) for n in range(servers)], max_restarts=servers)
     started: list[Supervisor] = []
 
     async def start() -> None:
@@ -81,7 +68,7 @@ async def static(servers: int) -> str:
     await measured.step("start", start)
     memory = resident() - before
     (sup,) = started
-    found = [sup.get(Idle, str(n)) for n in range(servers)]
+    found = [sup.get(Part, str(n)) for n in range(servers)]
     await measured.step("call", lambda: ask_all(found))
     await measured.step("crash", lambda: crash_all(sup, found))
     await measured.step("stop", lambda: axon.stop(sup))
@@ -89,12 +76,12 @@ async def static(servers: int) -> str:
 
 
 async def dynamic(servers: int) -> str:
-    measured, before, found = Measured(servers), resident(), list[Idle]()
+    measured, before, found = Measured(servers), resident(), list[Part]()
     sup = await axon.start(DynamicSupervisor(max_restarts=servers))
 
     async def start() -> None:
         for n in range(servers):
-            found.append(await sup.start_child(Idle(n)))
+            found.append(await sup.start_child(Part(n)))
 
     async def terminate() -> None:
         for server in found[: servers // 10]:

@@ -38,12 +38,13 @@ ROOMS = (
     "cluster",
     "provider",
     "agent",
+    "blueprint",
     "gateway",
     "observer",
     "cli",
     "testing",
 )
-OF_AN_EXTRA = {"mcp": "fastmcp", "gateway.grpc": "grpc", "gateway.http": "fastapi"}
+OF_AN_EXTRA = {"env": "packaging", "mcp": "fastmcp", "gateway.grpc": "grpc", "gateway.http": "fastapi"}
 """Rooms that are an extra as a whole, with a module that it brings: without it the import names the extra."""
 RUNTIME = ROOMS[: ROOMS.index("task") + 1]
 """What `import axon` loads; the face stands right below it, and the rooms after that may import the face."""

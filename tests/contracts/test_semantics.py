@@ -10,7 +10,8 @@ from rules import all_tests
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "\n".join(
-    (ROOT / "docs" / page).read_text() for page in ("semantics.md", "agents.md", "tools.md", "fleet.md", "gateway.md")
+    (ROOT / "docs" / page).read_text()
+    for page in ("semantics.md", "agents.md", "tools.md", "fleet.md", "environments.md", "gateway.md")
 )
 NAMED = re.compile(r"`(test_\w+)`")
 

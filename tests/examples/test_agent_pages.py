@@ -15,9 +15,9 @@ PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PA
 
 PRINTED = {
     "A first durable agent": ["success (no tool calls)"],
+    "Several queries at once": ["success (no tool calls)"] * 4,
     "Actors as tools": ['{"book":2}'],
     "Inputs as data": ["{'nights': 0}", "{'nights': 0}"],
-    "Several queries at once": ["success (no tool calls)"] * 3,
     "MCP servers": ['{"find":"a is on shelf X"}', "('find',)"],
     "Provider accounts": [],
     "Budgets": ["0.000346 19.999654"],

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 import axon
 from axon import InvalidOption, MaxChildrenReached
-from axon.agent import TargetMismatch, UnknownTarget
+from axon.blueprint import TargetMismatch, UnknownTarget
 from axon.gateway import (
     AgentExists,
     AgentNotFound,

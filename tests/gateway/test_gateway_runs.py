@@ -10,7 +10,8 @@ from pydantic_ai import AgentRunResult, RunCancelled
 
 import axon
 from axon import DeadlineExceeded, ServerDied
-from axon.agent import InvalidDeps, MessageIdReused, TurnFailed
+from axon.agent import MessageIdReused, TurnFailed
+from axon.blueprint import InvalidDeps
 from axon.gateway import (
     AgentNotFound,
     Draining,
@@ -60,8 +61,7 @@ async def test_a_run_that_was_taken_goes_on_by_itself(gateway: Gateway) -> None:
     assert gateway.intake.under_way == 1
     assert (await gateway.runs.result(ADA, run_id)).output == "one two three"
     assert (await gateway.runs.status(ADA, run_id)).state == "committed"
-    await asyncio.sleep(0)
-    assert gateway.intake.under_way == 0
+    assert await gateway.intake.drained(1)
 
 
 async def test_without_a_store_the_last_outcomes_are_remembered(gateway: Gateway) -> None:

@@ -95,6 +95,14 @@ async def test_a_command_that_does_not_exist_does_not_start(lazy: bool, tmp_path
         await axon.start(MCPServer(["./plain.txt"], cwd=str(tmp_path), lazy=lazy))
 
 
+async def test_a_limit_of_its_mailbox_is_refused() -> None:
+    """What borrowers tell it must not be lost."""
+    with pytest.raises(StartFailed) as failed:
+        await axon.start(MCPServer(["python"], lazy=True), mailbox=100)
+    assert isinstance(failed.value.reason, InvalidOption)
+    assert failed.value.reason.option == "mailbox"
+
+
 @pytest.mark.real_clock
 @pytest.mark.slow
 async def test_a_server_with_two_tools_of_one_name_does_not_start() -> None:

@@ -10,17 +10,8 @@ from pydantic_ai import Agent, Tool
 from pydantic_ai.toolsets import AbstractToolset
 
 from axon import GenServer, call, cast, stream
-from axon.agent import (
-    AgentBlueprint,
-    AgentServer,
-    Targets,
-    Template,
-    ToolBlueprint,
-    deps_from,
-    structured_dict,
-    tool_of,
-    toolset_of,
-)
+from axon.agent import AgentServer, tool_of
+from axon.blueprint import AgentBlueprint, Targets, Template, ToolBlueprint, deps_from, structured_dict, toolset_of
 from axon.wire import BoxedError, Interface, JSONSchema, Method, Request, method_of
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import field
+from typing import Any, ClassVar, Generic, Unpack
 
 from pydantic_ai import (
     AgentModelSettings,
@@ -26,40 +26,24 @@ from ..provider import Account
 from ..registry import group, register, whereis
 from ..server import Ignore, ServerProcess, Stop, call, from_thread, stream
 from ..store import Store
-from ._answers import Outputs
+from ..task import TaskStream
 from ._attach import attached
 from ._control import AgentControl
-from ._errors import TakenOver
-from ._feed import parsed_id
-from ._journal import Journal
+from ._feed import checked_after
+from ._incarnation import Fault, Incarnation, TurnOver
+from ._many import ManyOptions, many
 from ._options import GROUPS, REQUEST_TIMEOUT, TOKEN_TIMEOUT, WhenBusy, check_options
 from ._order import Order, Prompt, checked_order, kept_deps, kept_settings, reference
 from ._replies import answer_pieces, answer_to, events_of, kept, text_pieces
-from ._runs import Runs
 from ._spending import with_budget
 from ._state import AgentState
 from ._status import TurnStatus
 from ._stream import RunStream
-from ._turn import Turn
 from ._verdict import Action
 
 Deps = TypeVar("Deps", default=Any)
 Output = TypeVar("Output", default=Any)
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A turn's message to its server: it is over. The last messages of a process are kept, and a turn holds a lot."""
-
-    message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """What ends the server: a fault in a turn, or a store that does not keep what it is given."""
-
-    error: Exception
 
 
 class AgentServer(AgentControl, Generic[Deps, Output]):
@@ -72,7 +56,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             agent = sup.get(AgentServer[Library, str], "writer")
             result = await agent.run("Write about supervision trees")           # pydantic-ai's AgentRunResult[str]
 
-    One run at a time: what becomes of a second one says `when_busy`. The conversation is what the runs that succeeded
+    One run at a time, besides those with `aside=True`: what becomes of a second one says `when_busy`. The conversation is what the runs that succeeded
     said; a run that fails or is cancelled leaves it as it was, raises its error, unchanged, at whoever asked, and the
     agent goes on. Without a store a restart begins with an empty conversation.
 
@@ -151,6 +135,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: str | None = None,
         budget: Budget | None = None,
         model_settings: ModelSettings | None = None,
+        aside: bool = False,
     ) -> AgentRunResult[Output]:
         """Run the agent on `prompt` in its conversation, and return the result when the run is done.
 
@@ -164,14 +149,17 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         process (of the last 1,000 turns). budget: what this run draws on, default the server's; with a store it must be
         kept in the same one. model_settings: of this run's requests, on top of all others; JSON too.
 
+        aside: run it beside the conversation: at once, whatever else runs, from the conversation as it stands then, or the
+        `message_history` it brings, and without becoming part of it. All that is said of a run holds for it, but a fault
+        in it does not end the agent, and `steer` and `when_busy` are for the conversation. Many at once: `run_many`.
+
         Raises what the run raised, unchanged; `pydantic_ai.RunCancelled` after `cancel`, `RunInterrupted`, `AgentBusy`,
         `MessageIdReused`, `TurnSetAside`, `TurnFailed`, `axon.budget.BudgetExceeded`, `DeadlineExceeded` (the run is ended, too), `ServerDied`,
         `NoProcess`, `InvalidOption`, and `CallCycle` if a run of this very agent is waiting for the answer, as when one
         of its tools asks it.
         """
-        order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
-        )
+        rest = (usage_limits, message_id, budget, aside, model_settings)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, *rest)
         return await self._ask(order)
 
     def run_sync(
@@ -185,6 +173,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: str | None = None,
         budget: Budget | None = None,
         model_settings: ModelSettings | None = None,
+        aside: bool = False,
     ) -> AgentRunResult[Output]:
         """`run` from a thread, which it blocks until the result is there. Raises `WrongLoop` in the agent's own."""
         return from_thread.call(
@@ -197,7 +186,34 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             message_id=message_id,
             budget=budget,
             model_settings=model_settings,
+            aside=aside,
         )
+
+    def run_many(
+        self,
+        prompts: Iterable[Prompt],
+        *,
+        deps: Deps | None = None,
+        message_history: Sequence[ModelMessage] | None = None,
+        usage_limits: UsageLimits | None = None,
+        budget: Budget | None = None,
+        **options: Unpack[ManyOptions],
+    ) -> TaskStream[AgentRunResult[Output]]:
+        """Run each prompt beside the conversation, not too many at once; one that fails hurts no other.
+
+            async for outcome in critic.run_many(pages, max_concurrency=4):
+                match outcome:
+                    case Finished(result): print(result.output)
+                    case Exited(error, page): print(page, error)
+
+        prompts: any iterable, taken as room is made; the other arguments are those of `run`, for each. max_concurrency:
+        runs at the same time, default 10. ordered: outcomes in the order of the prompts (default True) or as they come.
+        timeout: seconds for each run, default no limit; one that is late is cancelled: `Exited(TaskTimeout(...))`.
+
+        Each outcome is a `Finished` with its result, or an `Exited` with what `run` raised and the prompt. It is a
+        `TaskStream`: lazy, and what still runs when its reader ends, drops or closes it is cancelled. Raises `InvalidOption`.
+        """
+        return many(self, prompts, (deps, message_history, None, usage_limits, None, budget, True), options)
 
     def run_stream(
         self,
@@ -210,6 +226,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: str | None = None,
         budget: Budget | None = None,
         model_settings: ModelSettings | None = None,
+        aside: bool = False,
         after: str | None = None,
     ) -> RunStream[str]:
         """The same run, its text as the model writes it: `async for piece in writer.run_stream("..."):`.
@@ -225,10 +242,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         Raises what `run` raises, and `EventsLost`.
         """
-        order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
-        )
-        return RunStream(self._text(order, _checked_after(after)), order.message_id, after)
+        rest = (usage_limits, message_id, budget, aside, model_settings)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, *rest)
+        return RunStream(self._text(order, checked_after(after)), order.message_id, after)
 
     def run_stream_events(
         self,
@@ -241,13 +257,13 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         message_id: str | None = None,
         budget: Budget | None = None,
         model_settings: ModelSettings | None = None,
+        aside: bool = False,
         after: str | None = None,
     ) -> RunStream[AgentStreamEvent | AgentRunResultEvent[Output]]:
         """As `run_stream`, but all that happens: pydantic-ai's events, the last one an `AgentRunResultEvent`."""
-        order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
-        )
-        return RunStream(self._events(order, _checked_after(after)), order.message_id, after)
+        rest = (usage_limits, message_id, budget, aside, model_settings)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, *rest)
+        return RunStream(self._events(order, checked_after(after)), order.message_id, after)
 
     # -- a message is given now, and asked for later
 
@@ -269,9 +285,8 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
         streamed: whether `follow` is to see the text grow, default False. Otherwise as `run`, and raises what refuses a
         message there. Without a store nothing is known any more of what was over before the last two runs.
         """
-        order = self._order(
-            prompt, deps, message_history, deferred_tool_results, usage_limits, message_id, budget, model_settings
-        )
+        rest = (usage_limits, message_id, budget, False, model_settings)
+        order = self._order(prompt, deps, message_history, deferred_tool_results, *rest)
         await self._asked(lambda: self._take(order, streamed))
         return order.message_id
 
@@ -288,7 +303,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
 
         A structured output is the JSON that the model writes. Raises `UnknownMessage`, and as `run_stream` does.
         """
-        return RunStream(self._answer(reference(message_id), _checked_after(after)), message_id, after)
+        return RunStream(self._answer(reference(message_id), checked_after(after)), message_id, after)
 
     def _order(self, prompt: object, deps: object, history: object, *rest: object) -> Order:
         order = with_budget(checked_order(prompt, deps, history, *rest), self)
@@ -345,21 +360,7 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
             raise Ignore
         if self.name is not None:
             register(self.name, self)
-
-        def ended(turn: Turn[Any, Any]) -> None:
-            # To this incarnation and no other; and as a message that no mailbox limit can refuse.
-            if me.reason is None:
-                me.deliver(_Ended(turn.kept.id))
-
-        def crash(error: Exception) -> None:
-            if me.reason is None:
-                if isinstance(error, TakenOver):
-                    slot.lost = True
-                me.deliver(_Fault(error))
-
-        has_checkpoints = self.store is not None or bool(self.on_error)
-        journal = Journal(me, self.name or me.path, self.store, crash, has_checkpoints=has_checkpoints)
-        state = AgentState(self, me, Runs(self), journal, Outputs(self.agent.output_type), ended, crash)
+        state = AgentState(Incarnation(self, me))
         state.next()
         if self.store is not None:
             return self._restored(state)
@@ -379,9 +380,9 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     def handle_info(self, state: AgentState, message: object) -> None:
         """The end of a turn; an exit signal ends the agent as it would without `trap_exit`, but in order."""
         match message:
-            case _Ended(message_id):
+            case TurnOver(message_id):
                 state.over(state.turns[message_id])
-            case _Fault(error):
+            case Fault(error):
                 raise error
             case Exit(sender=sender, reason=reason):
                 if reason != normal and not state.is_of_helpers(sender):
@@ -392,9 +393,3 @@ class AgentServer(AgentControl, Generic[Deps, Output]):
     async def terminate(self, state: AgentState, reason: ExitReason) -> None:
         """End the runs, and let their tools clean up."""
         await state.wind_up(reason)
-
-
-def _checked_after(after: str | None) -> str | None:
-    if after is not None:
-        parsed_id(after)
-    return after

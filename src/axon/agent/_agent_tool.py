@@ -37,6 +37,7 @@ def agent_tool(
     name: str | None = None,
     description: str | None = None,
     fresh: bool = False,
+    aside: bool = False,
     asks_deps: bool = False,
     budget: Grant | float | None = None,
     until: Until = "run",
@@ -57,8 +58,9 @@ def agent_tool(
     needs a name then, by which the next one finds it.
 
     name, description: what the model is told, default `ask_` and the helper's name, and the description of its
-    `pydantic_ai.Agent`. fresh: whether it begins a new conversation each time, default False. asks_deps: whether the model
-    gives the dependencies, too, as the helper's `deps_type` says; default False: they are the helper's own. idempotent:
+    `pydantic_ai.Agent`. fresh: whether it begins a new conversation each time, default False. aside: whether it is asked
+    beside its conversation, by many at once, instead of in its turn; default False. asks_deps: whether the model gives
+    the dependencies, too, as the helper's `deps_type` says; default False: they are the helper's own. idempotent:
     whether the helper may be asked again when a crash hid what became of it; default whether it has a store, where the
     same question gets the same answer. requires_approval, sequential: as in `tool_of`.
 
@@ -73,7 +75,7 @@ def agent_tool(
     Raises `InvalidOption`. Not for an agent that needs no server: call its `run` in a tool.
     https://ai.pydantic.dev/multi-agent-applications/#agent-delegation
     """
-    return _Tool(helper, fresh, asks_deps, checked_part(budget), until, under).as_tool(
+    return _Tool(helper, fresh, aside, asks_deps, checked_part(budget), until, under).as_tool(
         name, description, idempotent, requires_approval, sequential
     )
 
@@ -83,6 +85,7 @@ class _Tool:
         self,
         helper: AgentServer[Any, Any] | AgentGroup[Any, Any] | str,
         fresh: bool,
+        aside: bool,
         asks_deps: bool,
         part: Grant | float | None,
         until: Until,
@@ -92,6 +95,7 @@ class _Tool:
             raise InvalidOption("until", until, "'run' or 'agent'")
         self._part = part
         self._fresh = fresh
+        self._aside = aside
         self._until: Until = until
         self._under = under
         self._server = helper if isinstance(helper, AgentServer) else None
@@ -166,7 +170,7 @@ class _Tool:
 
     async def _ask(self, ctx: RunContext[Any], prompt: str, deps: Any) -> ToolReturn:
         key = effect_key(ctx.tool_call_id) or os.urandom(16).hex()
-        question = Question(key, prompt, deps, [] if self._fresh else None, self._part)
+        question = Question(key, prompt, deps, [] if self._fresh else None, self._part, self._aside)
         try:
             id, result = await ask(self.find, question)
         except (ToolFailed, ModelRetry, WrongServer) as error:

@@ -41,6 +41,7 @@ class Question:
     deps: Any = None
     history: Any = None
     part: Grant | float | None = None
+    aside: bool = False
 
 
 async def ask(find: Find, question: Question) -> tuple[str, AgentRunResult[Any]]:
@@ -68,7 +69,7 @@ async def _ask(find: Find, question: Question, id: str) -> AgentRunResult[Any]:
         if question.part is not None:
             share, limits_time = await _share_of(turn, question, id)
             await stack.enter_async_context(share)
-        order = server._order(question.prompt, question.deps, question.history, None, None, id, share)
+        order = server._order(question.prompt, question.deps, question.history, None, None, id, share, question.aside)
         if share is not None:  # the asker's own time runs meanwhile: it is counted once, unless the share limits it
             order.is_inherited = not limits_time
         if turn is not None:

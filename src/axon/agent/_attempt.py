@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic_ai import Agent, AgentRunResult, CancellationToken
 from pydantic_ai.exceptions import UserError
@@ -19,18 +19,14 @@ from ._approvals import Desk
 from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
 from ._hooks import Hooks, Replay, ToolHooks, current_attempt
-from ._journal import Journal
+from ._incarnation import Incarnation
 from ._kept import KeptTurn, patch
 from ._order import Order
 from ._records import Content, Responded, Step
-from ._runs import Runs
 from ._spending import Spending
 from ._status import Activity
 from ._text import Event
 from ._weather import Weather
-
-if TYPE_CHECKING:
-    from ._agent import AgentServer
 
 Deps = TypeVar("Deps")
 Output = TypeVar("Output")
@@ -39,30 +35,30 @@ Output = TypeVar("Output")
 class Attempt(Generic[Deps, Output]):
     """A run of the agent from where the turn is: from its prompt, or from the last response that was kept."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
-        server: AgentServer[Deps, Output],
-        runs: Runs[Deps, Output],
-        journal: Journal,
+        home: Incarnation[Deps, Output],
         kept: KeptTurn,
         order: Order,
+        *,
         activity: Activity,
         feed: Feed[Event] | None,
         desk: Desk | None,
         budget: Budget | None,
     ) -> None:
+        server, journal = home.server, home.journal
         self.kept = kept
         self.desk = desk
-        self.request_timeout: float | None = runs.request_timeout
+        self.request_timeout: float | None = home.runs.request_timeout
         self.tool_timeout: float | None = server.tool_timeout
         self.wrapping: asyncio.Task[Any] | None = None
         self._server = server
-        self._runs = runs
+        self._runs = home.runs
         self._journal = journal
         self._order = order
         self._activity = activity
         self._feed = feed
-        self._clock = journal.process.runtime.loop.time
+        self._clock = home.process.runtime.loop.time
         self._budget = budget
         self.weather = Weather(server.account, journal.key, activity, server.first_token_timeout, self._clock)
         self._run: AgentRun[Deps, Output] | None = None

@@ -105,3 +105,10 @@ def parsed_id(after: Any) -> tuple[int, int]:
     if not (point and epoch.isdecimal() and number.isdecimal()):
         raise InvalidOption("after", after, "the last_event_id of a stream, or None")
     return int(epoch), int(number)
+
+
+def checked_after(after: str | None) -> str | None:
+    """`after=` of a stream as the id of an event, or None."""
+    if after is not None:
+        parsed_id(after)
+    return after

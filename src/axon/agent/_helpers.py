@@ -51,12 +51,14 @@ class Helpers:
             self._process.on_death(self._cancel)
         task = self._started.get((tool, run))
         if task is None or _is_gone(task):
-            task = self._started[tool, run] = asyncio.create_task(self._start(spec))
+            task = self._started[tool, run] = self._process.runtime.loop.create_task(
+                self._start(spec), context=self._process.own_context().copy()
+            )
             task.add_done_callback(_look_at)
         return await asyncio.shield(task)
 
     async def _start(self, spec: Helper) -> Helper:
-        deadline_at.set(None)  # that of the run is not one of the helper
+        deadline_at.set(None)  # that of a run is not one of the helper
         async with self._one_at_a_time:
             supervisor = self._supervisor
             if supervisor is None or whereis(supervisor) is None:

@@ -68,6 +68,7 @@ class Journal:
         self._under_way: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
         self._failed = False
+        self._asking = asyncio.Lock()
 
     async def open(self) -> None:
         """Take the journal over from whoever had it, and read it."""
@@ -105,15 +106,16 @@ class Journal:
     async def ask(self, step: Step, approvals: Sequence[ApprovalRequest]) -> None:
         """Take a step that makes rows for others to decide, together with it."""
         if self.store is None:
-            rows = await self.rows.open(self.key)
-            await self.rows.append(self.key, (), epoch=rows.epoch, version=rows.version, approvals=approvals)
+            async with self._asking:  # whoever opens it takes it over
+                rows = await self.rows.open(self.key)
+                await self.rows.append(self.key, (), epoch=rows.epoch, version=rows.version, approvals=approvals)
             await self.note(step)
         else:
             await self.note(step, approvals)
 
     def put_down(self) -> bool:
         """Forget what the store has, until `take_up`; returns False while something is still to be written."""
-        if self.store is None or self._writer is not None or self.kept.queue:
+        if self.store is None or self._writer is not None or self.kept.is_busy:
             return False
         self.kept = Kept(spent=self.kept.spent)
         return True
@@ -146,7 +148,7 @@ class Journal:
                     records,
                     epoch=self.epoch,
                     version=self._version,
-                    marker="running" if self.kept.queue else "idle",
+                    marker="running" if self.kept.is_busy else "idle",
                     approvals=[request for _, asked, _ in batch for request in asked],
                 )
                 self._records += len(records)
@@ -163,7 +165,7 @@ class Journal:
 
     async def _compact_if_due(self, store: Store) -> None:
         """Between turns a snapshot takes the place of many records, so that a start need not read them all."""
-        if not self._queue and not self.kept.queue and self._records > COMPACT_AFTER + len(self.kept.messages):
+        if not self._queue and not self.kept.is_busy and self._records > COMPACT_AFTER + len(self.kept.messages):
             snapshot = SNAPSHOTS.record(self.kept)
             await store.compact(self.key, snapshot, epoch=self.epoch, version=self._version)
             self._records = 0

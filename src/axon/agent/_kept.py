@@ -169,7 +169,7 @@ class Kept:
     """Everything a journal says about its agent.
 
     `queue` holds the turns that are not over, the next or running one first, and None where the conversation is to
-    begin afresh.
+    begin afresh; `asides` those beside the conversation, by their ids.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _BASE64
@@ -177,13 +177,14 @@ class Kept:
     spent: RunUsage = field(default_factory=RunUsage)
     queue: list[KeptTurn | None] = field(default_factory=list[KeptTurn | None])
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    asides: dict[str, KeptTurn] = field(default_factory=dict[str, KeptTurn])
 
     def turn(self, id: str) -> KeptTurn | None:
         """The turn with this id, if it is not over."""
         for turn in self.queue:
             if turn is not None and turn.accepted.turn == id:
                 return turn
-        return None
+        return self.asides.get(id)
 
     @property
     def head(self) -> KeptTurn | None:
@@ -191,9 +192,9 @@ class Kept:
         return self.queue[0] if self.queue else None
 
     @property
-    def waiting(self) -> int:
-        """How many turns are not over."""
-        return sum(1 for turn in self.queue if turn is not None)
+    def is_busy(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.queue or self.asides)
 
     def apply(self, step: Step) -> None:
         """Take a step in."""
@@ -218,6 +219,9 @@ class Kept:
     def accept(self, step: Accepted) -> KeptTurn:
         """A message was taken."""
         turn = KeptTurn(step)
+        if step.aside:
+            self.asides[turn.id] = turn
+            return turn
         self.queue.insert(1 if step.first and self.queue else len(self.queue), turn)
         return turn
 
@@ -231,9 +235,9 @@ class Kept:
 
     def finish(self, turn: KeptTurn, messages: list[ModelMessage] | None, usage: RunUsage) -> None:
         """A turn is over that leaves nothing behind but, if it succeeded, these messages: the conversation from now on."""
-        self.queue.remove(turn)
+        self._remove(turn)
         self.spent.incr(usage)
-        if messages is not None:
+        if messages is not None and not turn.accepted.aside:
             self.messages = messages
         self._begin_afresh()
 
@@ -245,6 +249,9 @@ class Kept:
 
     def _commit(self, turn: KeptTurn, step: Committed) -> None:
         assert turn.history is not None, "a turn has started before it is done"
+        if turn.accepted.aside:
+            self._end(turn, Answer(turn.accepted.fingerprint, "committed", step.usage, step.output, step.output_tool))
+            return
         before, turn.history[step.keep :] = self.messages, step.messages
         self._keep_messages(_same(before, turn.history))
         self.messages = turn.history
@@ -262,13 +269,17 @@ class Kept:
         )
 
     def _end(self, turn: KeptTurn, answer: Answer) -> None:
-        self.queue.remove(turn)
+        self._remove(turn)
         self.spent.incr(answer.usage)
         self.answers[turn.id] = answer
         for id, fingerprint in turn.riders.items():
             self.answers[id] = replace(answer, fingerprint=fingerprint)
         while len(self.answers) > ANSWERS:
             del self.answers[next(iter(self.answers))]
+
+    def _remove(self, turn: KeptTurn) -> None:
+        if self.asides.pop(turn.id, None) is None:
+            self.queue.remove(turn)
 
     def _keep_messages(self, keep: int) -> None:
         """The conversation stays as it is up to `keep` only: later answers do not find their messages any more."""

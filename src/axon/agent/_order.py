@@ -54,6 +54,8 @@ class Order:
     is_inherited: bool = False
     kept_deps: Any = None
     """The dependencies as JSON, where there is a store."""
+    aside: bool = False
+    """Whether its turn is beside the conversation."""
     model_settings: ModelSettings | None = None
     kept_settings: dict[str, Any] | None = None
     """The settings as JSON, where there is a store."""
@@ -81,6 +83,7 @@ def checked_order(  # noqa: PLR0917
     usage_limits: object,
     message_id: object,
     budget: object,
+    aside: object = False,
     model_settings: object = None,
 ) -> Order:
     """The order, made on the caller's side; `InvalidOption` if an argument cannot be one."""
@@ -94,6 +97,8 @@ def checked_order(  # noqa: PLR0917
         raise InvalidOption("message_id", message_id, "a text of 1 to 200 characters, or None")
     if budget is not None and not isinstance(budget, Budget):
         raise InvalidOption("budget", budget, "an axon.budget.Budget, or None")
+    if not isinstance(aside, bool):
+        raise InvalidOption("aside", aside, "True or False")
     if model_settings is not None and not isinstance(model_settings, Mapping):
         raise InvalidOption("model_settings", model_settings, "pydantic_ai.ModelSettings for one run, or None")
     history = cast("Sequence[ModelMessage] | None", message_history)
@@ -109,6 +114,7 @@ def checked_order(  # noqa: PLR0917
         message_id=message_id or os.urandom(16).hex(),
         hops=() if asker is None else asker.hops,
         budget=budget,
+        aside=aside,
         model_settings=cast("ModelSettings | None", model_settings),
     )
 
@@ -162,6 +168,7 @@ def kept_order(
         None if order.budget is None or not durable else order.budget.ref,
         order.is_inherited,
         order.hops,
+        order.aside,
         order.kept_settings,
     )
 
@@ -204,6 +211,7 @@ def order_of(kept: Accepted, agent: AbstractAgent[Any, Any], key: str, store: St
         budget=None if kept.budget is None or store is None else Budget.of(kept.budget, store),
         is_inherited=kept.inherited,
         hops=kept.hops,
+        aside=kept.aside,
         model_settings=cast("ModelSettings | None", kept.settings),
     )
 

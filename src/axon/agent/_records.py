@@ -96,6 +96,7 @@ class Accepted(Step):
     budget: BudgetRef | None = None
     inherited: bool = False
     hops: tuple[Hop, ...] = ()
+    aside: bool = False
     settings: dict[str, Any] | None = None
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pydantic_ai import Agent, AgentModelSettings, CancellationToken, ModelSettings
+from pydantic_ai import AgentModelSettings, CancellationToken, ModelSettings
 from pydantic_ai.agent import AbstractAgent
-from pydantic_ai.capabilities import AbstractCapability, CombinedCapability, ToolSearch
+from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import Model
 from pydantic_ai.run import AgentRun
@@ -20,17 +18,15 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from ..process import Process
 from ._helpers import Helpers
-from ._hooks import Hooks, ToolHooks
+from ._hooks import ToolHooks
 from ._order import Prompt
+from ._plain import ROOTS, Opening, Root, is_plain
 
 if TYPE_CHECKING:
     from ._agent import AgentServer
 
 Deps = TypeVar("Deps")
 Output = TypeVar("Output")
-
-BUILT_IN = Agent(name="plain").root_capability.capabilities
-"""The capabilities that every agent has."""
 
 
 class Runs(Generic[Deps, Output]):
@@ -45,7 +41,7 @@ class Runs(Generic[Deps, Output]):
         self._settings: AgentModelSettings[Deps] | None = server.model_settings if settings is None else settings
         self.request_timeout: float | None = server.request_timeout if settings is None else None
         self.helpers: Helpers | None = None
-        self._override = _override(server.agent) if _is_plain(server.agent) else None
+        self._override = _override(server.agent) if is_plain(server.agent) else None
 
     def helpers_of(self, process: Process) -> Helpers:
         """The agents that are started for the tools of its runs, which end with this process."""
@@ -83,72 +79,10 @@ class Runs(Generic[Deps, Output]):
             capabilities=None if root is not None else [hooks(), *inside],
             infer_name=False,
         )
-        return run if override is None or root is None else _Opening(run, override, root)
+        return run if override is None or root is None else Opening(run, override, root)
 
 
-# -- the hooks of plain agents
-#
-# pydantic-ai puts the capabilities of a run together with those of its agent anew each time, 0.3 ms of CPU, and each
-# one more costs 0.1 ms on top. So for an agent that has the built-in ones alone, they are put together once, with the
-# hooks riding on one of them, and stand in the agent's place while its run begins.
-
-
-class _RidingToolHooks(ToolHooks, ToolSearch[Any]):
-    pass
-
-
-class _RidingHooks(Hooks, ToolSearch[Any]):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Root:
-    """As pydantic-ai has it in its override."""
-
-    value: CombinedCapability[Any]
-
-
-class _Opening(Generic[Deps, Output]):
-    """A run that begins with other capabilities than its agent's; what is run inside it has the agent's again."""
-
-    def __init__(
-        self,
-        run: AbstractAsyncContextManager[AgentRun[Deps, Output]],
-        override: ContextVar[_Root | None],
-        root: _Root,
-    ) -> None:
-        self._run = run
-        self._override = override
-        self._root = root
-
-    async def __aenter__(self) -> AgentRun[Deps, Output]:
-        token = self._override.set(self._root)
-        try:
-            return await self._run.__aenter__()
-        finally:
-            self._override.reset(token)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._run.__aexit__(kind, error, trace)
-
-
-_OTHERS = [capability for capability in BUILT_IN if not isinstance(capability, ToolSearch)]
-ROOTS: Mapping[type[ToolHooks], _Root] = MappingProxyType(
-    {
-        ToolHooks: _Root(CombinedCapability([_RidingToolHooks(), *_OTHERS])),
-        Hooks: _Root(CombinedCapability([_RidingHooks(), *_OTHERS])),
-    }
-)
-
-
-def _is_plain(agent: AbstractAgent[Any, Any]) -> TypeGuard[Agent[Any, Any]]:
-    """Whether nothing but its model and its tools has a part in its runs."""
-    return type(agent) is Agent and agent.root_capability.capabilities == BUILT_IN
-
-
-def _override(agent: AbstractAgent[Any, Any]) -> ContextVar[_Root | None] | None:
+def _override(agent: AbstractAgent[Any, Any]) -> ContextVar[Root | None] | None:
     """Where pydantic-ai looks for capabilities that stand in for an agent's own; None if a later version does not."""
     return getattr(agent, "_override_root_capability", None)
 
@@ -165,7 +99,7 @@ def _settings_of(server: AgentServer[Any, Any]) -> ModelSettings | None:
     have another one; None if only the run can tell, since a function or a capability gives settings.
     """
     agent, given = server.agent, server.model_settings
-    if not _is_plain(agent) or callable(agent.model_settings) or callable(given):
+    if not is_plain(agent) or callable(agent.model_settings) or callable(given):
         return None
     model = server.model or agent.model
     settings = ModelSettings(**(given or {}))

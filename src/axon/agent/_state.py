@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -16,17 +16,17 @@ from ..errors import CallCycle
 from ..process import ExitReason, Process, callers, deadline_at, is_clean
 from ..server import Reply
 from ..store import Approval
-from ._answers import Outputs
+from ._asides import Asides
 from ._errors import AgentBusy, MessageIdReused, UnknownMessage
 from ._events import TurnResumed
 from ._feed import Feed
+from ._incarnation import Incarnation
 from ._journal import NOW, Journal
 from ._kept import KeptTurn
 from ._order import Order, Prompt, content_of, fingerprint_of, kept_order, order_of
 from ._passive import Passivation
 from ._records import Ended, Paused, Reset, Steered
-from ._runs import Runs
-from ._status import AgentStatus, RunningTool, TurnStatus
+from ._status import AgentStatus, RunningAside, RunningTool, TurnStatus
 from ._text import Event
 from ._turn import Turn
 from ._watch import watched
@@ -47,22 +47,24 @@ Admitted: TypeAlias = "tuple[asyncio.Future[AgentRunResult[Any]], Feed[Event] | 
 class AgentState:
     """The state of one incarnation; only its own handlers touch it."""
 
-    server: AgentServer[Any, Any]
-    process: Process
-    runs: Runs[Any, Any]
-    journal: Journal
-    outputs: Outputs
-    ended: Callable[[Turn[Any, Any]], None]
-    crash: Callable[[Exception], None]
+    home: Incarnation[Any, Any]
     turns: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     current: Turn[Any, Any] | None = None
+    asides: dict[str, float] = field(default_factory=dict[str, float])
+    """Since when those of the turns run that are beside the conversation."""
     cancelled: list[tuple[str, Reply[bool]]] = field(default_factory=list[tuple[str, Reply[bool]]])
     recent: dict[str, Turn[Any, Any]] = field(default_factory=dict[str, Turn[Any, Any]])
     since: float = 0.0
+    server: AgentServer[Any, Any] = field(init=False)
+    process: Process = field(init=False)
+    journal: Journal = field(init=False)
     passivation: Passivation = field(init=False)
+    tasks: Asides = field(init=False)
 
     def __post_init__(self) -> None:
-        self.passivation = Passivation(self.journal, self.server.passivate_after, self.crash)
+        self.server, self.process, self.journal = self.home.server, self.home.process, self.home.journal
+        self.passivation = Passivation(self.journal, self.server.passivate_after, self.home.crash)
+        self.tasks = Asides(self.process)
         self.process.on_death(self._died)
 
     # -- messages
@@ -83,11 +85,11 @@ class AgentState:
         if answer is not None:
             _check(order, answer.fingerprint)
             given: asyncio.Future[AgentRunResult[Any]] = self.process.runtime.loop.create_future()
-            given.set_result(self.outputs.result(id, answer, self.journal.kept.messages))
+            given.set_result(self.home.outputs.result(id, answer, self.journal.kept.messages))
             return given, None if recent is None else recent.feed
         if order.is_reference:
             raise UnknownMessage(id)
-        turn = self._meanwhile(order) if self.turns else None
+        turn = None if self.current is None or order.aside else self._meanwhile(self.current, order)
         if turn is None:
             turn = self._accept(order, streamed=streamed)
         return turn.outcome, turn.feed if streamed else None
@@ -102,10 +104,8 @@ class AgentState:
         """What became of a message. Raises `UnknownMessage`."""
         turn = self._turn_of(id)
         if turn is not None and not turn.outcome.done():
-            runs = turn is self.current
-            return TurnStatus(
-                message_id=id, state="running" if runs else "queued", doing=self.status() if runs else None
-            )
+            runs, doing = turn is self.current, self.status() if turn is self.current else None
+            return TurnStatus(message_id=id, state="running" if runs or turn.order.aside else "queued", doing=doing)
         answer = self.journal.kept.answers.get(id)
         if answer is not None:
             return TurnStatus(message_id=id, state=answer.how, error=answer.error or None)
@@ -124,23 +124,23 @@ class AgentState:
         found = self.turns.get(id)
         return found or next((turn for turn in self.turns.values() if id in turn.kept.riders), None)
 
-    def _meanwhile(self, order: Order) -> Turn[Any, Any] | None:
+    def _meanwhile(self, current: Turn[Any, Any], order: Order) -> Turn[Any, Any] | None:
         """What `when_busy` says of a message that comes while a turn runs; None if it is to have a turn of its own."""
         when_busy = self.server.when_busy
         if when_busy == "reject":
             raise AgentBusy(self.process.path)
-        if when_busy == "steer" and self.current is not None and order.prompt is not None:
+        if when_busy == "steer" and order.prompt is not None:
             content = content_of(order.prompt)
-            if self.current.steer(order.message_id, content):
+            if current.steer(order.message_id, content):
                 fingerprint = fingerprint_of(order.prompt)
-                self.journal.jot(Steered(self.current.kept.id, order.message_id, content, fingerprint))
-                return self.current
+                self.journal.jot(Steered(current.kept.id, order.message_id, content, fingerprint))
+                return current
         return None
 
     def _accept(self, order: Order, *, streamed: bool) -> Turn[Any, Any]:
         due = deadline_at.get()
         left = None if due is None else due - self.process.runtime.loop.time()
-        interrupts = self.server.when_busy == "interrupt" and self.current is not None
+        interrupts = self.server.when_busy == "interrupt" and self.current is not None and not order.aside
         durable = self.journal.store is not None
         record = kept_order(order, left, streamed=streamed, first=interrupts, durable=durable)
         accepted = self.journal.note(record) if self.journal.has_checkpoints else NOW
@@ -148,14 +148,24 @@ class AgentState:
         turn = self._begin(kept, order, accepted)
         if interrupts and self.current is not None:
             self.current.cancel()
-        self.next()
+        if not order.aside:
+            self.next()
         return turn
 
     def _begin(self, kept: KeptTurn, order: Order, accepted: Awaitable[None]) -> Turn[Any, Any]:
-        turn = Turn(self.server, self.runs, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash)
-        turn.activity.since = self.process.runtime.loop.time()
-        self.turns[kept.id] = turn
-        turn.watch = watched(self.process, kept, len(self.turns) - 1)
+        def make() -> Turn[Any, Any]:
+            return Turn(self.home, kept, order, accepted)
+
+        now = self.process.runtime.loop.time()
+        turn = self.turns[kept.id] = self.tasks.begin(make) if order.aside else make()
+        turn.activity.since = now
+        turn.watch = watched(self.process, kept, 0 if order.aside else len(self.turns) - len(self.asides) - 1)
+        if order.aside:
+            self.asides[kept.id] = now
+            self.passivation.busy()
+            turn.start()
+            if turn.watch is not None:
+                turn.watch.began(0)
         return turn
 
     def refuse_cycle(self, order: Order) -> None:
@@ -163,10 +173,12 @@ class AgentState:
 
         Runs are tasks, whose calls the runtime does not hold for waiting; so the turns that wait travel with what their
         tools ask of other agents, and are kept with it. Over servers in between only the callers are known: there any
-        turn under way counts.
+        turn under way counts. One beside the conversation holds nobody up.
         """
+        if order.aside:
+            return
         mine = [hop for hop in order.hops if hop.agent == self.journal.key]
-        under_way = [hop for hop in mine if hop.turn in self.turns and not self.turns[hop.turn].over]
+        under_way = [hop for hop in mine if hop.turn in self.turns and self._is_in_line(self.turns[hop.turn])]
         if under_way:
             hops = order.hops[order.hops.index(under_way[0]) :]
             raise CallCycle([*(hop.path for hop in hops), self.process.path])
@@ -174,11 +186,15 @@ class AgentState:
             between = callers()[: callers().index(self.process) + 1]
             raise CallCycle([*(process.path for process in reversed(between)), self.process.path])
 
+    @staticmethod
+    def _is_in_line(turn: Turn[Any, Any]) -> bool:
+        return not turn.over and not turn.order.aside
+
     # -- turns
 
     def restore(self) -> None:
         """Go on with what the last incarnation left."""
-        for kept in self.journal.kept.queue:
+        for kept in (*self.journal.kept.queue, *self.journal.kept.asides.values()):
             if kept is None:
                 continue
             if kept.history is not None:
@@ -196,28 +212,35 @@ class AgentState:
         head = self.journal.kept.head
         if head is None:
             self.since = self.process.runtime.loop.time()
-            self.passivation.idle(self.recent.clear)
+            self._rest()
         else:
             self.passivation.busy()
             self.current = self.turns[head.id]
             self.current.start()
             if self.current.watch is not None:
-                self.current.watch.began(len(self.turns) - 1)
+                self.current.watch.began(len(self.turns) - len(self.asides) - 1)
+
+    def _rest(self) -> None:
+        if not self.turns:
+            self.passivation.idle(self.recent.clear)
 
     def over(self, turn: Turn[Any, Any]) -> None:
         """A turn is over."""
         id = turn.kept.id
         del self.turns[id]
-        self.recent[id] = turn
+        if self.asides.pop(id, None) is None:
+            self.recent[id] = turn
         while len(self.recent) > RECENT:
             del self.recent[next(iter(self.recent))]
         if self.journal.kept.turn(id) is not None:  # its task was cancelled by a stranger
             self.journal.jot(Ended(id, "failed", "its task was cancelled", turn.usage))
+        if self.home.runs.helpers is not None:
+            self.home.runs.helpers.run_is_over(id)
         if turn is self.current:
             self.current = None
-            if self.runs.helpers is not None:
-                self.runs.helpers.run_is_over(id)
             self.next()
+        elif self.current is None:
+            self._rest()
         if self.cancelled:
             for cancelled, reply in self.cancelled:
                 if cancelled == id:
@@ -226,7 +249,7 @@ class AgentState:
 
     def is_of_helpers(self, sender: Process | None) -> bool:
         """Whether an exit signal came from the supervisor of its helpers, which gave up."""
-        return self.runs.helpers is not None and self.runs.helpers.forget(sender)
+        return self.home.runs.helpers is not None and self.home.runs.helpers.forget(sender)
 
     def _died(self) -> None:
         for turn in self.turns.values():
@@ -239,12 +262,14 @@ class AgentState:
             turn.abandon(reason)
         if turns:
             await asyncio.wait([turn.task for turn in turns])
-        if self.runs.helpers is not None:
-            await self.runs.helpers.end()
+        if self.home.runs.helpers is not None:
+            await self.home.runs.helpers.end()
+        await self.tasks.end()
         if self.journal.store is not None and is_clean(reason):
-            head = self.journal.kept.head
-            if head is not None and head.attempts > 0:
-                self.journal.jot(Paused(head.id))
+            kept = self.journal.kept
+            for begun in (kept.head, *kept.asides.values()):
+                if begun is not None and begun.attempts > 0:
+                    self.journal.jot(Paused(begun.id))
             await self.journal.flushed()
 
     # -- control
@@ -292,18 +317,27 @@ class AgentState:
 
     def usage(self) -> RunUsage:
         """What all turns have used until now."""
-        turn = self.current
-        return self.journal.kept.spent + (RunUsage() if turn is None or turn.is_counted else turn.usage)
+        used = self.journal.kept.spent + RunUsage()
+        for turn in (self.current, *(self.turns[id] for id in self.asides)):
+            if turn is not None and not turn.is_counted:
+                used.incr(turn.usage)
+        return used
 
     def status(self) -> AgentStatus:
         """The picture of this moment."""
         now, turn = self.process.runtime.loop.time(), self.current
-        queued = max(0, len(self.turns) - (turn is not None))
+        queued = max(0, len(self.turns) - len(self.asides) - (turn is not None))
+        asides = tuple(_aside(self.turns[id], now - began) for id, began in self.asides.items())
         budget = self.server.budget if turn is None else turn.budget
         balance = None if budget is None else budget.seen
         if turn is None:
             return AgentStatus(
-                state="idle", seconds=now - self.since, queued=queued, usage=self.usage(), budget=balance
+                state="idle",
+                seconds=now - self.since,
+                queued=queued,
+                asides=asides,
+                usage=self.usage(),
+                budget=balance,
             )
         doing = turn.activity
         tools = tuple(
@@ -315,7 +349,7 @@ class AgentState:
         since = min(doing.approvals.values()) if waits else doing.since if wait is None else wait.since
         until = doing.until if wait is None else wait.until
         return AgentStatus(
-            state="tool" if tools else "approval" if waits else doing.state if wait is None else wait.state,
+            state=doing.doing,
             seconds=tools[0].seconds if tools else now - since,
             tools=tools,
             approvals=tuple(doing.approvals),
@@ -325,10 +359,15 @@ class AgentState:
             resumes_in=None if until is None else until - now,
             error=doing.error if wait is None else wait.error,
             queued=queued,
+            asides=asides,
             usage=self.usage(),
             helpers=turn.helpers_usage,
             budget=balance,
         )
+
+
+def _aside(turn: Turn[Any, Any], seconds: float) -> RunningAside:
+    return RunningAside(message_id=turn.kept.id, prompt=turn.order.excerpt, state=turn.activity.doing, seconds=seconds)
 
 
 def _check(order: Order, fingerprint: str) -> None:

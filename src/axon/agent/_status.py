@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic_ai import RunCancelled
 from pydantic_ai.exceptions import RunTimedOut
@@ -14,6 +14,9 @@ from ..budget import Balance
 from ..errors import DeadlineExceeded
 from ..provider import Wait
 from ._errors import TurnSetAside
+
+Doing: TypeAlias = Literal["queued", "thinking", "tool", "approval", "throttled", "parked"]
+"""What a run does: see `AgentStatus.state`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +32,24 @@ class RunningTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunningAside:
+    """A run beside the conversation."""
+
+    message_id: str
+    """The id of its message."""
+    prompt: str | None
+    """The beginning of its prompt, at most 80 characters."""
+    state: Doing
+    """What it is doing."""
+    seconds: float
+    """How long ago it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentStatus:
     """What `AgentServer.status` returns."""
 
-    state: Literal["idle", "queued", "thinking", "tool", "approval", "throttled", "parked"]
+    state: Literal["idle"] | Doing
     """`idle` without a run; `queued` while its beginning is being written down; `tool` while at least one tool runs;
     `approval` while it waits for somebody's decision; `throttled` while it pauses before another try or waits for its
     provider account; `parked` while it waits for an account that somebody has to resume; otherwise `thinking`.
@@ -57,8 +74,10 @@ class AgentStatus:
     """
     queued: int = 0
     """Runs that wait for this one."""
+    asides: tuple[RunningAside, ...] = ()
+    """Runs beside the conversation (`run(..., aside=True)`), the oldest first."""
     usage: RunUsage
-    """What all runs have used so far, the one under way and failed ones included: of this incarnation, or with a store
+    """What all runs have used so far, those under way and failed ones included: of this incarnation, or with a store
     of all."""
     helpers: RunUsage = field(default_factory=RunUsage)
     """What the agents that the run under way has asked (`agent_tool`) used for their answers."""
@@ -108,6 +127,15 @@ class Activity:
     approvals: dict[str, float] = field(default_factory=dict[str, float])
     wait: Wait | None = None
     """For its provider account."""
+
+    @property
+    def doing(self) -> Doing:
+        """What others see of it."""
+        if self.tools:
+            return "tool"
+        if self.approvals:
+            return "approval"
+        return self.state if self.wait is None else self.wait.state
 
     def becomes(
         self, state: Literal["queued", "thinking", "throttled"], now: float, until: float | None = None

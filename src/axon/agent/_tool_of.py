@@ -20,7 +20,7 @@ from ..errors import (
     WrongServer,
 )
 from ..server import GenServer, is_server, slot_of
-from ..wire import Method, method_of
+from ..wire import method_of
 
 _SAID = (ModelRetry, ToolFailed, ApprovalRequired, CallDeferred)
 """What a handler may declare and raise to speak with the model itself."""
@@ -50,15 +50,15 @@ def tool_of(
     `ToolFailed`, `ApprovalRequired` or `CallDeferred` means what it means in any tool.
 
     Raises `NotOnWire` if no message can stand for the handler, `NotStarted`, `InvalidOption` for anything but a `@call`.
-    For an actor that is known by its name only, see `ToolBlueprint`. https://ai.pydantic.dev/tools/
+    For an actor that is known by its name only, see `axon.blueprint.ToolBlueprint`. https://ai.pydantic.dev/tools/
     """
     handle = getattr(method, "__self__", None)
     if not is_server(handle):
         raise InvalidOption("method", method, "a @call method of a started handle")
-    found = called(method)
+    function = function_of(method, lambda: handle)
     slot_of(handle)
     return Tool(
-        asking(found, lambda: handle),
+        function,
         takes_ctx=False,
         name=name,
         description=description,
@@ -68,35 +68,36 @@ def tool_of(
     )
 
 
-def called(method: Callable[..., Any], server: Any = None) -> Method:
-    """The method behind a `@call`. Raises `InvalidOption` for any other, `NotOnWire`."""
+def function_of(
+    method: Callable[..., Any], find: Callable[[], GenServer[Any]], server: object = None
+) -> Callable[..., Awaitable[Any]]:
+    """The function of a tool: it asks the server that `find` gives, and looks like the handler of this `@call`.
+
+    server: the class of it with what its type parameters are, where the method does not know. Raises `InvalidOption` for
+    anything but a `@call`, `NotOnWire`. Not for a handle that is there: `tool_of` is all that it needs.
+    """
     found = method_of(method, server)
     if found.kind != "call":
         raise InvalidOption("method", method, f"a @call method; {found.where} is a @{found.kind}")
-    return found
-
-
-def asking(method: Method, find: Callable[[], GenServer[Any]]) -> Callable[..., Awaitable[Any]]:
-    """The function of a tool: it asks the server that `find` gives, and looks like the handler."""
-    expected: tuple[type[Exception], ...] = (*method.raises, CallError, WrongServer)
+    expected: tuple[type[Exception], ...] = (*found.raises, CallError, WrongServer)
 
     async def ask(*args: Any, **keywords: Any) -> Any:
         try:
-            return await getattr(find(), method.name)(*args, **keywords)
+            return await getattr(find(), found.name)(*args, **keywords)
         except expected as error:
             if isinstance(error, _SAID):
                 raise
-            if isinstance(error, method.raises):
+            if isinstance(error, found.raises):
                 raise ToolFailed(f"{type(error).__name__}: {error}") from error
-            raise ToolFailed(told_of(method.where, error)) from error
+            raise ToolFailed(told_of(found.where, error)) from error
 
-    ask.__name__ = method.name
-    ask.__qualname__ = method.where
-    ask.__doc__ = method.description
+    ask.__name__ = found.name
+    ask.__qualname__ = found.where
+    ask.__doc__ = found.description
     looks = cast("Any", ask)
-    looks.__signature__ = method.signature
-    ask.__annotations__ = {name: parameter.annotation for name, parameter in method.signature.parameters.items()}
-    ask.__annotations__["return"] = method.signature.return_annotation
+    looks.__signature__ = found.signature
+    ask.__annotations__ = {name: parameter.annotation for name, parameter in found.signature.parameters.items()}
+    ask.__annotations__["return"] = found.signature.return_annotation
     return ask
 
 

@@ -1,40 +1,32 @@
-"""One turn of an agent: taken, tried, tried again from its last checkpoint, and over; in a task of its own."""
+"""One turn of an agent: taken, tried until it is done, and over; in a task of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from pydantic_ai import AgentRunResult, AgentRunResultEvent, CancellationToken
+from pydantic_ai import AgentRunResult, AgentRunResultEvent
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut
 from pydantic_ai.usage import RunUsage
 
 from ..budget import Budget
 from ..errors import DeadlineExceeded, ServerDied
 from ..process import ExitReason, Process, deadline_at
-from ._answers import Outputs
-from ._approvals import Desk
-from ._attempt import Attempt, copied
-from ._errors import ExitRefused, RunInterrupted, TurnSetAside
-from ._events import TurnWasSetAside
+from ._attempt import copied
 from ._feed import Feed
 from ._helpers import helpers_usage
-from ._journal import NOW, Journal
+from ._incarnation import Incarnation
+from ._journal import NOW
 from ._kept import KeptTurn, patch
 from ._order import Order, fingerprint_of, inside
-from ._records import AttemptFailed, CancelAsked, Committed, Content, Ended, Hop, Paused, Started
+from ._records import Committed, Content, Ended, Hop
 from ._runs import Runs
 from ._status import Activity
 from ._text import Event
-from ._verdict import action_for, pause_after
+from ._tries import Tries, text_of_error
 from ._watch import Watch
-from ._weather import is_weather
-
-if TYPE_CHECKING:
-    from ._agent import AgentServer
 
 Deps = TypeVar("Deps")
 Output = TypeVar("Output")
@@ -45,54 +37,34 @@ class Turn(Generic[Deps, Output]):
 
     Made in its server's process, so that its task starts in a copy of the server's own context: with the deadline and
     the callers of the request, and nothing else of the caller's. It begins once the message is kept (`accepted`) and it
-    was told to `start`. When the task is done, however that came, `ended` is called once; `crash` ends the server.
+    was told to `start`. When the task is done, however that came, the server is told once.
     """
 
-    def __init__(  # noqa: PLR0917
-        self,
-        server: AgentServer[Deps, Output],
-        runs: Runs[Deps, Output],
-        journal: Journal,
-        kept: KeptTurn,
-        order: Order,
-        outputs: Outputs,
-        accepted: Awaitable[None],
-        ended: Callable[[Turn[Any, Any]], None],
-        crash: Callable[[Exception], None],
+    def __init__(
+        self, home: Incarnation[Deps, Output], kept: KeptTurn, order: Order, accepted: Awaitable[None]
     ) -> None:
         self.kept: KeptTurn = kept
         self.order: Order = order
-        self.process: Process = journal.process
-        self.budget: Budget | None = order.budget or server.budget
-        self.activity: Activity = Activity()
+        self.process: Process = home.process
+        self.runs: Runs[Deps, Output] = home.runs
+        self.budget: Budget | None = order.budget or home.server.budget
         self.due: float | None = deadline_at.get()
-        loop = self.process.runtime.loop
+        loop = home.process.runtime.loop
         if self.due is None and kept.accepted.due is not None:
             self.due = loop.time() + kept.accepted.due - time.time()
-        self._server = server
-        self.runs: Runs[Deps, Output] = runs
-        self._journal = journal
-        self._outputs = outputs
-        self.accepted: Awaitable[None] = accepted
-        self._ended = ended
-        self._crash = crash
-        self._token = CancellationToken()
-        self._attempt: Attempt[Deps, Output] | None = None
-        self._used: RunUsage | None = None
-        self._feed: Feed[Event] | None = None
-        self._desk = None if outputs.asks else Desk(journal, kept, self.activity, server.approval_timeout)
+        self._home = home
+        self._feed: Feed[Event] | None = self._new_feed() if kept.accepted.streamed else None
+        self._tries = Tries(home, kept, order, self.budget, self._feed)
+        self.activity: Activity = self._tries.activity
         self._server_ends: ExitReason | None = None
         self._end: AgentRunResult[Output] | BaseException | None = None
-        self._set_aside = False
         self._is_done = False
         self._is_counted = False
-        self._started = False
-        self._waits: asyncio.Future[None] | None = None
+        self._starts: asyncio.Future[None] = loop.create_future()
+        self.accepted: Awaitable[None] = accepted
         self.watch: Watch | None = None
         self.asked: dict[str, Callable[[], None]] | None = None
         """By message id, how to end the turns of others that it waits for: they end with it."""
-        if kept.cancelled:
-            self._token.cancel()
         self.outcome: asyncio.Future[AgentRunResult[Output]] = loop.create_future()
         """What its askers wait for."""
         self.task: asyncio.Task[AgentRunResult[Output]] = loop.create_task(self._work(accepted))
@@ -102,8 +74,8 @@ class Turn(Generic[Deps, Output]):
 
     def start(self) -> None:
         """Its turn has come."""
-        self._started = True
-        self._wake()
+        if not self._starts.done():
+            self._starts.set_result(None)
 
     def fingerprint_of(self, id: str) -> str:
         """That of the message with this id, which is its own or was told to it."""
@@ -111,17 +83,20 @@ class Turn(Generic[Deps, Output]):
 
     @property
     def feed(self) -> Feed[Event]:
-        """What happens in it, for its readers."""
+        """What happens in it, for its readers; of a turn that nobody asked to stream, its end."""
         if self._feed is None:
-            self._feed = Feed(self._journal.epoch, self._server.stream_buffer)
+            self._feed = self._new_feed()
             if self._end is not None:
                 self._close_feed(self._feed, self._end)
         return self._feed
 
+    def _new_feed(self) -> Feed[Event]:
+        return Feed(self._home.journal.epoch, self._home.server.stream_buffer)
+
     @property
     def key(self) -> str:
         """What names it, and no other turn of any agent, also in its next incarnation."""
-        return f"{self._journal.key}/{self.kept.id}"
+        return f"{self._home.journal.key}/{self.kept.id}"
 
     @property
     def over(self) -> bool:
@@ -136,58 +111,50 @@ class Turn(Generic[Deps, Output]):
     @property
     def usage(self) -> RunUsage:
         """What it has used so far."""
-        if self._attempt is not None:
-            return self._attempt.usage
-        return self.kept.usage if self._used is None else self._used
+        return self._tries.usage
+
+    def cancel(self) -> None:
+        """End the run with `RunCancelled`, which carries what was done until then. That it was asked for is kept."""
+        self._tries.cancel()
+
+    def abandon(self, server_ends: ExitReason) -> None:
+        """End the work because the server ends. If it is ending already its tools go on cleaning up undisturbed."""
+        self._server_ends = server_ends
+        self._tries.abandon()
+        self.server_died()
+
+    def server_died(self) -> None:
+        """End the work at once."""
+        if not self.task.cancelling():
+            self.task.cancel()
+
+    def steer(self, steer: str, content: Content) -> bool:
+        """Pass a message that was kept on to the run; returns False if there is none any more."""
+        return not self._is_done and not self.over and self._tries.steer(steer, content)
+
+    def nudge(self) -> None:
+        """An approval was decided."""
+        self._tries.nudge()
 
     # -- those it asks
 
     @property
     def hops(self) -> tuple[Hop, ...]:
         """The turns that wait for it, and itself."""
-        return (*self.order.hops, Hop(self._journal.key, self.kept.id, self.process.path))
+        return (*self.order.hops, Hop(self._home.journal.key, self.kept.id, self.process.path))
 
     @property
     def helpers_usage(self) -> RunUsage:
         """What those that it has asked used for their answers."""
-        messages = (self.kept.history or ()) if self._attempt is None else self._attempt.messages
-        return helpers_usage(messages[self.kept.start :])
+        return helpers_usage(self._tries.messages[self.kept.start :])
 
     def _end_asked(self, asked: dict[str, Callable[[], None]]) -> None:
         """End what it waits for, unless the next incarnation goes on with it."""
+        journal = self._home.journal
         ends = self._server_ends is not None or self.process.reason is not None
-        if not (ends and self._journal.store is not None and self._journal.kept.turn(self.kept.id) is not None):
+        if not (ends and journal.store is not None and journal.kept.turn(self.kept.id) is not None):
             for end in asked.values():
                 end()
-
-    def cancel(self) -> None:
-        """End the run with `RunCancelled`, which carries what was done until then. That it was asked for is kept."""
-        if not self.kept.cancelled:
-            self._journal.jot(CancelAsked(self.kept.id))
-        self._token.cancel()
-        self._wake()
-
-    def abandon(self, server_ends: ExitReason) -> None:
-        """End the work because the server ends. If it is ending already its tools go on cleaning up undisturbed."""
-        self._server_ends = server_ends
-        if not self.task.cancelling():
-            self.task.cancel()
-
-    def steer(self, steer: str, content: Content) -> bool:
-        """Pass a message that was kept on to the run; returns False if there is none any more."""
-        if self._is_done or self.over:
-            return False
-        return self._attempt is None or self._attempt.steer(steer, content)
-
-    def nudge(self) -> None:
-        """An approval was decided."""
-        if self._desk is not None:
-            self._desk.nudge()
-
-    def server_died(self) -> None:
-        """End the work at once."""
-        if not self.task.cancelling():
-            self.task.cancel()
 
     # -- what it does
 
@@ -209,9 +176,9 @@ class Turn(Generic[Deps, Output]):
         limit = None if self.due is None else asyncio.timeout_at(self.due)  # the asker's own is over by then
         try:
             if limit is None:
-                return await self._tries(accepted)
+                return await self._in_its_turn(accepted)
             async with limit:
-                return await self._tries(accepted)
+                return await self._in_its_turn(accepted)
         except Exception as error:
             late = limit is not None and limit.expired()
             await self._close(error, late=late)
@@ -219,145 +186,64 @@ class Turn(Generic[Deps, Output]):
                 raise DeadlineExceeded(self.process.path) from error
             raise
 
-    async def _tries(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
+    async def _in_its_turn(self, accepted: Awaitable[None]) -> AgentRunResult[Output]:
         if accepted is not NOW:
             await accepted
-        while not self._started:
-            await self._woken()
-        async with nullcontext() if self.budget is None or self.order.is_inherited else self.budget.running():
-            return await self._until_done()
+        await self._starts
+        if self.budget is None or self.order.is_inherited:
+            return await self._commit(await self._tries.until_done())
+        async with self.budget.running():
+            return await self._commit(await self._tries.until_done())
 
-    async def _until_done(self) -> AgentRunResult[Output]:
-        while True:
-            if self.kept.attempts >= self._server.attempts:
-                self._gives_up(self.kept.error)
-                raise TurnSetAside(self.kept.id, self.kept.attempts, self.kept.error)
-            if self._journal.has_checkpoints:
-                await self._journal.note(Started(self.kept.id))
-            else:
-                self._journal.kept.start(self.kept)
-            try:
-                result = await self._try()
-            except Exception as error:
-                await self._decide(error)
-            else:
-                await self._commit(result)
-                return result
-
-    async def _try(self) -> AgentRunResult[Output]:
-        self.activity.becomes("thinking", self.process.runtime.loop.time())
-        self._attempt = Attempt(
-            self._server,
-            self.runs,
-            self._journal,
-            self.kept,
-            self.order,
-            self.activity,
-            self.feed if self.kept.accepted.streamed else None,
-            self._desk,
-            self.budget,
-        )
-        try:
-            return await self._attempt.run(self._token)
-        except asyncio.CancelledError as error:
-            me = asyncio.current_task()
-            if self._server_ends is not None or (me is not None and me.cancelling()):
-                raise
-            raise RunInterrupted(self.process.path) from error
-        except SystemExit as error:  # in a task it would end the event loop (rule Z7)
-            raise ExitRefused("the run", error) from error
-
-    async def _decide(self, error: Exception) -> None:
-        """What becomes of a try that failed: returns for another one."""
-        account = self._server.account
-        weather = account is not None and is_weather(error)
-        waits = weather and account is not None and not account.is_well
-        durable = weather or self._journal.store is not None
-        action = "retry" if waits else action_for(error, self._server.on_error, durable=durable)
-        self._used = copied(self.usage)
-        if action == "fail" or self.kept.cancelled:
-            raise error
-        text = _text(error)
-        await self._journal.note(AttemptFailed(self.kept.id, text))
-        if waits:
-            await self._journal.note(Paused(self.kept.id))  # it waits with all others, and no attempt is used up
-            self._attempt = None
-            return
-        if self.kept.attempts >= self._server.attempts:
-            self._gives_up(text)
-            raise error
-        self._attempt = None
-        if action == "crash":
-            self._crash(error)
-            await self.process.runtime.loop.create_future()  # the end of the process cancels it
-        await self._pause(error, text)
-
-    def _gives_up(self, error: str) -> None:
-        self._set_aside = True
-        bus = self.process.runtime.bus
-        if bus.wants(TurnWasSetAside):
-            bus.emit(
-                TurnWasSetAside(
-                    path=self.process.path, message_id=self.kept.id, attempts=self.kept.attempts, error=error
-                )
-            )
-
-    async def _pause(self, error: Exception, text: str) -> None:
-        now = self.process.runtime.loop.time()
-        seconds = pause_after(error, self.kept.attempts)
-        self.activity.error = text
-        self.activity.becomes("throttled", now, now + seconds)
-        if not self.kept.cancelled:
-            await asyncio.wait([self._woken()], timeout=seconds)
-
-    def _woken(self) -> asyncio.Future[None]:
-        """Done with the next `start` or `cancel`."""
-        self._waits = self.process.runtime.loop.create_future()
-        return self._waits
-
-    def _wake(self) -> None:
-        if self._waits is not None and not self._waits.done():
-            self._waits.set_result(None)
-
-    async def _commit(self, result: AgentRunResult[Output]) -> None:
+    async def _commit(self, result: AgentRunResult[Output]) -> AgentRunResult[Output]:
+        """Write down that it is done."""
         self._is_done = True
-        if self._journal.has_checkpoints:
-            committed = self._journal.note(self._committed(result))
+        journal = self._home.journal
+        if journal.has_checkpoints:
+            committed = journal.note(self._committed(result))
         else:
-            committed = self._journal.finish(self.kept, list(result.all_messages()), result.usage)
+            committed = journal.finish(self.kept, list(result.all_messages()), result.usage)
         self._is_counted = True
         await committed
+        return result
 
     def _committed(self, result: AgentRunResult[Output]) -> Committed:
         assert self.kept.history is not None, "the turn has started"
         keep, messages = patch(self.kept.history, result.all_messages())
-        output = None if self._journal.store is None else self._outputs.text(result.output)
+        output = None if self._home.journal.store is None else self._home.outputs.text(result.output)
         return Committed(self.kept.id, keep, messages, output, result._output_tool_name, copied(result.usage))
 
     async def _close(self, error: Exception, *, late: bool) -> None:
         """Write down that it is over without an answer, and why."""
         self._is_done = True
         how: Literal["failed", "cancelled", "deadline", "set aside"] = "failed"
-        if self._set_aside:
+        if self._tries.is_set_aside:
             how = "set aside"
         elif late or isinstance(error, RunTimedOut):
             how = "deadline"
         elif isinstance(error, RunCancelled):
             how = "cancelled"
-        if self._desk is not None:
-            await self._desk.cancel()
-        usage = self._used = copied(self.usage)
-        if self._journal.has_checkpoints:
-            ended = self._journal.note(Ended(self.kept.id, how, _text(error), usage))
+        usage, journal = await self._tries.close(), self._home.journal
+        if journal.has_checkpoints:
+            ended = journal.note(Ended(self.kept.id, how, text_of_error(error), usage))
         else:
-            ended = self._journal.finish(self.kept, None, usage)
+            ended = journal.finish(self.kept, None, usage)
         self._is_counted = True
         await ended
+
+    # -- over
 
     def _done(self, task: asyncio.Task[AgentRunResult[Output]]) -> None:
         if self._end is None:
             error = self._error_of(task)
             self._settle(error or task.result())
+
+    def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
+        if not task.cancelled():
+            return task.exception()
+        reason = self._server_ends or self.process.reason
+        # A task that is cancelled before its first step cannot say itself why it ends.
+        return asyncio.CancelledError() if reason is None else ServerDied(self.process.path, reason)
 
     def _settle(self, end: AgentRunResult[Output] | BaseException) -> None:
         """Tell everybody how it ended."""
@@ -376,8 +262,8 @@ class Turn(Generic[Deps, Output]):
             else:
                 self.outcome.set_exception(end)
                 self.outcome.exception()  # whoever asked may be gone: it is looked at here
-        self._attempt = None  # its run holds a lot, and a turn that is over is kept for a while
-        self._ended(self)
+        self._tries.forget()
+        self._home.ended(self.kept.id)
 
     def _close_feed(self, feed: Feed[Event], end: AgentRunResult[Output] | BaseException) -> None:
         if isinstance(end, BaseException):
@@ -385,14 +271,3 @@ class Turn(Generic[Deps, Output]):
         else:
             feed.publish(AgentRunResultEvent(end))
             feed.end()
-
-    def _error_of(self, task: asyncio.Task[AgentRunResult[Output]]) -> BaseException | None:
-        if not task.cancelled():
-            return task.exception()
-        reason = self._server_ends or self.process.reason
-        # A task that is cancelled before its first step cannot say itself why it ends.
-        return asyncio.CancelledError() if reason is None else ServerDied(self.process.path, reason)
-
-
-def _text(error: Exception) -> str:
-    return error.error if isinstance(error, TurnSetAside) else f"{type(error).__name__}: {error}"

@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ._doctor import doctor
+from ._env import env
 from .serve import serve
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
     help="Axon: OTP for Python's AI agents.",
     pretty_exceptions_enable=False,
 )
+app.add_typer(env, name="env")
+app.command()(doctor)
 
 
 class _Console(Console):

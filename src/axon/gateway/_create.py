@@ -9,7 +9,8 @@ from typing import Any
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import Model, infer_model
 
-from ..agent import AgentServer, FunctionTarget, Targets
+from ..agent import AgentServer
+from ..blueprint import FunctionTarget, Targets
 from ..errors import InvalidOption
 from ..server import GenServer
 from ..store import Store

@@ -19,14 +19,12 @@ from ..agent import (
     AnswerNotKept,
     EventsLost,
     FirstTokenTimeout,
-    InvalidDeps,
     MessageIdReused,
     StreamStalled,
-    TargetMismatch,
     TurnFailed,
     UnknownMessage,
-    UnknownTarget,
 )
+from ..blueprint import InvalidDeps, TargetMismatch, UnknownTarget
 from ..budget import BudgetExceeded
 from ..store import AlreadyDecided, NoApproval, StoreUnavailable
 from ..wire import BadMessage

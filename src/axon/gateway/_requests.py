@@ -10,7 +10,8 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 from pydantic_core import to_json
 
-from ..agent import AgentBlueprint, AgentStatus, FunctionTarget, TemplateInstructions, ToolBlueprint, TurnStatus
+from ..agent import AgentStatus, TurnStatus
+from ..blueprint import AgentBlueprint, FunctionTarget, TemplateInstructions, ToolBlueprint
 
 AGENT_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """What the id of an agent looks like."""
@@ -44,7 +45,7 @@ class CreateAgent(Message):
     agent_id: its id, also called `name`. agent_module: a module with an attribute `agent`, also called
     `python_module`; without one the agent is made of the rest alone. model: of pydantic-ai by name, default the
     module's. instructions: a text, a template over `deps`, or a function; also called `prompt`. tools, deps,
-    deps_schema, result_schema (also `result_type`), model_settings: see `axon.agent.AgentBlueprint`. config: any of
+    deps_schema, result_schema (also `result_type`), model_settings: see `axon.blueprint.AgentBlueprint`. config: any of
     these once more, for clients that nest them.
     """
 

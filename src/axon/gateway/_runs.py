@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic_ai import AgentRunResult
 
-from ..agent import AnswerNotKept, MessageIdReused, TurnFailed, TurnStatus, UnknownMessage, deps_from
+from ..agent import AnswerNotKept, MessageIdReused, TurnFailed, TurnStatus, UnknownMessage
+from ..blueprint import deps_from
 from ..errors import CallTimeout, NoProcess, ServerDied
 from ._agents import Agents
 from ._errors import RunNotFound, TooLarge

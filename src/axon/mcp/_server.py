@@ -161,6 +161,8 @@ class MCPServer(GenServer[Owner]):
     async def init(self) -> Owner:
         me = current()
         assert isinstance(me, ServerProcess), "a server's init runs in its own process"
+        if me.limit is not None:  # at it, that a borrower gave a lease back would be lost
+            raise InvalidOption("mailbox", me.limit, "None for an MCP server; `max_calls` limits what it does at once")
         self._starts.count += 1
         owner = Owner(self, me)
         await check_command(self.server, self.env, self.cwd)

@@ -6,6 +6,7 @@ https://www.erlang.org/doc/system/ref_man_processes.html#links
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from ..errors import InvalidOption, NoProcess
@@ -18,20 +19,20 @@ from ._runtime import runtime
 _WAIT_INSTEAD = "; in a plain coroutine, `await axon.wait_down(target)`"
 
 
-class Subscription:
+class Subscription(ABC):
     """What sends a process messages until it is dropped, by `demonitor` or because the process ends."""
 
     __slots__ = ("_watcher",)
     flushes: ClassVar[bool] = False  # whether `demonitor` always removes what has arrived
     _watcher: Process | None
 
+    @abstractmethod
     def drop(self) -> bool:
         """Send nothing any more; whether it was still active."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sent(self, message: object) -> bool:
         """Whether a message is one of its own."""
-        raise NotImplementedError
 
 
 class Monitor(Subscription):

@@ -20,6 +20,7 @@ class Via:
     It forgets by itself whoever ends; meanwhile a holder that is dead counts as none.
     """
 
+    # No ABC: whether a target is one is asked for every timer, and `isinstance` of an ABC takes 70 ns longer.
     __slots__ = ()
 
     def whereis(self) -> Process | None:

@@ -51,7 +51,8 @@ async def get_state(target: GenServer[S]) -> S: ...
 @overload
 async def get_state(target: Target) -> object: ...
 async def get_state(target: Target) -> object:
-    """The server's state object, taken between two callbacks: for tests and for looking, never to change it.
+    """The server's state object itself and no copy, taken between two callbacks: for tests and for looking, never to
+    change it. What the server does later is seen in it; who wants to compare copies what is needed.
 
     Works while the server is suspended. Raises `NoProcess`, `ServerDied`, `CallCycle`.
     """

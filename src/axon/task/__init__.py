@@ -6,5 +6,6 @@ from ._outcome import Exited as Exited
 from ._outcome import Finished as Finished
 from ._outcome import TaskReply as TaskReply
 from ._stream import TaskStream as TaskStream
+from ._stream import outcomes_of as outcomes_of
 from ._supervisor import TaskSupervisor as TaskSupervisor
 from ._task import Task as Task

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, Unpack
 
 from ..errors import UsageError
-from ..process import runtime
+from ..process import running, runtime
+from ._options import StreamOptions, checked_stream
 from ._outcome import Exited, Finished
 from ._owner import Owner, at_end, not_at_end, owner_here, refuse_others
 from ._pool import Pool
+from ._work import Work, WorkProcess
 
+T = TypeVar("T")
+R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -78,3 +82,16 @@ class TaskStream(AsyncIterator[Finished[R_co] | Exited], Generic[R_co]):
         if self._pool is not None and self._owner is not None and not self._home.loop.is_closed():
             # The collector may run in any thread and at any instant.
             self._home.loop.call_soon_threadsafe(self._pool.kill_all)
+
+
+def outcomes_of(
+    fn: Callable[[T], Awaitable[R]], items: Iterable[T], /, **options: Unpack[StreamOptions]
+) -> TaskStream[R]:
+    """As `Task.async_stream`, but one that fails is an `Exited` among the outcomes, and for the reader alone to know: no
+    crash is reported.
+    """
+
+    def begin(work: Work) -> WorkProcess:
+        return WorkProcess(runtime(), work, running.get(), supervised=True)
+
+    return TaskStream(Pool(fn, items, checked_stream(fn, items, options), begin, linked=False))

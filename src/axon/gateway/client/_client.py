@@ -13,7 +13,7 @@ import httpx2
 from pydantic import BaseModel
 from pydantic_ai.messages import ModelMessage
 
-from ...agent import ToolBlueprint
+from ...blueprint import ToolBlueprint
 from ...errors import InvalidOption, UsageError
 from ...process import checked_seconds
 from .._requests import (

@@ -93,4 +93,4 @@ class _App(FastAPI):
 
 async def _refused(request: Request, error: Exception) -> Response:
     """What the framework itself refuses, such as a path that is none."""
-    return failed(error, f"{request.method} {request.url.path}")
+    return failed(error, request)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...telemetry import bus
@@ -38,7 +39,7 @@ class Guard:
         try:
             self._check(Headers(scope=scope))
         except OriginNotAllowed as error:
-            app = failed(error, scope["path"])
+            app = failed(error, HTTPConnection(scope))
         if not bus().wants(RequestServed):
             return await app(scope, receive, send)
         served = _Served(scope, send)

@@ -11,8 +11,8 @@ from pydantic_ai.exceptions import UserError
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeVar
 
+from ..agent import AgentServer
 from ..wire import InvalidSchema, JSONSchema, Problem
-from ._agent import AgentServer
 from ._errors import InvalidDeps
 
 Deps = TypeVar("Deps", default=Any)

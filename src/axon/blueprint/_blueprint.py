@@ -10,10 +10,10 @@ from pydantic_ai import Agent, ModelSettings
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.models import Model
 
+from ..agent import AgentServer
 from ..errors import InvalidOption
 from ..store import Store
 from ..wire import JSONSchema
-from ._agent import AgentServer
 from ._errors import UnknownTarget
 from ._furnished import Furnished
 from ._structured import deps_from, structured_dict

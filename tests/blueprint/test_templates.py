@@ -8,17 +8,18 @@ from datetime import date
 from typing import Any
 
 import pytest
-from agent_parts import says
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, computed_field
 from pydantic_ai import Agent
-from tool_parts import stopped
 from typing_extensions import TypedDict
 
 import axon
 from axon import InvalidOption
-from axon.agent import AgentServer, InvalidTemplate, Template, UnknownVariable
+from axon.agent import AgentServer
+from axon.blueprint import InvalidTemplate, Template, UnknownVariable
+from axon.testing.models import Say, ScriptedModel
+from tool_parts import stopped
 
 
 @dataclass
@@ -75,7 +76,11 @@ def test_a_template_reads_the_fields_of_the_dependencies(text: str, deps_type: A
 
 
 async def test_it_is_the_instructions_of_any_agent_rendered_for_each_run() -> None:
-    agent = Agent(deps_type=House, instructions=Template("The clerk of {{ name }}.", House), model=says("hi", takes=0))
+    agent = Agent(
+        deps_type=House,
+        instructions=Template("The clerk of {{ name }}.", House),
+        model=ScriptedModel(Say("hi"), Say("hi")),
+    )
     clerk = await axon.start(AgentServer(agent, deps=RITZ))
     first = await clerk.run("who are you?")
     second = await clerk.run("and now?", deps=House("Savoy"))
@@ -98,7 +103,9 @@ def test_an_unknown_variable_is_refused_when_the_type_tells_its_fields(deps_type
 
 async def test_otherwise_it_is_refused_at_the_run_and_the_agent_goes_on() -> None:
     deps_type: type[dict[str, str]] = dict
-    agent = Agent(deps_type=deps_type, instructions=Template("The clerk of {{ name }}."), model=says("hi", takes=0))
+    agent = Agent(
+        deps_type=deps_type, instructions=Template("The clerk of {{ name }}."), model=ScriptedModel(Say("hi"))
+    )
     clerk = await axon.start(AgentServer(agent))
     with pytest.raises(UnknownVariable, match="'name' is undefined"):
         await clerk.run("who are you?", deps={"nmae": "Ritz"})

@@ -10,16 +10,14 @@ from datetime import date
 from typing import Any
 
 import pytest
-from agent_parts import Script, says
 from pydantic import ValidationError
 from pydantic_ai import Agent, RunContext
-from tool_parts import Desk, book, calling, definitions_of, stopped, told
 
 import axon
 from axon import InvalidOption, Supervisor, child
-from axon.agent import (
+from axon.agent import AgentServer
+from axon.blueprint import (
     AgentBlueprint,
-    AgentServer,
     InvalidDeps,
     InvalidTemplate,
     Targets,
@@ -29,7 +27,9 @@ from axon.agent import (
     structured_dict,
 )
 from axon.store import MemoryStore
+from axon.testing.models import Say, ScriptedModel
 from axon.wire import InvalidSchema, JSONSchema
+from tool_parts import Desk, book, calling, definitions_of, stopped, told
 
 CLERK: dict[str, Any] = {
     "name": "clerk",
@@ -100,7 +100,7 @@ async def test_the_model_of_the_blueprint_is_a_name() -> None:
 
 
 async def test_a_run_may_bring_dependencies_as_data() -> None:
-    agent = await axon.start(clerk(tools=[], result_schema=None).spec(OFFERED, model=says("hi", takes=0)))
+    agent = await axon.start(clerk(tools=[], result_schema=None).spec(OFFERED, model=ScriptedModel(Say("hi"))))
     result = await agent.run("hello", deps=deps_from(agent, {"house": "Savoy", "today": "now"}))
     assert instructions_of(result) == "You are the clerk of Savoy. Today is now."
     with pytest.raises(InvalidDeps, match="house: 7 is not of type 'string'"):
@@ -120,7 +120,7 @@ async def test_a_run_may_bring_dependencies_as_data() -> None:
 )
 async def test_instructions_are_a_text_a_function_or_a_template(instructions: Any, expected: str) -> None:
     blueprint = clerk(instructions=instructions, tools=[], result_schema=None)
-    agent = await axon.start(blueprint.spec(OFFERED, model=says("hi", takes=0)))
+    agent = await axon.start(blueprint.spec(OFFERED, model=ScriptedModel(Say("hi"))))
     assert instructions_of(await agent.run("hello")) == expected
     await stopped(agent)
 
@@ -128,8 +128,8 @@ async def test_instructions_are_a_text_a_function_or_a_template(instructions: An
 @pytest.mark.slow
 async def test_with_a_store_it_goes_on_after_a_kill_with_its_dependencies_and_its_result() -> None:
     store = MemoryStore()
-    script = Script(["thinking"], takes=10)
-    spec = clerk(tools=[], result_schema=None).spec(OFFERED, model=script.model, store=store)
+    model = ScriptedModel(Say("thinking", after=10), Say("thinking", after=10))
+    spec = clerk(tools=[], result_schema=None).spec(OFFERED, model=model, store=store)
     async with Supervisor([child(spec, id="clerk")]) as sup:
         agent = sup.get(AgentServer[Any, Any], "clerk")
         deps = deps_from(agent, {"house": "Savoy", "today": "now"})
@@ -137,7 +137,7 @@ async def test_with_a_store_it_goes_on_after_a_kill_with_its_dependencies_and_it
         await asyncio.sleep(5)
         axon.exit(agent, axon.kill)
         assert instructions_of(await asking) == "You are the clerk of Savoy. Today is now."
-    assert len(script.seen) == 2
+    assert len(model.asked) == 2
 
     structured = clerk(tools=[]).spec(OFFERED, model=calling(("final_result", {"rooms": 2})), store=MemoryStore())
     async with Supervisor([child(structured, id="clerk")]) as sup:

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_ai import Agent, RunContext, Tool
-from tool_parts import Desk, book, definitions_of, outcome_of, stopped
 
 import axon
 from axon import InvalidOption
-from axon.agent import TargetMismatch, Targets, ToolBlueprint, UnknownTarget, tool_of, toolset_of
+from axon.agent import tool_of
+from axon.blueprint import TargetMismatch, Targets, ToolBlueprint, UnknownTarget, toolset_of
+from tool_parts import Desk, book, definitions_of, outcome_of, stopped
 
 
 async def days_between(first: date, last: date) -> int:

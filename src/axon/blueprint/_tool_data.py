@@ -13,12 +13,12 @@ from pydantic_ai.toolsets import AbstractToolset, FunctionToolset, ToolsetTool, 
 from pydantic_ai.toolsets.abstract import SchemaValidatorProt
 from pydantic_core import SchemaValidator, from_json, to_jsonable_python
 
+from ..agent import function_of
 from ..errors import InvalidOption
 from ..registry import lookup
 from ..server import GenServer, class_of
 from ..wire import InvalidSchema, JSONSchema
 from ._errors import TargetMismatch, UnknownTarget
-from ._tool_of import asking, called
 
 Partial: TypeAlias = bool | Literal["off", "on", "trailing-strings"]
 
@@ -136,8 +136,8 @@ class ToolBlueprint(BaseModel, frozen=True, extra="forbid"):
         calls = {name for name in dir(class_of(server)) if not name.startswith("_") and _is_call(server, name)}
         if target.method not in calls:
             raise UnknownTarget(self.name, f"the method {target.method!r} of {target.server!r}", calls)
-        method = called(getattr(class_of(server), target.method), server)
-        return asking(method, lambda: lookup(server, target.server)), False
+        method = getattr(class_of(server), target.method)
+        return function_of(method, lambda: lookup(server, target.server), server), False
 
 
 def toolset_of(tools: Sequence[ToolBlueprint], targets: Targets) -> AbstractToolset[Any]:

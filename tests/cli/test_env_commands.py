@@ -1,0 +1,106 @@
+"""`axon env` and `axon doctor`, as a shell sees them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from axon.cli import _doctor
+from axon.cli._app import app
+from axon.cli._doctor import examined
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def a_plain_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few interpreters to ask."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin:/usr/sbin")
+    monkeypatch.setenv("PYENV_ROOT", "/nowhere")
+
+
+def axon(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_sync_prints_the_python_and_shows_progress_aside(tmp_path: Path) -> None:
+    made = axon("env", "sync", "--base", tmp_path, "--no-index")
+    assert made.exit_code == 0, made.stderr
+    assert Path(made.stdout.strip()).is_file()
+    assert [line.split()[-1] for line in made.stderr.splitlines()] == ["interpreter", "venv", "verify"]
+    again = axon("env", "sync", "--base", tmp_path, "--no-index", "--json")
+    assert (json.loads(again.stdout)["python"], again.stderr) == (made.stdout.strip(), "")
+
+
+def test_sync_reads_files_of_requirements_and_refuses_their_options(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("# ours\nnosuch-a >=1, \\\n  <2  # two lines\n\nnosuch-b\n")
+    failed = axon("env", "sync", "-r", file, "nosuch-c", "--base", tmp_path, "--no-index")
+    assert (failed.exit_code, "nosuch-" in failed.stderr) == (1, True)
+    file.write_text("pear\n--index-url https://packages.example\n")
+    refused = axon("env", "sync", "-r", file, "--base", tmp_path)
+    assert (refused.exit_code, "--index-url" in refused.stderr) == (2, True)
+    missing = axon("env", "sync", "-r", tmp_path / "none.txt", "--base", tmp_path)
+    assert (missing.exit_code, "none.txt" in missing.stderr) == (2, True)
+
+
+def test_sync_says_why_there_is_no_environment(tmp_path: Path) -> None:
+    failed = axon("env", "sync", "nosuch", "--base", tmp_path, "--no-index")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert "axon env sync: package_not_found: " in failed.stderr
+    assert "Because nosuch was not found" in failed.stderr
+
+
+def test_what_was_made_is_listed_checked_and_collected(tmp_path: Path) -> None:
+    python = Path(axon("env", "sync", "--base", tmp_path, "--no-index").stdout.strip())
+    [row] = json.loads(axon("env", "list", "--base", tmp_path, "--json").stdout)
+    assert (row["path"], row["problem"]) == (str(python.parents[1]), None)
+    assert row["digest"] in axon("env", "list", "--base", tmp_path).stdout
+    assert axon("env", "check", "--base", tmp_path).stdout == f"{row['digest']} ok\n"
+    (python.parents[1] / "added").touch()
+    broken = axon("env", "check", row["digest"][:6], "--base", tmp_path)
+    assert (broken.exit_code, broken.stdout) == (1, f"{row['digest']} tampered: added was added\n")
+    assert axon("env", "check", "zzz", "--base", tmp_path).exit_code == 2
+    assert axon("env", "gc", "--base", tmp_path).stdout == ""
+    assert axon("env", "gc", "--days", "-1", "--base", tmp_path).exit_code == 2
+    assert axon("env", "gc", "--days", "0", "--base", tmp_path).stdout.startswith(f"{row['digest']} removed")
+    assert "there are no environments" in axon("env", "list", "--base", tmp_path).stderr
+
+
+def test_doctor_looks_at_everything_and_is_content_here() -> None:
+    report = axon("doctor", "--json")
+    findings = {each["what"]: each for each in json.loads(report.stdout)}
+    assert {"axon", "pythons", "uv", "nats-server", "postgres", "extra env", "extra mcp"} <= set(findings)
+    assert {"folder of environments", "folder of state", "folder of temporary files"} <= set(findings)
+    assert findings["uv"]["state"] == findings["extra cli"]["state"] == "ok"
+    assert report.exit_code == int(any(each["state"] == "problem" for each in findings.values()))
+    assert all(each["advice"] or each["state"] == "ok" for each in findings.values())
+    assert "pythons" in axon("doctor").stdout
+
+
+def test_doctor_says_what_to_do_about_what_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A server that is missing is no problem; a folder that cannot be written to is one."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("importlib.metadata.requires", {"axon-otp": ["nosuch; extra == 'otel'"]}.get)
+    findings = {each.what: each for each in examined()}
+    assert findings["nats-server"].state == "optional"
+    assert "https://" in findings["nats-server"].advice
+    assert findings["extra otel"].found == "without nosuch"
+    assert findings["extra otel"].advice == "if it is needed: pip install 'axon-otp[otel]'"
+    assert findings["folder of environments"].state == "problem"
+    assert axon("doctor").exit_code == 1
+
+
+def test_what_an_extra_lacks_is_found_through_the_extras_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = {
+        "axon-otp": ["rich>=14", "typer[all,more]>=0.2; extra == 'cli'", "nosuch; extra == 'other'"],
+        "typer": ["nosuch-too>=1; extra == 'more'", "pytest; extra == 'all'"],
+    }
+    monkeypatch.setattr("importlib.metadata.requires", needs.get)
+    assert list(_doctor._lacking("axon-otp", "cli")) == ["nosuch-too"]
+    assert list(_doctor._lacking("axon-otp", "other")) == ["nosuch"]
