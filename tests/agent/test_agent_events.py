@@ -10,27 +10,24 @@ from pydantic_ai import Agent, RunCancelled
 
 import axon
 from axon import ServerDied, Supervisor, child
-from axon.agent import AgentServer, TurnAccepted, TurnBegan, TurnEnded
+from axon.agent import AgentServer, TurnBegan, TurnEnded, TurnQueued
 from axon.store import MemoryStore
 from axon.telemetry import Event
 from axon.testing import capture_events
 
-KINDS: tuple[type[Event], ...] = (TurnAccepted, TurnBegan, TurnEnded)
+KINDS: tuple[type[Event], ...] = (TurnBegan, TurnEnded, TurnQueued)
 
 
-async def test_each_turn_is_taken_begins_and_ends() -> None:
+async def test_a_turn_that_waits_is_queued_and_begins_and_each_one_ends() -> None:
     agent = await axon.start(AgentServer(Agent(), model=says("yes", takes=2)))
     with capture_events(*KINDS) as events:
         await asyncio.gather(agent.run("first", message_id="1"), agent.run("second", message_id="2"))
-    assert [(event.message_id, event.queued) for event in events.of(TurnAccepted)] == [("1", 1), ("2", 1)]
-    assert [(event.message_id, event.waited, event.queued) for event in events.of(TurnBegan)] == [
-        ("1", 0, 0),
-        ("2", 2, 0),
-    ]
+    assert [(event.message_id, event.queued) for event in events.of(TurnQueued)] == [("2", 1)]
+    assert [(event.message_id, event.waited, event.queued) for event in events.of(TurnBegan)] == [("2", 2, 0)]
     ended = events.of(TurnEnded)
-    assert [(event.message_id, event.outcome, event.error, event.seconds) for event in ended] == [
-        ("1", "answered", "", 2),
-        ("2", "answered", "", 4),
+    assert [(event.message_id, event.outcome, event.error, event.seconds, event.waited) for event in ended] == [
+        ("1", "answered", "", 2, 0),
+        ("2", "answered", "", 4, 2),
     ]
     assert all(event.path.startswith("AgentServer") and event.requests == 1 for event in ended)
     assert all(event.input_tokens > 0 and event.output_tokens > 0 and event.cost_usd == 0 for event in ended)
@@ -83,4 +80,3 @@ async def test_what_a_turn_used_is_counted_in_the_incarnation_that_used_it() -> 
             axon.exit(found, axon.kill)
             await asking
     assert [(event.outcome, event.requests) for event in events.of(TurnEnded)] == [("interrupted", 1), ("answered", 1)]
-    assert [event.queued for event in events.of(TurnBegan)] == [0, 0]

@@ -15,9 +15,9 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, UserPro
 
 import axon
 from axon.agent import AgentServer
-from axon.gateway import Gateway
+from axon.gateway import Gateway, RequestBroke, RequestServed
 from axon.store import MemoryStore
-from axon.testing import eventually
+from axon.testing import capture_events, eventually
 from axon.testing.models import CallTool, Fail, Say, ScriptedModel, Stall
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
@@ -251,3 +251,23 @@ async def test_an_agent_that_is_being_restarted_is_told_as_503() -> None:
         assert refused.status_code in (200, 503)
         if refused.status_code == 503:
             assert int(refused.headers["retry-after"]) >= 0
+
+
+async def test_each_request_is_told_to_telemetry_by_its_route_and_its_error() -> None:
+    gateway = Gateway()
+    async with client(gateway) as http:
+        await gateway.serve(talker(Say("hi"), Fail(ValueError("no"))))
+        with capture_events(RequestServed, RequestBroke) as events:
+            for path in ("/agents/talker/run_sync", "/agents/talker/run_sync", "/agents/nobody/run_sync"):
+                await http.post(path, json=HI)
+            async with websocket(http, "/agents/nobody/run_stream") as ws:
+                await ws.send(json.dumps(HI))
+                await said(ws)
+        served = [(one.route, one.status, one.error_type) for one in events.of(RequestServed)]
+        assert served == [
+            ("POST /agents/{agent_id}/run_sync", 200, ""),
+            ("POST /agents/{agent_id}/run_sync", 500, "ValueError"),
+            ("POST /agents/{agent_id}/run_sync", 404, "AgentNotFound"),
+            ("WEBSOCKET /agents/{agent_id}/run_stream", 101, "AgentNotFound"),
+        ]
+        assert [str(one.error) for one in events.of(RequestBroke)] == ["no"]

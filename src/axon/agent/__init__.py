@@ -34,9 +34,9 @@ from ._errors import UnknownMessage as UnknownMessage
 from ._errors import UnknownTarget as UnknownTarget
 from ._errors import UnknownVariable as UnknownVariable
 from ._events import Outcome as Outcome
-from ._events import TurnAccepted as TurnAccepted
 from ._events import TurnBegan as TurnBegan
 from ._events import TurnEnded as TurnEnded
+from ._events import TurnQueued as TurnQueued
 from ._events import TurnResumed as TurnResumed
 from ._events import TurnWasSetAside as TurnWasSetAside
 from ._hand_over import hand_over as hand_over

@@ -34,8 +34,8 @@ class TurnResumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnAccepted(Event):
-    """A message was taken, or found in the journal by a new incarnation; so many turns now wait for theirs (`queued`)."""
+class TurnQueued(Event):
+    """A message was taken that has to wait for those before it; so many wait now (`queued`)."""
 
     message_id: str
     queued: int
@@ -43,7 +43,7 @@ class TurnAccepted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnBegan(Event):
-    """A turn has begun, after it had `waited` so many seconds for those before it; so many still wait (`queued`)."""
+    """A turn that was queued has begun, after it had `waited` so many seconds; so many still wait (`queued`)."""
 
     message_id: str
     waited: float
@@ -52,8 +52,8 @@ class TurnBegan(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnEnded(Event):
-    """A turn is over, `seconds` after it was taken; or its server ends, and with a store it goes on in the next
-    incarnation: then its `outcome` is `interrupted`.
+    """A turn is over, `seconds` after it was taken, the first of which it `waited` for those before it; or its server
+    ends, and with a store it goes on in the next incarnation: then its `outcome` is `interrupted`.
 
     `error` is the class of what it failed with, empty if it was answered. What was used is that of this incarnation
     alone, so that it may be added up; `cost_usd` is 0 for responses of which nobody knows the price.
@@ -63,6 +63,7 @@ class TurnEnded(Event):
     outcome: Outcome
     error: str
     seconds: float
+    waited: float
     requests: int
     input_tokens: int
     output_tokens: int

@@ -155,7 +155,7 @@ class AgentState:
         turn = Turn(self.server, self.runs, self.journal, kept, order, self.outputs, accepted, self.ended, self.crash)
         turn.activity.since = self.process.runtime.loop.time()
         self.turns[kept.id] = turn
-        turn.watch = watched(self.process, kept, len(self.turns) - (self.current is not None))
+        turn.watch = watched(self.process, kept, len(self.turns) - 1)
         return turn
 
     def refuse_cycle(self, order: Order) -> None:

@@ -26,6 +26,7 @@ from ._errors import ToolFailed as ToolFailed
 from ._events import AgentCreated as AgentCreated
 from ._events import AgentDeleted as AgentDeleted
 from ._events import AgentNotRestored as AgentNotRestored
+from ._events import RequestBroke as RequestBroke
 from ._events import RequestServed as RequestServed
 from ._failure import Failure as Failure
 from ._failure import failure_of as failure_of

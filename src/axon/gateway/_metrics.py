@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from ..agent import TurnAccepted, TurnBegan, TurnEnded
+from ..agent import TurnBegan, TurnEnded, TurnQueued
 from ..telemetry import ChildRestarted, DeadLetter, Event, ProcessCrashed, attach
 from ._events import AgentDeleted, RequestServed
 
@@ -21,7 +24,42 @@ Lengths = Callable[[], Iterable[tuple[str, int]]]
 """Agents, and how many messages wait in the mailbox of each now."""
 
 
-class Metrics:
+class _Times:
+    """A histogram of times."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total += seconds
+
+    @property
+    def buckets(self) -> list[tuple[str, float]]:
+        """The counts up to each bound, as Prometheus has them."""
+        return list(zip([*map(str, SECONDS), "+Inf"], accumulate(self.counts), strict=True))
+
+
+@dataclass(slots=True)
+class _Agent:
+    """The figures of one agent."""
+
+    name: str
+    turns: Counter[str] = field(default_factory=Counter[str])
+    errors: Counter[str] = field(default_factory=Counter[str])
+    seconds: _Times = field(default_factory=_Times)
+    waited: _Times = field(default_factory=_Times)
+    queued: int = 0
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+
+
+class Metrics(Collector):
     """The figures of one event loop, from when it is made until `close`.
 
         metrics = Metrics()
@@ -29,51 +67,30 @@ class Metrics:
         body, content_type = metrics.exposition(request.headers.get("accept", ""))
 
     An agent's figures have its process as a label, by the last part of its path, which is its id; they go when the
-    agent is deleted. mailboxes: tells the lengths of their mailboxes when somebody looks, default nobody.
-    https://prometheus.io/docs/practices/naming/
+    agent is deleted. mailboxes: tells the lengths of their mailboxes when somebody looks, default nobody. Counting is a
+    few additions: what Prometheus reads is made of them when it asks. https://prometheus.io/docs/practices/naming/
     """
 
     def __init__(self, mailboxes: Lengths | None = None) -> None:
-        self.registry: CollectorRegistry = CollectorRegistry(auto_describe=True)
-        """Where they are kept, for figures of a program's own."""
-        counter = partial(Counter, registry=self.registry)
-        histogram = partial(Histogram, registry=self.registry, buckets=SECONDS)
-        self._requests = counter("axon_requests", "Requests answered.", ["edge", "route", "status"])
-        self._errors = counter("axon_errors", "Requests answered with an error.", ["edge", "error_type", "status"])
-        self._latency = histogram("axon_request_seconds", "From a request to the end of its answer.", ["edge", "route"])
-        self._turns = counter("axon_turns", "Turns that are over.", ["agent", "outcome"])
-        self._failures = counter("axon_turn_errors", "Turns without an answer.", ["agent", "error_type"])
-        self._turn = histogram("axon_turn_seconds", "From a message to its answer, waiting included.", ["agent"])
-        self._waited = histogram("axon_queue_seconds", "How long turns waited for those before them.", ["agent"])
-        self._queued = Gauge(
-            "axon_turns_queued", "Turns that wait for those before them.", ["agent"], registry=self.registry
-        )
-        self._tokens = counter("axon_tokens", "Tokens of model requests.", ["agent", "direction"])
-        self._model = counter("axon_model_requests", "Requests to models.", ["agent"])
-        self._cost = counter("axon_cost_usd", "What they cost, as far as their prices are known.", ["agent"])
-        self._restarts = counter("axon_restarts", "Processes started again by their supervisor.", ["process"])
-        self._crashes = counter("axon_crashes", "Processes that ended abnormally.", ["process"])
-        self._letters = counter("axon_dead_letters", "Messages that nobody took.", ["why"])
-        if mailboxes is not None:
-            self.registry.register(_Mailboxes(mailboxes))
-        self._of_agents = (
-            self._turns,
-            self._failures,
-            self._turn,
-            self._waited,
-            self._queued,
-            self._tokens,
-            self._model,
-            self._cost,
-        )
+        self._mailboxes = mailboxes
+        self._requests: Counter[tuple[str, str, int]] = Counter()
+        self._errors: Counter[tuple[str, str, int]] = Counter()
+        self._latency: defaultdict[tuple[str, str], _Times] = defaultdict(_Times)
+        self._agents: dict[str, _Agent] = {}
+        self._restarts: Counter[str] = Counter()
+        self._crashes: Counter[str] = Counter()
+        self._letters: Counter[str] = Counter()
+        self.registry: CollectorRegistry = CollectorRegistry()
+        """Where they are found, and where a program may add figures of its own."""
+        self.registry.register(self)
         self._detach = [
             attach(self._served, RequestServed),
-            attach(self._accepted, TurnAccepted),
+            attach(self._queued, TurnQueued),
             attach(self._began, TurnBegan),
             attach(self._ended, TurnEnded),
-            attach(lambda event: self._restarts.labels(event.path).inc(), ChildRestarted),
-            attach(lambda event: self._crashes.labels(event.path).inc(), ProcessCrashed),
-            attach(lambda event: self._letters.labels(event.why).inc(), DeadLetter),
+            attach(self._restarted, ChildRestarted),
+            attach(self._crashed, ProcessCrashed),
+            attach(self._lost, DeadLetter),
             attach(self._deleted, AgentDeleted),
         ]
 
@@ -90,53 +107,108 @@ class Metrics:
     # -- what is heard
 
     def _served(self, event: RequestServed) -> None:
-        status = str(event.status)
-        self._requests.labels(event.edge, event.route, status).inc()
-        self._latency.labels(event.edge, event.route).observe(event.seconds)
+        self._requests[event.edge, event.route, event.status] += 1
+        self._latency[event.edge, event.route].add(event.seconds)
         if event.error_type:
-            self._errors.labels(event.edge, event.error_type, status).inc()
+            self._errors[event.edge, event.error_type, event.status] += 1
 
-    def _accepted(self, event: TurnAccepted) -> None:
-        self._queued.labels(_name(event)).set(event.queued)
+    def _queued(self, event: TurnQueued) -> None:
+        self._of(event).queued = event.queued
 
     def _began(self, event: TurnBegan) -> None:
-        name = _name(event)
-        self._queued.labels(name).set(event.queued)
-        self._waited.labels(name).observe(event.waited)
+        self._of(event).queued = event.queued
 
     def _ended(self, event: TurnEnded) -> None:
-        name = _name(event)
-        self._turns.labels(name, event.outcome).inc()
-        self._turn.labels(name).observe(event.seconds)
-        self._model.labels(name).inc(event.requests)
-        self._tokens.labels(name, "input").inc(event.input_tokens)
-        self._tokens.labels(name, "output").inc(event.output_tokens)
-        self._cost.labels(name).inc(float(event.cost_usd))
+        agent = self._of(event)
+        agent.turns[event.outcome] += 1
+        agent.seconds.add(event.seconds)
+        agent.waited.add(event.waited)
+        agent.requests += event.requests
+        agent.tokens_in += event.input_tokens
+        agent.tokens_out += event.output_tokens
+        if event.cost_usd:
+            agent.cost += float(event.cost_usd)
         if event.error:
-            self._failures.labels(name, event.error).inc()
+            agent.errors[event.error] += 1
         if event.outcome == "interrupted":  # all that wait end with their server, and are taken anew by the next
-            self._queued.labels(name).set(0)
+            agent.queued = 0
+
+    def _restarted(self, event: ChildRestarted) -> None:
+        self._restarts[event.path] += 1
+
+    def _crashed(self, event: ProcessCrashed) -> None:
+        self._crashes[event.path] += 1
+
+    def _lost(self, event: DeadLetter) -> None:
+        self._letters[event.why] += 1
 
     def _deleted(self, event: AgentDeleted) -> None:
-        for figure in self._of_agents:
-            figure.remove_by_labels({"agent": event.agent})
-        for figure in (self._restarts, self._crashes):
-            figure.remove_by_labels({"process": event.path})
+        for figures in (self._agents, self._restarts, self._crashes):
+            figures.pop(event.path, None)
 
+    def _of(self, event: Event) -> _Agent:
+        known = self._agents.get(event.path)
+        if known is None:
+            known = self._agents[event.path] = _Agent(event.path.rpartition("/")[2])
+        return known
 
-class _Mailboxes(Collector):
-    """The lengths of mailboxes, at the moment somebody looks."""
-
-    def __init__(self, lengths: Lengths) -> None:
-        self._lengths = lengths
+    # -- what is read
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily("axon_mailbox_length", "Messages that wait in a mailbox.", labels=["agent"])
-        for agent, length in self._lengths():
-            family.add_metric([agent], length)
-        yield family
+        """The figures of this moment, as prometheus-client asks for them."""
+        requests = _count("axon_requests", "Requests answered.", "edge", "route", "status")
+        for (edge, route, status), number in self._requests.items():
+            requests.add_metric([edge, route, str(status)], number)
+        errors = _count("axon_errors", "Requests answered with an error.", "edge", "error_type", "status")
+        for (edge, error, status), number in self._errors.items():
+            errors.add_metric([edge, error, str(status)], number)
+        latency = _times("axon_request_seconds", "From a request to the end of its answer.", "edge", "route")
+        for (edge, route), times in self._latency.items():
+            latency.add_metric([edge, route], times.buckets, times.total)
+        yield from (requests, errors, latency)
+        yield from self._figures_of_agents()
+        for name, text, label, counted in (
+            ("axon_restarts", "Processes started again by their supervisor.", "process", self._restarts),
+            ("axon_crashes", "Processes that ended abnormally.", "process", self._crashes),
+            ("axon_dead_letters", "Messages that nobody took.", "why", self._letters),
+        ):
+            family = _count(name, text, label)
+            for key, number in counted.items():
+                family.add_metric([key], number)
+            yield family
+        if self._mailboxes is not None:
+            waiting = GaugeMetricFamily("axon_mailbox_length", "Messages that wait in a mailbox.", labels=["agent"])
+            for agent, length in self._mailboxes():
+                waiting.add_metric([agent], length)
+            yield waiting
+
+    def _figures_of_agents(self) -> Iterator[Metric]:
+        turns = _count("axon_turns", "Turns that are over.", "agent", "outcome")
+        errors = _count("axon_turn_errors", "Turns without an answer.", "agent", "error_type")
+        seconds = _times("axon_turn_seconds", "From a message to its answer, waiting included.", "agent")
+        waited = _times("axon_queue_seconds", "How long turns waited for those before them.", "agent")
+        queued = GaugeMetricFamily("axon_turns_queued", "Turns that wait for those before them.", labels=["agent"])
+        requests = _count("axon_model_requests", "Requests to models.", "agent")
+        tokens = _count("axon_tokens", "Tokens of requests to models.", "agent", "direction")
+        cost = _count("axon_cost_usd", "What these cost, as far as their prices are known.", "agent")
+        for agent in self._agents.values():
+            for outcome, number in agent.turns.items():
+                turns.add_metric([agent.name, outcome], number)
+            for error, number in agent.errors.items():
+                errors.add_metric([agent.name, error], number)
+            seconds.add_metric([agent.name], agent.seconds.buckets, agent.seconds.total)
+            waited.add_metric([agent.name], agent.waited.buckets, agent.waited.total)
+            queued.add_metric([agent.name], agent.queued)
+            requests.add_metric([agent.name], agent.requests)
+            tokens.add_metric([agent.name, "input"], agent.tokens_in)
+            tokens.add_metric([agent.name, "output"], agent.tokens_out)
+            cost.add_metric([agent.name], agent.cost)
+        yield from (turns, errors, seconds, waited, queued, requests, tokens, cost)
 
 
-def _name(event: Event) -> str:
-    """The last part of the path of a process, which is its id among its siblings."""
-    return event.path.rpartition("/")[2]
+def _count(name: str, text: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, labels=labels)
+
+
+def _times(name: str, text: str, *labels: str) -> HistogramMetricFamily:
+    return HistogramMetricFamily(name, text, labels=labels)

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from ...telemetry import bus
 from .._errors import GatewayError
@@ -27,11 +28,12 @@ def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | Non
     return Response(model.model_dump_json(fallback=repr), status, headers, "application/json")
 
 
-def failed(error: BaseException, what: str) -> Response:
+def failed(error: BaseException, asked: HTTPConnection) -> Response:
     """An error as the error model; one that is not the client's is told to whoever listens."""
     failure = _failure(error)
+    asked.state.error_type = failure.error_type
     if failure.status == 500:
-        bus().emit(RequestBroke(what=what, error=error))
+        bus().emit(RequestBroke(what=f"{asked.scope.get('method', 'WEBSOCKET')} {asked.url.path}", error=error))
     return Response(to_json(failure.body), failure.status, _headers(failure, error), "application/json")
 
 

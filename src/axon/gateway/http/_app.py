@@ -59,7 +59,13 @@ def application(
     )
     app.state.gateway, app.state.max_body = gateway, max_body
     streams = [sockets] if runner in (None, "run_stream") else []
-    for router in (health, begin if runner is None else chosen(runner, begin), *streams, agents, runs):
+    for router in (
+        begin if runner is None else chosen(runner, begin),
+        *streams,
+        agents,
+        runs,
+        health,
+    ):  # the first is found first
         app.include_router(router)
     if metrics is not None:
         app.include_router(exposition_of(metrics))
@@ -87,4 +93,4 @@ class _App(FastAPI):
 
 async def _refused(request: Request, error: Exception) -> Response:
     """What the framework itself refuses, such as a path that is none."""
-    return failed(error, f"{request.method} {request.url.path}")
+    return failed(error, request)

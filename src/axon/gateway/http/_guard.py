@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...telemetry import bus
@@ -37,7 +39,7 @@ class Guard:
         try:
             self._check(Headers(scope=scope))
         except OriginNotAllowed as error:
-            app = failed(error, scope["path"])
+            app = failed(error, HTTPConnection(scope))
         if not bus().wants(RequestServed):
             return await app(scope, receive, send)
         served = _Served(scope, send)
@@ -85,6 +87,7 @@ class _Served:
         )
 
 
+@lru_cache(maxsize=1024)
 def _is_here(host: str) -> bool:
     """Whether a `Host` header names this machine by its loopback address."""
     try:

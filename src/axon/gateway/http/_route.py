@@ -73,7 +73,7 @@ class JSONRoute(APIRoute):
                     asked.who = principal_of(asked)
                 return await handler(asked)
             except Exception as error:
-                return failed(error, f"{request.method} {self.path}")
+                return failed(error, asked)
 
         return handle
 

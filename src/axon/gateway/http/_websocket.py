@@ -39,8 +39,10 @@ async def run_stream(websocket: WebSocket, agent_id: str) -> None:
         except WebSocketDisconnect:
             raise
         except Exception as error:
+            failure = failure_of(error)
+            websocket.state.error_type = failure.error_type
             await websocket.send_text(encoded(frame_of_error(error)))
-            await websocket.close(REFUSED if failure_of(error).status < 500 else BROKE)
+            await websocket.close(REFUSED if failure.status < 500 else BROKE)
         else:
             await websocket.close(NORMAL)
 
