@@ -60,8 +60,7 @@ async def test_a_run_that_was_taken_goes_on_by_itself(gateway: Gateway) -> None:
     assert gateway.intake.under_way == 1
     assert (await gateway.runs.result(ADA, run_id)).output == "one two three"
     assert (await gateway.runs.status(ADA, run_id)).state == "committed"
-    await asyncio.sleep(0)
-    assert gateway.intake.under_way == 0
+    assert await gateway.intake.drained(1)
 
 
 async def test_without_a_store_the_last_outcomes_are_remembered(gateway: Gateway) -> None:
