@@ -169,3 +169,37 @@ async def test_a_dataclass_decorator_is_refused_at_the_start() -> None:
 
     with pytest.raises(InvalidHandler, match="decorated with @dataclass"):
         await axon.start(Secretive())
+
+
+# -- the one parameter of a handler
+
+TAKEN = ["argument", "rest", "handler", "function", "timeout", "who_sends", "process", "item", "home", "value", "slot"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+async def test_it_may_have_any_name(name: str) -> None:
+    """Also one that the functions that send use themselves."""
+    names: dict[str, Any] = {"GenServer": GenServer, "call": call, "cast": cast}
+    exec(
+        f"""class Named(GenServer):
+    def init(self): return []
+    @call
+    def plain(self, state, {name}): return {name}
+    @call
+    async def coroutine(self, state, {name}): return {name}
+    @call
+    def read(self, state): return state
+    @cast
+    def note(self, state, {name}): state.append({name})""",
+        names,
+    )
+    server = await axon.start(names["Named"]())
+    for ask in (server.plain, server.coroutine):
+        assert [await ask(3), await ask(**{name: 3})] == [3, 3]
+        for args, keywords in (((), {}), ((1, 2), {}), ((1,), {name: 2}), ((), {"unknown": 3})):
+            with pytest.raises(TypeError):
+                await ask(*args, **keywords)
+    server.note(4)
+    server.note(**{name: 4})
+    assert await server.read() == [4, 4]
+    await axon.stop(server)

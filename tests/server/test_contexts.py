@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from servers import Async, Plain, Start, State, each_kind, note, now, seen, settle, start_child
@@ -286,3 +288,42 @@ def test_an_idle_async_server_at_the_end_of_its_loop_ends_in_order() -> None:
     with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(main())
     assert spec.ends == [axon.shutdown]
+
+
+def test_so_does_one_that_never_had_to_wait() -> None:
+    class Quick(GenServer[None]):
+        ends: list[object]
+
+        async def init(self) -> None: ...
+
+        async def terminate(self, state: None, reason: axon.ExitReason) -> None:
+            await asyncio.sleep(1)
+            self.ends.append(reason)
+
+    async def main() -> None:
+        kept.append(await axon.start(Quick(ends)))
+        await asyncio.sleep(1)
+
+    ends, kept = list[object](), list[Quick]()
+    with asyncio.Runner(loop_factory=a_loop) as runner:
+        runner.run(main())
+    assert ends == [axon.shutdown]
+
+
+async def test_a_server_that_has_set_a_variable_is_freed_when_it_stops() -> None:
+    """Its context holds it, and it its context."""
+
+    class Setter(GenServer[None]):
+        def init(self) -> None:
+            who.set("it")
+
+    gc.collect()
+    gc.disable()
+    try:
+        server = await axon.start(Setter())
+        process = weakref.ref(cast("axon.Process", axon.whereis(server)))
+        await axon.stop(server)
+        await settle()
+        assert process() is None
+    finally:
+        gc.enable()

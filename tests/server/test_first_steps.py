@@ -68,6 +68,10 @@ class Init(GenServer[Any]):
     async def answer(self, state: object) -> object:
         return state
 
+    @call
+    async def runs(self, state: object, body: Callable[[], Any]) -> object:
+        return await body()
+
 
 async def test_a_timeout_and_a_task_group_work_in_the_very_first_step() -> None:
     async def body() -> object:
@@ -238,6 +242,19 @@ async def test_z4_so_does_a_handler_whose_task_is_parked(end: Callable[[], None]
     with pytest.raises(axon.ServerDied):
         await server.runs(body)
     assert body.log[1:] == ["cancelled", "cleaned up"]
+
+
+@ends
+async def test_z4_so_does_a_handler_that_had_no_task(end: Callable[[], None]) -> None:
+    async def body() -> None: ...
+
+    waiting, server, other = Waiting(end), await axon.start(Init(body)), await axon.start(Init(body))
+    assert await other.answer() is None
+    with pytest.raises(axon.ServerDied):
+        await server.runs(waiting)
+    assert waiting.log[1:] == ["cancelled", "cleaned up"]
+    assert await other.answer() is None
+    await axon.stop(other)
 
 
 async def test_a_first_step_leaves_its_caller_in_the_callers_own_task() -> None:

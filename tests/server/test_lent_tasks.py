@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+import gc
+import sys
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from inspect import isawaitable
+from typing import cast
 
 import pytest
 
@@ -34,6 +39,16 @@ class Worker(GenServer[dict[str, object]]):
     @call
     async def do(self, state: dict[str, object], what: Do) -> object:
         return what(state)
+
+    @call
+    async def await_(self, state: dict[str, object], what: Do) -> object:
+        """As `do`, and what comes of it is awaited."""
+        value = what(state)
+        return await cast("Awaitable[object]", value) if isawaitable(value) else value
+
+    @call(raises=(KeyError,))
+    async def refuse(self, state: dict[str, object]) -> None:
+        raise KeyError(mine())
 
     @call
     async def wait(self, state: dict[str, object]) -> bool:
@@ -75,7 +90,12 @@ async def test_one_that_has_to_wait_goes_on_in_the_task_in_which_it_began() -> N
 KEPT: dict[str, tuple[Do, Do]] = {
     "the task": (keep, is_kept),
     "a variable": (lambda _: variable.set("mine"), lambda _: variable.get() == "mine"),
+    "the name": (lambda _: mine().set_name("mine"), lambda _: mine().get_name() == "mine"),
 }
+
+
+def is_untouched(state: dict[str, object]) -> bool:
+    return mine() is state["task"] and variable.get() == "nothing" and mine().get_name() == "Worker"
 
 
 @pytest.mark.parametrize(("leave", "look"), KEPT.values(), ids=KEPT)
@@ -84,7 +104,7 @@ async def test_what_init_has_kept_is_there_in_all_callbacks_and_is_nobody_elses(
     other = await axon.start(Worker(keep))
     for _ in range(3):
         assert await worker.do(look) is True
-        assert await other.do(lambda state: mine() is state["task"] and variable.get() == "nothing") is True
+        assert await other.do(is_untouched) is True
         await asyncio.sleep(1)
     await axon.stop(worker)
     await axon.stop(other)
@@ -145,4 +165,171 @@ async def test_a_server_that_dies_in_its_first_step_leaves_the_task_to_others() 
         await worker.do(fail)
     other = await axon.start(Worker())
     assert await other.wait()
+    await axon.stop(other)
+
+
+# -- what is kept of the task, or of what happened to it
+
+
+async def test_who_cancels_its_task_and_thinks_better_of_it_does_not_cancel_another() -> None:
+    """Before Python 3.13 `uncancel` leaves the cancellation where it is."""
+
+    def waver(_: dict[str, object]) -> None:
+        mine().cancel()
+        mine().uncancel()
+
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    await worker.do(waver)
+    assert await other.wait()
+    axon.exit(worker, axon.kill)
+    await axon.stop(other)
+
+
+async def test_who_cancels_all_tasks_does_not_cancel_servers_that_have_none() -> None:
+    worker = await axon.start(Worker())
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    other = await axon.start(Worker())
+    assert await other.do(lambda _: 1) == 1
+    assert await other.wait()
+    axon.exit(worker, axon.kill)
+    await axon.stop(other)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a task does not tell its context")
+async def test_a_task_that_runs_in_the_context_of_a_server_acts_for_that_one() -> None:
+    seen: list[object] = []
+
+    async def look() -> None:
+        await asyncio.sleep(1)
+        seen.append(axon.current())
+
+    def begin(state: dict[str, object]) -> None:
+        context = getattr(mine(), "get_context")()  # noqa: B009, before Python 3.12 there is none
+        state["look"] = asyncio.get_running_loop().create_task(look(), context=context)
+
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    await worker.do(begin)
+    await other.do(lambda _: 1)
+    await asyncio.sleep(2)
+    assert seen == [axon.whereis(worker)]
+    await axon.stop(worker)
+    await axon.stop(other)
+
+
+async def test_an_error_that_keeps_the_task_keeps_it_for_its_server() -> None:
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    with pytest.raises(KeyError) as refused:
+        await worker.refuse()
+    task = refused.value.args[0]
+    assert await other.do(lambda _: mine() is not task)
+    assert await worker.do(lambda _: mine() is task)
+    await axon.stop(worker)
+    await axon.stop(other)
+
+
+async def test_what_is_known_of_a_task_by_weak_references_is_not_taken_for_anothers() -> None:
+    known: weakref.WeakKeyDictionary[object, str] = weakref.WeakKeyDictionary()
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    await worker.do(lambda _: known.setdefault(mine(), "the worker's"))
+    assert await other.do(lambda _: mine() not in known)
+    assert await worker.do(lambda _: known[mine()]) == "the worker's"
+    await axon.stop(worker)
+    await axon.stop(other)
+
+
+async def test_a_timeout_that_is_open_between_two_callbacks_ends_its_own_server_alone() -> None:
+    async def ticks() -> AsyncGenerator[int, None]:
+        async with asyncio.timeout(1):
+            yield 1
+            await asyncio.sleep(10)
+
+    def begin(state: dict[str, object]) -> object:
+        state["ticks"] = generator = ticks()
+        return anext(generator)
+
+    async def go_on(state: dict[str, object]) -> object:
+        try:
+            return await anext(cast("AsyncGenerator[int, None]", state["ticks"]))
+        except TimeoutError:
+            return "late"
+
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    assert await worker.await_(begin) == 1
+    waiting = asyncio.create_task(other.wait())
+    assert await worker.await_(go_on) == "late"
+    assert await waiting
+    await axon.stop(worker)
+    await axon.stop(other)
+
+
+async def test_a_timeout_of_no_time_ends_the_first_step_or_leaves_nothing() -> None:
+    async def sleep(seconds: float) -> str:
+        try:
+            async with asyncio.timeout(0):
+                if seconds:
+                    await asyncio.sleep(seconds)
+        except TimeoutError:
+            return "late"
+        return "in time"
+
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    for _ in range(3):
+        assert await worker.await_(lambda _: sleep(0)) == "in time"
+        assert await other.await_(lambda _: sleep(1)) == "late"
+    assert await worker.wait()
+    await axon.stop(worker)
+    await axon.stop(other)
+
+
+# -- how it ends
+
+ERRORS = [StopIteration(1), StopAsyncIteration(), GeneratorExit(), asyncio.CancelledError()]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+async def test_no_exception_of_a_first_step_is_taken_for_its_end(error: BaseException) -> None:
+    def fail(_: dict[str, object]) -> None:
+        raise error
+
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+    with pytest.raises(axon.ServerDied) as died:
+        await worker.do(fail)
+    reason = died.value.reason
+    assert reason is error or (isinstance(reason, RuntimeError) and reason.__cause__ is error)  # as of any coroutine
+    assert await other.wait()
+    await axon.stop(other)
+
+
+async def test_a_server_that_has_had_no_task_is_freed_when_it_stops() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        worker = await axon.start(Worker())
+        await worker.do(lambda _: 1)
+        process = weakref.ref(cast("axon.Process", axon.whereis(worker)))
+        await axon.stop(worker)
+        await asyncio.sleep(1)
+        del worker
+        assert process() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks begin in a later turn")
+async def test_an_eager_task_of_a_first_step_gives_it_its_task_back() -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009, before Python 3.12 there is none
+    worker, other = await axon.start(Worker()), await axon.start(Worker())
+
+    async def begin() -> object:
+        me = mine()
+        asking = loop.create_task(other.do(lambda _: mine() is not me))
+        assert mine() is me
+        return await asking and mine() is me
+
+    for _ in range(3):
+        assert await worker.await_(lambda _: begin()) is True
+    loop.set_task_factory(None)
+    await axon.stop(worker)
     await axon.stop(other)

@@ -133,7 +133,8 @@ async def test_a_flooded_server_lets_the_others_have_their_turn(start: Start, ki
     other.tell(lambda _: order.append("other"))
     await settle()
     assert len(order) == 1001
-    assert order.index("other") <= (64 if IN_PLACE in (None, "off") else 128)  # by chance, its task begins anew
+    # Left to chance, either may have a turn in which it does no more than begin its task; a plain one has none.
+    assert order.index("other") <= (64 if kind is Plain or IN_PLACE in (None, "off") else 128)
 
 
 @pytest.mark.fifo("fair turns are its subject; a schedule of a simulation may favour one for long")

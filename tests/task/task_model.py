@@ -181,7 +181,7 @@ class World:
             return answered()
         task.is_closed = True
         task.at_death.append(answered)
-        self._ask_to_end(task, how)
+        self._ask_to_end(task, how, lambda: task.owner.reason is None)
         return None
 
     def terminate_child(self, task: Task) -> bool:
@@ -235,10 +235,11 @@ class World:
 
     # -- signals
 
-    def _ask_to_end(self, task: Task, how: How) -> None:
+    def _ask_to_end(self, task: Task, how: How, insists: Callable[[], bool] = lambda: True) -> None:
+        """Who asks kills it after its time, if it is still there itself to see that (`insists`)."""
         task.expected = "killed" if how == "brutal_kill" else "shutdown"
         if isinstance(how, float):
-            self._after(how, lambda: self.signal(task, "kill"))
+            self._after(how, lambda: self.signal(task, "kill") if insists() else None)
         self.signal(task, "kill" if how == "brutal_kill" else "shutdown")
 
     def signal(self, task: Task, reason: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, cast
 
 import pytest
-from hypothesis import event, given, note, settings
+from hypothesis import event, example, given, note, settings
 from hypothesis import strategies as st
 from owners import Boom
 from task_model import CLEANUP, How, Kind, Plan, World
@@ -380,8 +380,21 @@ def _no_log() -> Iterator[None]:
     logger.setLevel(before)
 
 
+SLOW = Plan("slow", 0.0, "async_", "temporary", 5.019)
+OWNER_CRASHES_MEANWHILE = [
+    Begin(1, SLOW),
+    Begin(0, replace(SLOW, kind="finishes")),
+    Begin(0, replace(SLOW, kind="crashes", seconds=0.371)),
+    ShutDown(0, 2.207),
+    Wait(2.411),
+    Wait(2.411),
+]
+"""An owner that shuts a task down dies with another one, and does not see to it that the first is gone in time."""
+
+
 @pytest.mark.slow
 @settings(settings.get_profile("task"))
+@example(max_children=None, max_restarts=10, treatments=OWNER_CRASHES_MEANWHILE)
 @given(
     max_children=st.sampled_from([None, None, 3]),
     max_restarts=st.sampled_from([10, 3, 1]),

@@ -19,6 +19,7 @@ from owners import (
     leave,
     mail,
     now,
+    reason_of,
     settle,
 )
 
@@ -267,6 +268,27 @@ async def test_f12_shutdown_leaves_no_message_and_does_not_hurt_its_owner(traps:
         return [message for message in await owner() if not isinstance(message, Exit)]
 
     assert await in_process(owner_of_done, traps=traps) == []
+
+
+async def test_f12_an_owner_that_dies_meanwhile_kills_it_no_more() -> None:
+    """As in Elixir, where the time is that of the owner's `receive`: the task has been told, and ends in its own time."""
+    ended: list[float] = []
+
+    async def saves() -> None:
+        try:
+            await for_ever()
+        finally:
+            await asyncio.sleep(3)
+            ended.append(now())
+
+    async def owner() -> None:
+        task, _fails = Task.async_(saves), Task.async_(crash, after=1)
+        await settle()
+        await task.shutdown(2)
+
+    assert isinstance(await reason_of(owner), Boom)
+    await asyncio.sleep(5)
+    assert ended == [pytest.approx(3, abs=0.01)]
 
 
 async def test_f12_a_task_that_is_awaited_elsewhere_can_be_shut_down() -> None:

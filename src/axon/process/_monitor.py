@@ -76,11 +76,12 @@ class _Waiter(Monitor):
         self.target = target
         self._process = process
         self._watcher = None
-        self.future = future
+        self.future: asyncio.Future[Down] | None = future
 
     def fire(self, reason: ExitReason) -> None:
-        if not self.future.done():
-            self.future.set_result(Down(self, self._process, reason))
+        future, self.future = self.future, None  # which gets the monitor: a ring
+        if future is not None and not future.done():
+            future.set_result(Down(self, self._process, reason))
 
 
 def monitor(target: Target) -> Monitor:

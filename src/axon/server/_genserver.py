@@ -290,6 +290,10 @@ def check_at_start(spec: GenServer[Any]) -> None:
     type(spec).__axon_checked__ = True
 
 
+NO_TERMINATE: object = vars(GenServer)["terminate"]
+"""That of a server which has none of its own."""
+
+
 def _state_type(cls: type[Any]) -> Any:
     for base in getattr(cls, "__orig_bases__", ()):
         if typing.get_origin(base) is GenServer:

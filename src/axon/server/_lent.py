@@ -15,6 +15,7 @@ from weakref import getweakrefcount
 
 from ..process import Runtime, here, is_blank, running
 from ._driven import first_step
+from ._genserver import NO_TERMINATE
 from ._history import RECENT
 
 if TYPE_CHECKING:
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
 class LentTask:
     """A task that belongs to nobody yet."""
 
-    __slots__ = ("_owner", "_references", "_server", "context", "task")
+    __slots__ = ("_name", "_owner", "_server", "_traces", "context", "task")
 
     def __init__(self, home: Runtime) -> None:
         self._owner: ServingProcess | None = None
         self._server: type[object] | None = None  # whose name it bears
+        self._name = "axon"
         self.context: Context = Context()
         body = self._serve(home)
         body.send(None)  # a coroutine that has not begun would not hear of a cancellation (rule Z4)
-        self.task: asyncio.Task[None] = home.start_task(body, self.context, "axon")
-        self._references = _references(self.task)
+        self.task: asyncio.Task[None] = home.start_task(body, self.context, self._name)
+        self._traces = self._seen_by()
 
     async def _serve(self, home: Runtime) -> None:
         cancelled = None
@@ -54,43 +56,46 @@ class LentTask:
             context.run(here.set, process)  # the only other thing that is there
         server = type(process.handle)
         if self._server is not server:
-            self._server = server
-            self.task.set_name(process.kind)
+            self._server, self._name = server, process.kind
+            self.task.set_name(self._name)
 
     def leave(self, process: ServingProcess) -> None:
         """The step is over: the task is the process's own from now on, or goes back."""
-        if process.handed is not None:  # it has to wait
+        was_lent, lives = process.task is self.task, process.reason is None
+        if process.handed is not None and was_lent:  # it has to wait
             self._owner = process
             return
-        was_lent = process.task is self.task
+        if lives and not was_lent:
+            return  # it did not take the task, and has the context
+        process.context = None
         if was_lent:
             process.task = None
-        clean = self._is_as_it_was()
-        if process.reason is None:
-            if not was_lent:
-                return  # it did not take the task, and has the context
-            if not clean or process.handled >= RECENT:
-                process.task, self._owner = self.task, process
-                return
-        process.context = None
-        if clean:
+        # One that is to end in order needs a task by which it hears that the event loop closes.
+        is_done = not lives or (process.handled < RECENT and type(process.handle).terminate is NO_TERMINATE)
+        if is_done and self._is_as_it_was():
             process.runtime.lent.append(self)
+        elif lives:
+            process.task, process.context, self._owner = self.task, self.context, process
 
     def _is_as_it_was(self) -> bool:
-        """Whether no trace of the process is left: in the context, at the task, or by anybody who keeps that."""
+        """Whether no trace of the process is left: in the context, at the task, or by anybody who keeps one of them."""
         return (
             (len(self.context) == 1 or is_blank(self.context))
-            and _references(self.task) == self._references
-            and not self.task.cancelling()
+            and self._seen_by() == self._traces
+            and not getattr(self.task, "_must_cancel", False)  # which outlives `uncancel` until Python 3.13
             and not getattr(self.task, "_callbacks", None)
+            and self.task.get_name() is self._name
         )
 
-
-def _references(task: asyncio.Task[None]) -> tuple[int, int]:
-    """How many keep the task, and how many look at it."""
-    return getrefcount(task), getweakrefcount(task)
+    def _seen_by(self) -> tuple[int, int, int]:
+        """How many keep the task, how many look at it, and how many keep the context (`Task.get_context`)."""
+        return getrefcount(self.task), getweakrefcount(self.task), getrefcount(self.context)
 
 
 def lend(home: Runtime) -> LentTask:
     """The task that is to be lent; nobody else gets it meanwhile."""
-    return home.lent.pop() if home.lent else LentTask(home)
+    while home.lent:
+        lent: LentTask = home.lent.pop()
+        if not getattr(lent.task, "_must_cancel", False):  # as whoever cancels all tasks does
+            return lent
+    return LentTask(home)

@@ -19,7 +19,7 @@ from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
 from ..process import ExitReason, Process, Started, Stop, Timer, disconnect, is_clean, normal
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
-from ._genserver import GenServer
+from ._genserver import NO_TERMINATE, GenServer
 from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
@@ -28,8 +28,6 @@ from ._starting import StartingProcess
 from ._status import crash_of, dead_letter
 from ._stream import Channel
 from ._verbs import Ignore
-
-_NO_TERMINATE: object = vars(GenServer)["terminate"]
 
 
 class ServerProcess(StartingProcess):
@@ -257,7 +255,7 @@ class ServerProcess(StartingProcess):
             not self.calm
             or self.handed is not None
             or isinstance(error, (Stop, *handler.raises))
-            or type(self.handle).terminate is not _NO_TERMINATE
+            or type(self.handle).terminate is not NO_TERMINATE
         ):
             return None
         # As `_failed`, `_stop` and `_end`, without the questions whose answers are known: 1 of 15 µs.
@@ -282,7 +280,7 @@ class ServerProcess(StartingProcess):
             self.cancel_idle()
         if self.item is not None and self.item[3] is not None and self.item[3].carries:
             self.item[3].leave()  # its deadline is not that of terminate
-        if type(self.handle).terminate is _NO_TERMINATE and self.exit_requested is None:
+        if type(self.handle).terminate is NO_TERMINATE and self.exit_requested is None:
             self._end(reason)  # 0.3 µs less
             return None
         return self._invoke(self.handle.terminate, self.state, reason)
@@ -290,14 +288,14 @@ class ServerProcess(StartingProcess):
     def stop_in_place(self, reason: ExitReason) -> None:
         """An orderly end in the turn of who asks for it: of an idle, calm server."""
         self.busy = True
-        if type(self.handle).terminate is not _NO_TERMINATE:
+        if type(self.handle).terminate is not NO_TERMINATE:
             self.stops = True
             self.settle(self._stop, reason)
             return
         # As `_stop` and `_end`, without the questions whose answers are known.
         self.phase, self.terminated_with = "terminating", reason
         if reason is normal and self._is_alone():
-            self.reason, self.calm, self.sends_in, self.state = reason, False, None, None
+            self.reason, self.calm, self.sends_in, self.state, self.context = reason, False, None, None, None
             self.slot.left_by(self)
             return
         context = Context() if self.context is None else self.context
