@@ -128,6 +128,20 @@ async def test_errors_of_the_model_reach_the_client_by_their_names() -> None:
 
 @real_clock
 @grpc_is_over
+async def test_only_the_runner_that_was_chosen_is_served() -> None:
+    async with serving(talker(), runner="run_stream") as world:
+        async with failing("UNIMPLEMENTED") as failed:
+            await world.stub.Run(asks())
+        assert failed[0].details["ErrorInfo"].reason == "RUNNER_NOT_SERVED"
+    async with serving(talker(Say("hello")), runner="run_sync") as world:
+        assert (await world.stub.Run(asks())).result == "hello"
+        async with failing("UNIMPLEMENTED"):
+            async for _ in world.stub.RunStream(asks()):
+                pass
+
+
+@real_clock
+@grpc_is_over
 async def test_dependencies_that_do_not_fit() -> None:
     agent = AgentServer(Agent(TestModel(), deps_type=dict[str, int]), name="clerk")
     async with serving(agent) as world, failing("INVALID_ARGUMENT") as failed:

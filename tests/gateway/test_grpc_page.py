@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -14,6 +15,9 @@ from pathlib import Path
 import grpc
 import pytest
 from generic_client import GenericClient
+from grpc import aio
+
+from axon.gateway.grpc import synapse_pb2, synapse_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = (ROOT / "docs" / "gateway.md").read_text().partition("\n## gRPC\n")[2].partition("\n## ")[0]
@@ -73,3 +77,27 @@ async def test_a_line_of_grpcurl_does_what_the_page_says(line: str, port: str) -
 
 def test_the_page_shows_each_method() -> None:
     assert len(LINES) == 4
+
+
+@pytest.mark.e2e
+async def test_the_command_serves_grpc_beside_http() -> None:
+    """The original design's first test against `axon serve`, and an end that a deployment would make."""
+    options = ["agents.example_agent", "--name", "test_agent", "--model", "test", "--port", "0", "--grpc-port", "0"]
+    command = [sys.executable, "-m", "axon.cli", "serve", *options, "--agent-type", "run_sync"]
+    program = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=-1, stderr=-1)
+    assert program.stdout is not None
+    said = json.loads(await program.stdout.readline())
+    async with aio.insecure_channel(f"127.0.0.1:{said['grpc_port']}") as channel:
+        agents = synapse_pb2_grpc.AgentServiceStub(channel)
+        request = synapse_pb2.RunRequest(agent_id="test_agent", prompt="Hello, agent!", message_history="[]")
+        answer = await agents.Run(request)
+        assert answer.result
+        assert json.loads(answer.messages)
+        assert answer.usage.total_tokens > 0
+        with pytest.raises(aio.AioRpcError) as refused:
+            async for _ in agents.RunStream(request):
+                pass
+        assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    program.send_signal(signal.SIGTERM)
+    _, said_besides = await program.communicate()
+    assert (program.returncode, b"Traceback" in said_besides) == (0, False)

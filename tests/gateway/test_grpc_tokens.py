@@ -132,6 +132,7 @@ def test_anywhere_but_on_loopback_it_needs_tokens_and_tls() -> None:
         ("max_calls", 0),
         ("max_message", 0),
         ("drain", -1),
+        ("runner", "run_fast"),
     ],
 )
 def test_an_option_that_cannot_be(option: str, value: object) -> None:

@@ -109,7 +109,13 @@ class _Program:
         options = self.options
         tls = None if options.tls is None else grpc.TLS(*options.tls)
         server = grpc.GRPCServer(
-            self.gateway, host=options.host, port=port, tls=tls, behind_tls=options.behind_tls, drain=LAST_ANSWERS
+            self.gateway,
+            host=options.host,
+            port=port,
+            tls=tls,
+            behind_tls=options.behind_tls,
+            runner=options.agent_type,
+            drain=LAST_ANSWERS,
         )
         handle = await edges.start_child(child(server, id="grpc", shutdown=2 * LAST_ANSWERS))
         return int((await handle.address()).rpartition(":")[2])

@@ -6,6 +6,7 @@ import asyncio
 from contextvars import Context
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import get_args
 
 import grpc
 from grpc import aio
@@ -18,7 +19,7 @@ from ...server import GenServer, call
 from .._gateway import Gateway
 from ._credentials import TLS
 from ._health import Health
-from ._service import SERVICE, Service
+from ._service import SERVICE, Runner, Service
 
 MESSAGE_SIZE = 4 * 1024 * 1024
 """Bytes of a request and of an answer, unless told otherwise: what clients take by themselves."""
@@ -51,8 +52,9 @@ class GRPCServer(GenServer[_Serving]):
     Anywhere but on loopback it needs tokens, and one of these two.
 
     max_message: bytes of a request and of an answer, default 4 MiB. max_calls: calls of `AgentService` under way at
-    once, default 1,000. with_reflection: tell clients such as grpcurl what there is, default True. drain: seconds that
-    calls under way have to end when it is stopped, default 10; then they end, and their runs go on. Give its child a
+    once, default 1,000. runner: the only one that is served, `run_sync` or `run` for `Run`, `run_stream` for `RunStream`,
+    default all. with_reflection: tell clients such as grpcurl what there is, default True. drain: seconds that calls
+    under way have to end when it is stopped, default 10; then they are cut off, and their runs go on. Give its child a
     longer `shutdown`.
 
     Calls are handled in tasks of their own with a blank context, in the name of no process. Raises `InvalidOption`, at
@@ -66,6 +68,7 @@ class GRPCServer(GenServer[_Serving]):
     behind_tls: bool = field(default=False, kw_only=True)
     max_message: int = field(default=MESSAGE_SIZE, kw_only=True)
     max_calls: int = field(default=CALLS, kw_only=True)
+    runner: Runner | None = field(default=None, kw_only=True)
     with_reflection: bool = field(default=True, kw_only=True)
     drain: float = field(default=10.0, kw_only=True)
 
@@ -85,6 +88,8 @@ class GRPCServer(GenServer[_Serving]):
                 raise InvalidOption("host", self.host, "one of loopback while the gateway has no tokens")
             if self.tls is None and not self.behind_tls:
                 raise InvalidOption("host", self.host, "one of loopback without tls= or behind_tls=True")
+        if self.runner is not None and self.runner not in get_args(Runner):
+            raise InvalidOption("runner", self.runner, f"one of {', '.join(get_args(Runner))}, or None")
         for option in ("max_message", "max_calls"):
             number = getattr(self, option)
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
@@ -123,7 +128,7 @@ class GRPCServer(GenServer[_Serving]):
                 ("grpc.keepalive_permit_without_calls", 1),
             )
         )
-        service = Service(self.gateway, max_calls=self.max_calls, max_message=self.max_message)
+        service = Service(self.gateway, max_calls=self.max_calls, max_message=self.max_message, runner=self.runner)
         server.add_generic_rpc_handlers((service.handler(),))
         health_of = Health(server, (SERVICE,), self.gateway.intake)
         if self.with_reflection:

@@ -8,14 +8,14 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from contextvars import Context as Blank
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import grpc
 
 from ...errors import AxonError
 from ...server import deadline
 from ...telemetry import emit, wants
-from .._errors import Draining, LimitExceeded
+from .._errors import Draining, LimitExceeded, RunnerNotServed
 from .._events import RequestBroke, RequestServed
 from .._failure import Failure, failure_of
 from .._gateway import Gateway
@@ -26,6 +26,7 @@ from ._call import Call, Context
 from ._messages import after_of, request_of, response_of
 
 SERVICE = synapse_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name
+Runner: TypeAlias = Literal["run_sync", "run", "run_stream"]
 Method: TypeAlias = Callable[[Principal, Call], Awaitable[None]]
 
 
@@ -40,10 +41,11 @@ class TooManyCalls(LimitExceeded):
 
 
 class Service:
-    """The calls of one server that are under way."""
+    """The calls of one server that are under way. `runner` is the only one that is served, None for all of them."""
 
-    def __init__(self, gateway: Gateway, *, max_calls: int, max_message: int) -> None:
+    def __init__(self, gateway: Gateway, *, max_calls: int, max_message: int, runner: Runner | None = None) -> None:
         self._gateway = gateway
+        self._runner = runner
         self._max_calls = max_calls
         self._max_message = max_message
         self._calls = 0
@@ -127,9 +129,14 @@ class Service:
             if not self._calls:
                 self._idle.set()
 
+    def _check(self, method: str, *runners: Runner) -> None:
+        if self._runner is not None and self._runner not in runners:
+            raise RunnerNotServed(method, self._runner)
+
     # -- the methods
 
     async def _run(self, who: Principal, call: Call) -> None:
+        self._check("Run", "run", "run_sync")
         message = await call.read(synapse_pb2.RunRequest)
         request = request_of(message)
         given = request.idempotency_key or call.key
@@ -148,6 +155,7 @@ class Service:
         await call.write(response)
 
     async def _run_stream(self, who: Principal, call: Call) -> None:
+        self._check("RunStream", "run_stream")
         who.needs("read")
         message = await call.read(synapse_pb2.RunRequest)
         request, after = request_of(message), after_of(message)
