@@ -153,7 +153,7 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     if sender is not None:
         sender.refuse_if_dead()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
-    server = slot_of(target).process if isinstance(target, GenServer) else find(target, runtime())
+    server = slot_of(target).process if is_server(target) else find(target, runtime())
     if server is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
     if not isinstance(server, ServerProcess):
