@@ -24,7 +24,7 @@ from ..process import (
     runtime,
     wait_down,
 )
-from ._genserver import GenServer
+from ._genserver import GenServer, is_server
 from ._history import Statistics
 from ._process import ServerProcess
 from ._send import ask_system, slot_of
