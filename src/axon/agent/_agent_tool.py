@@ -218,7 +218,7 @@ class _Tool:
         try:
             self._last = lookup(AgentServer[Any, Any], self._server.name)
         except NoProcess:
-            spec = child(self._server, id=self._server.name, restart="transient")
+            spec = child(self._server, id=self._server.name.replace("/", "-"), restart="transient")
             self._last = await self._under.start_child(spec)
         return self._last
 

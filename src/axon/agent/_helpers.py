@@ -69,7 +69,9 @@ class Helpers:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SHUTDOWN_TIME):
                         await wait_down(old)
-            return await supervisor.start_child(child(spec, id=spec.name or "helper", restart="transient"))
+            return await supervisor.start_child(
+                child(spec, id=(spec.name or "helper").replace("/", "-"), restart="transient")
+            )
 
     def forget(self, sender: Process | None) -> bool:
         """Whether an exit signal came from their supervisor, which gave up: whom it had is started again when asked."""

@@ -67,12 +67,11 @@ class Settings(BaseSettings):
     @field_validator("allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = value.split(",")
-        if isinstance(value, list | tuple):
-            names = [part.strip() for item in cast("Sequence[object]", value) for part in str(item).split(",")]
-            return tuple(name for name in names if name)
-        return value
+        if not isinstance(value, str | list | tuple):
+            return value
+        items = [value] if isinstance(value, str) else cast("Sequence[object]", value)
+        names = [part.strip() for item in items for part in str(item).split(",")]
+        return tuple(name for name in names if name)
 
     @field_validator("model")
     @classmethod

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Started, Stop, Timer, disconnect, is_clean, normal
+from ..process import ExitReason, Process, Runtime, Started, Stop, Timer, disconnect, is_clean, normal
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import NO_TERMINATE, GenServer
 from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
-from ._slot import Slot
 from ._starting import StartingProcess
 from ._status import crash_of, dead_letter
 from ._stream import Channel
@@ -33,19 +32,19 @@ from ._verbs import Ignore
 class ServerProcess(StartingProcess):
     """One incarnation of a server."""
 
-    __slots__ = ("slot", "terminated_with")
+    __slots__ = ()
     # Said again, so that every checker infers the same for what is assigned here.
+    reason: ExitReason | None
+    sends_in: Runtime | None
+    terminated_with: ExitReason | None
     busy: bool
     calm: bool
     context: Context | None
     mailbox: list[Item] | None
     backlog: list[Item] | None
-    batch: Iterator[Item] | None
     task: asyncio.Task[None] | None
-    trap_exit: bool
     stops: bool
     limit: int | None
-    waker: asyncio.Future[None] | None
     idle_timer: Timer | None
     room: deque[asyncio.Future[None]] | None
     obeys: Process | None
@@ -55,33 +54,12 @@ class ServerProcess(StartingProcess):
     handed: tuple[Started, object] | None
     phase: Phase
     in_callback: bool
-    begun: bool
-    handled: int
-    recent: list[Item | None] | None
 
     stopping: ExitReason | None = None  # what it has asked for itself
     ack: asyncio.Future[None] | None = None  # of the starter who waits
     outcome: StartFailed | Ignored | None = None
     parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
-    terminated_with: ExitReason | None
     work: set[asyncio.Future[Any]] | None = None
-
-    def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        # All that its bases have is set here: a constructor of each would cost 0.1 µs.
-        self.runtime = self.sends_in = runtime = slot.runtime
-        self.parent = parent
-        self.serial = next(runtime.serials)
-        self._label = slot.given
-        self.context = self.task = self.links = self.exit_requested = self.reason = self.monitors = self.timers = None
-        self.trap_exit = handle.trap_exit
-        self.busy, self.calm = True, runtime.in_place  # calm, unless `init` asks for something
-        self.mailbox = self.backlog = self.batch = self.taken = self.waker = None
-        self.obeys = obeys
-        self.handle = handle
-        self.slot: Slot = slot
-        self.phase, self.handled = "init", 0
-        self.begun = self.in_callback = False
-        self.state = self.item = self.handed = self.recent = self.terminated_with = None
 
     @property
     def kind(self) -> str:

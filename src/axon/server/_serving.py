@@ -41,6 +41,8 @@ class ServingProcess(DrivenProcess):
     mailbox: list[Item] | None
     backlog: list[Item] | None
     batch: Iterator[Item] | None
+    taken: list[Item] | None
+    counted: int
     task: Task
     in_callback: bool
     item: Item | None

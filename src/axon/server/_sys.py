@@ -24,7 +24,7 @@ from ..process import (
     runtime,
     wait_down,
 )
-from ._genserver import GenServer
+from ._genserver import GenServer, is_server
 from ._history import Statistics
 from ._process import ServerProcess
 from ._send import ask_system, slot_of
@@ -153,7 +153,7 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     if sender is not None:
         sender.refuse_if_dead()
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
-    server = slot_of(target).process if isinstance(target, GenServer) else find(target, runtime())
+    server = slot_of(target).process if is_server(target) else find(target, runtime())
     if server is None:
         raise NoProcess(target if isinstance(target, str) else repr(target))
     if not isinstance(server, ServerProcess):
