@@ -10,6 +10,7 @@ from parts import Boom, Log, Loose, at, branch, crash, end, fails_on, for_ever, 
 
 import axon
 from axon import GenServer, NoProcess, StartFailed, Supervisor, SupervisorDied, child, normal, shutdown
+from axon.testing import simulate
 
 # -- leaving
 
@@ -450,6 +451,28 @@ async def test_a_cancellation_while_entering_leaves_nothing_running() -> None:
     assert axon.registered() == []
     assert log[-1] in ("stop a shutdown", "stop a killed")
     assert now() == 2
+
+
+def test_a_cancellation_in_any_turn_of_the_start_stops_what_has_begun() -> None:
+    """Also if what is left of the supervisor's `init` has not taken its first step by then: some schedule brings that."""
+
+    async def program() -> None:
+        log = Log()
+
+        async def enter() -> None:
+            parts = [part("a", log, finish=lasts(1), name="a"), part("b", log, begin=takes(60), name="b")]
+            async with Supervisor(parts):
+                pytest.fail("the body does not run")
+
+        task = asyncio.create_task(enter())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert axon.registered() == []
+        assert log == [] or log[-1] == "stop a shutdown"
+
+    for seed in range(150):
+        simulate(program, seed)
 
 
 @pytest.mark.parametrize("turns", range(6))

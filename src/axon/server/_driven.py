@@ -146,11 +146,17 @@ class DrivenProcess(MailboxProcess):
 
     def _refused(self, pending: Coroutine[Any, Any, Any]) -> bool:
         """Whether what the callback did before it returned this coroutine ended its own process."""
-        if self.exit_requested is None:
+        if self.exit_requested is None or self._cleans_up():
             return False
         pending.close()
         self.die(self.exit_requested)
         return True
+
+    def _cleans_up(self) -> bool:
+        """Whether what is left of the callback sees for itself that the process is to end: a supervisor's `init` stops
+        the children that it has begun to start.
+        """
+        return self.phase == "init" and self.handle.__axon_finishes__
 
     def _make_task(self) -> asyncio.Task[None]:
         """A task to run under the name of; its own first step comes in a later turn (3 µs less for who starts it)."""
@@ -209,10 +215,10 @@ class DrivenProcess(MailboxProcess):
             self.die(self.exit_requested or cancelled)
             return None
         if self.exit_requested is not None and cancelled is None:
-            if unbegun:
-                cancelled = asyncio.CancelledError()
-            else:
+            if not unbegun:
                 super().cancel_task()  # it takes effect where the coroutine waits, as if it had come now
+            elif not self._cleans_up():
+                cancelled = asyncio.CancelledError()
         return self._take_over(cancelled)
 
     def _take_over(self, cancelled: asyncio.CancelledError | None) -> Pending:

@@ -158,6 +158,8 @@ class BaseSupervisor(GenServer[Children]):
         """Go on with a child that has begun to start, and has to be waited for or has failed."""
         try:
             while child is not None:
+                if me.exit_requested is not None:
+                    raise asyncio.CancelledError  # it was asked to end before it waited
                 if failure is None and child.status != "running":
                     failure = await state.finish(child, me)
                 if isinstance(failure, StartFailed):
