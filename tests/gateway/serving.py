@@ -10,8 +10,8 @@ from typing import Any
 import pydantic_ai
 import pydantic_ai.models
 
-import axon.cli.serve._program  # noqa: F401  # so that no life has to load it
 from axon import cli
+from axon.cli.serve import _program as _program  # so that no life has to load it
 from forge import serve
 
 

@@ -62,12 +62,12 @@ class Watch:
             before = self._before
             requests, tokens_in, tokens_out = requests - before[0], tokens_in - before[1], tokens_out - before[2]
             cost -= before[3]
-        is_error = isinstance(end, BaseException)
+        error = end if isinstance(end, BaseException) else None
         event = TurnEnded(
             path=self._process.path,
             message_id=self._id,
-            outcome=_outcome(end) if isinstance(end, BaseException) else "answered",
-            error=type(end).__name__ if is_error else "",
+            outcome="answered" if error is None else _outcome(error),
+            error="" if error is None else type(error).__name__,
             seconds=now - self._since,
             waited=(now if self._began is None else self._began) - self._since,
             requests=requests,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -41,9 +40,10 @@ def run(given: Mapping[str, Any]) -> int:
         if options.model is not None:
             os.environ[f"{ORIGINAL}MODEL"] = options.model
         os.environ[f"{ORIGINAL}PORT"] = str(listener.getsockname()[1])
+        edge = http.HTTPServer(gateway, listener, tls=options.tls, behind_tls=options.behind_tls, drain=LAST_ANSWERS)
         agent = _agent(options, modules, store)
         configure_logging()
-        program = _Program(options, gateway, listener, agent, store)
+        program = _Program(options, gateway, edge, agent, store)
         return run_program(program.main, stop_within=options.drain + options.flush)
 
 
@@ -71,7 +71,7 @@ def _agent(options: http.Settings, modules: Modules, store: Store | None) -> Age
 class _Program:
     options: http.Settings
     gateway: Gateway
-    listener: socket.socket
+    edge: http.HTTPServer
     agent: AgentServer[Any, Any] | None
     store: Store | None
 
@@ -95,16 +95,9 @@ class _Program:
     async def _serve(self, edges: DynamicSupervisor, metrics: http.Metrics) -> None:
         options = self.options
         app = http.application(self.gateway, metrics=metrics, runner=options.agent_type)
-        server = http.HTTPServer(
-            self.gateway,
-            self.listener,
-            app=app,
-            tls=options.tls,
-            behind_tls=options.behind_tls,
-            drain=LAST_ANSWERS,
-        )
-        await edges.start_child(child(server, id="http", shutdown=2 * LAST_ANSWERS))
-        host, port = self.listener.getsockname()[:2]
+        edge = replace(self.edge, app=app)
+        await edges.start_child(child(edge, id="http", shutdown=2 * LAST_ANSWERS))
+        host, port = self.edge.listener.getsockname()[:2]
         said: dict[str, object] = {"event": "serving", "pid": os.getpid(), "host": host, "port": port}
         if options.grpc_port is not None:
             said["grpc_port"] = await self._serve_grpc(edges, options.grpc_port)

@@ -1,0 +1,98 @@
+"""The options of `axon serve`: where they come from, and how those that cannot be used are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from axon.cli._app import app
+from axon.gateway import http
+
+SECRET = "a secret that is long enough"
+TOKENS = f'[{{"name": "shop", "secret": "{SECRET}", "scopes": ["read", "run"]}}]'
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("AXON_PORT", "AXON_HOST", "OTHER_KEY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def refused(*options: str, **variables: str) -> str:
+    """What it says when it does not start."""
+    done = CliRunner().invoke(app, ["serve", *options], env=variables)
+    assert done.exit_code == 2, done.output
+    return " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--port", "70000"], "--port must be less than or equal to 65535, got: '70000'"),
+        (["--port", "x"], "--port must be a valid integer, unable to parse string as an integer, got: 'x'"),
+        (["--drain", "-1"], "--drain must be greater than or equal to 0, got: '-1'"),
+        (["--agent-type", "runs"], "--agent-type must be 'run_sync', 'run' or 'run_stream', got: 'runs'"),
+        (["--app-dir", "nowhere"], "--app-dir must be a folder that exists, got: 'nowhere'"),
+        (["--tls-cert", "nowhere"], "--tls-cert must be a file that exists, got: 'nowhere'"),
+        (
+            ["--tokens", "nowhere"],
+            "--tokens must be a file that can be read (No such file or directory), got: 'nowhere'",
+        ),
+        (["--tokens", "[]"], "--tokens must be a list of at least one token, got: '[]'"),
+        (["--store", ":memory:"], "path must be the path of a file"),
+        (["agents.clerk"], "--name must be given with a module: the id of its agent, got: None"),
+        (["agents.clerk", "--name", "a/b"], "--name must be "),
+        (["agents.clerk", "--name", "clerk", "--port", "0"], "the module must be one with an agent"),
+        (["--host", "no such host"], "host and port must be an address to listen on"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_name_of_its_option_or_variable(options: list[str], said: str) -> None:
+    assert said in refused(*options)
+
+
+def test_a_variable_is_named_too() -> None:
+    assert "AXON_PORT must be a valid integer" in refused(AXON_PORT="x")
+
+
+def test_no_secret_is_shown() -> None:
+    said = refused("--tokens", TOKENS.replace('"run"', '"rule"'))
+    assert "--tokens must be" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "one of loopback while the gateway has no tokens, got: '0.0.0.0'"),
+        (["--tokens", TOKENS], "one of loopback without tls= or behind_tls=True, got: '0.0.0.0'"),
+    ],
+)
+def test_it_refuses_to_be_open_to_others(options: list[str], said: str) -> None:
+    assert said in refused("--host", "0.0.0.0", "--port", "0", *options)
+
+
+def test_options_come_before_the_environment_and_that_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("AXON_PORT=1\nAXON_HOST=127.0.0.2\nOTHER_KEY=for the agents\n")
+    monkeypatch.setenv("AXON_PORT", "2")
+    assert (http.settings().host, http.settings().port) == ("127.0.0.2", 2)
+    assert http.settings(port=3).port == 3
+    import os
+
+    assert os.environ["OTHER_KEY"] == "for the agents"
+
+
+def test_a_list_of_modules_may_be_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AXON_ALLOW", "agents.*, tools.dates")
+    assert http.settings().allow == ("agents.*", "tools.dates")
+    assert http.settings(allow=["a.b", "c.*"]).allow == ("a.b", "c.*")
+
+
+def test_tokens_are_read_from_a_file_or_given_as_they_are() -> None:
+    Path("tokens.json").write_text(TOKENS)
+    for given in ("tokens.json", TOKENS):
+        assert http.tokens_of(given).principal(SECRET).name == "shop"
+    assert http.tokens_of(None).is_open
