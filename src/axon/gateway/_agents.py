@@ -73,7 +73,7 @@ class Agents:
                     await self._kept.forget(request.agent_id)
                 raise
         served.write("created", data={"by": who.name})
-        return await served.info()
+        return await served.info(who.name)
 
     async def restore(self) -> None:
         """Serve what requests have created before, in an earlier program with the same store.
@@ -143,12 +143,12 @@ class Agents:
     async def infos(self, who: Principal) -> list[AgentInfo]:
         """All of them. Needs the scope `read`."""
         who.needs("read")
-        return [await served.info() for served in tuple(self._served.values())]
+        return [await served.info(who.name) for served in tuple(self._served.values())]
 
     async def info(self, who: Principal, agent_id: str) -> AgentInfo:
         """One of them. Needs the scope `read`. Raises `AgentNotFound`."""
         who.needs("read")
-        return await self.served(agent_id).info()
+        return await self.served(agent_id).info(who.name)
 
     def served(self, agent_id: str) -> Served:
         """What is known of an agent. Raises `AgentNotFound`."""
