@@ -63,7 +63,7 @@ async def test_how_a_turn_ended_is_told() -> None:
 
 async def test_what_a_turn_used_is_counted_in_the_incarnation_that_used_it() -> None:
     """Else whoever adds it up would count twice what was used before a restart."""
-    bot, store = Agent[None, str](), MemoryStore()
+    bot, store = Agent[object, str](), MemoryStore()
 
     @bot.tool_plain
     async def wait() -> str:
@@ -73,7 +73,7 @@ async def test_what_a_turn_used_is_counted_in_the_incarnation_that_used_it() -> 
     spec = AgentServer(bot, model=says(["wait"], "done"), name="clerk", store=store)
     async with Supervisor([child(spec, id="clerk")]) as tree:
         with capture_events(*KINDS) as events:
-            asking = asyncio.create_task(tree.get(AgentServer[None, str], "clerk").run("go", message_id="1"))
+            asking = asyncio.create_task(tree.get(AgentServer[object, str], "clerk").run("go", message_id="1"))
             await asyncio.sleep(3)
             found = axon.whereis("clerk")
             assert found is not None

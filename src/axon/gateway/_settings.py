@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from dotenv import load_dotenv
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
@@ -26,7 +27,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 class Settings(BaseSettings):
     """How a gateway is served; each is an option of `axon serve`, too (`app_dir` is `--app-dir`, and `AXON_APP_DIR`)."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, use_attribute_docstrings=True, extra="forbid"
     )
 
@@ -66,12 +67,11 @@ class Settings(BaseSettings):
     @field_validator("allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = value.split(",")
-        if isinstance(value, list | tuple):
-            names = [part.strip() for item in value for part in str(item).split(",")]
-            return tuple(name for name in names if name)
-        return value
+        if not isinstance(value, str | list | tuple):
+            return value
+        items = [value] if isinstance(value, str) else cast("Sequence[object]", value)
+        names = [part.strip() for item in items for part in str(item).split(",")]
+        return tuple(name for name in names if name)
 
     @field_validator("model")
     @classmethod
