@@ -22,6 +22,7 @@ from axon.gateway import (
     Principal,
     RunNotFound,
     TooLarge,
+    TooManyRuns,
 )
 from axon.store import MemoryStore
 from axon.testing.models import Fail, Say
@@ -223,6 +224,21 @@ async def test_what_is_too_large_or_does_not_fit_is_refused_before_anything_is_d
         with pytest.raises(InvalidDeps):
             await gateway.runs.run(ADA, "talker", asks(deps={"key": 1}))
         assert gateway.intake.under_way == 0
+
+
+async def test_only_so_many_runs_are_under_way_at_once_whoever_asks() -> None:
+    """They wait for their turn in memory, with all that they bring."""
+    async with Gateway(max_runs=2) as gateway:
+        await gateway.serve(talker(Say("one"), Say("two"), Say("three")))
+        first, second = [await gateway.runs.submit(who, "talker", asks()) for who in (ADA, BOB)]
+        with pytest.raises(TooManyRuns, match="max_runs=2"):
+            await gateway.runs.submit(BOB, "talker", asks())
+        with pytest.raises(TooManyRuns):
+            await gateway.runs.run(ADA, "talker", asks())
+        await gateway.runs.result(ADA, first)
+        await gateway.runs.result(BOB, second)
+        await asyncio.sleep(0.1)
+        assert (await gateway.runs.run(ADA, "talker", asks()))[1].output == "three"
 
 
 async def test_what_an_agent_does_for_one_token_is_not_shown_to_another() -> None:
