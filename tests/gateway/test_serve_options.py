@@ -75,6 +75,10 @@ def test_no_secret_is_shown(given: str) -> None:
     assert SECRET not in said
 
 
+def test_the_password_of_a_store_is_not_shown() -> None:
+    assert SECRET not in repr(http.settings(store=f"postgresql://axon:{SECRET}@db/axon"))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

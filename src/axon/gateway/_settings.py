@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """The port for HTTP and WebSockets; 0 has the system choose one."""
     grpc_port: Port | None = None
     """The port for gRPC; 0 has the system choose one, default none."""
-    store: str | None = None
+    store: str | None = Field(default=None, repr=False)
     """What outlives a restart: the path of an SQLite file, or a `postgresql://` address. Default nothing."""
     app_dir: Path = Path()
     """The folder that modules of agents are looked for in."""
