@@ -108,12 +108,14 @@ class Agents:
         Of one that a request created all that is kept in the store is deleted, too.
         """
         who.needs("admin")
+        if agent_id in self._reserved:  # it is not there yet, or is being deleted
+            raise AgentNotFound(agent_id[:200])
         served = self._served.pop(agent_id, None)
-        if served is None:
-            if self._kept is None or not await self._kept.forget(agent_id):
-                raise AgentNotFound(agent_id[:200])
-            return
         with self._reserving(agent_id):
+            if served is None:
+                if self._kept is None or not await self._kept.forget(agent_id):
+                    raise AgentNotFound(agent_id[:200])
+                return
             with suppress(ChildNotFound):  # it was given up before
                 await self._supervisor.terminate_child(served.supervisor)
             if served.is_created and self._kept is not None:
