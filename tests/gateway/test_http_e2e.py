@@ -54,7 +54,7 @@ async def test_the_messages_of_an_answer_are_the_history_of_the_next_request(mod
         messages = (await http.post("/agents/test_agent/run_sync", json=HELLO)).json()["messages"]
         request = {"prompt": "And now?", "message_history": messages}
         again = (await http.post("/agents/test_agent/run_sync", json=request)).json()["messages"]
-        assert again[: len(messages)] == messages
+        assert [message["parts"] for message in again[: len(messages)]] == [message["parts"] for message in messages]
         assert again[len(messages)]["parts"][0]["content"] == "And now?"
 
 

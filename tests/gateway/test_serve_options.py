@@ -39,8 +39,8 @@ def refused(*options: str, **variables: str) -> str:
         (["--app-dir", "nowhere"], "--app-dir must be a folder that exists, got: 'nowhere'"),
         (["--tls-cert", "nowhere"], "--tls-cert must be a file that exists, got: 'nowhere'"),
         (
-            ["--tokens", "nowhere"],
-            "--tokens must be a file that can be read (No such file or directory), got: 'nowhere'",
+            ["--tokens", "nowhere.json"],
+            "--tokens must be a file that can be read (No such file or directory), got: 'nowhere.json'",
         ),
         (["--tokens", "[]"], "--tokens must be a list of at least one token, got: '[]'"),
         (["--store", ":memory:"], "path must be the path of a file"),
@@ -58,10 +58,25 @@ def test_a_variable_is_named_too() -> None:
     assert "AXON_PORT must be a valid integer" in refused(AXON_PORT="x")
 
 
-def test_no_secret_is_shown() -> None:
-    said = refused("--tokens", TOKENS.replace('"run"', '"rule"'))
+@pytest.mark.parametrize(
+    "given",
+    [
+        TOKENS.replace('"run"', '"rule"'),
+        TOKENS.strip("[]"),
+        f'"{SECRET}"',
+        SECRET,
+        SECRET * 1000,
+        f"{SECRET}\0",
+    ],
+)
+def test_no_secret_is_shown(given: str) -> None:
+    said = refused("--tokens", given)
     assert "--tokens must be" in said
     assert SECRET not in said
+
+
+def test_the_password_of_a_store_is_not_shown() -> None:
+    assert SECRET not in repr(http.settings(store=f"postgresql://axon:{SECRET}@db/axon"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """The port for HTTP and WebSockets; 0 has the system choose one."""
     grpc_port: Port | None = None
     """The port for gRPC; 0 has the system choose one, default none."""
-    store: str | None = None
+    store: str | None = Field(default=None, repr=False)
     """What outlives a restart: the path of an SQLite file, or a `postgresql://` address. Default nothing."""
     app_dir: Path = Path()
     """The folder that modules of agents are looked for in."""
@@ -113,13 +113,15 @@ def tokens_of(given: str | None) -> Tokens:
     """
     if given is None:
         return Tokens()
-    text = given
+    is_json = given.lstrip().startswith(("[", "{", '"'))
     try:
-        if not given.lstrip().startswith("["):
-            text = Path(given).read_text(encoding="utf-8")
+        text = given if is_json else Path(given).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        shown = given if given.endswith(".json") else "<not shown>"  # since it may be a secret, by mistake
+        problem = getattr(error, "strerror", None) or "its name or its text is none"
+        raise InvalidOption("--tokens", shown, f"a file that can be read ({problem})") from None
+    try:
         tokens = _TOKENS.validate_json(text)
-    except OSError as error:
-        raise InvalidOption("--tokens", given, f"a file that can be read ({error.strerror})") from None
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, found["loc"]))
