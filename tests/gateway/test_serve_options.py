@@ -46,6 +46,7 @@ def refused(*options: str, **variables: str) -> str:
         ),
         (["--tokens", "[]"], "--tokens must be a list of at least one token, got: '[]'"),
         (["--store", ":memory:"], "path must be the path of a file"),
+        (["--store", "."], "--store must be the path of an SQLite file"),
         (["--store", "nowhere/agents.db"], "--store must be the path of an SQLite file in a folder that exists, or a "),
         (["agents/clerk.py", "--name", "clerk"], "the module must be a name with dots, such as agents.example_agent"),
         (["agents.clerk"], "--name must be given with a module: the id of its agent, got: None"),

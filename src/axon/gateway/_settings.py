@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     def _can_be_opened(cls, value: str | None) -> str | None:
         if value is None or value.startswith(("postgresql://", "postgres://")):
             return value
-        if "://" in value or not Path(value).absolute().parent.is_dir():
+        if "://" in value or Path(value).is_dir() or not Path(value).absolute().parent.is_dir():
             raise ValueError("the path of an SQLite file in a folder that exists, or a postgresql:// address")
         return value
 
