@@ -117,7 +117,7 @@ async def test_an_id_is_a_part_of_a_path_and_nothing_else(gateway: Gateway, id: 
 
 async def test_what_is_served_is_an_agent_server_with_an_id(gateway: Gateway) -> None:
     with pytest.raises(InvalidOption, match=r"agent must be an axon\.agent\.AgentServer"):
-        await gateway.serve(talker().agent)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        await gateway.serve(talker().agent)  # type: ignore[arg-type]
     with pytest.raises(InvalidOption, match=r"agent_id must be given, or AgentServer\(\.\.\., name=\.\.\.\)"):
         await gateway.serve(replace(talker(), name=None))
 
