@@ -80,6 +80,15 @@ async def test_the_same_over_a_websocket(modules: Modules) -> None:
         assert (last["status"], last["result"]) == ("complete", "".join(chunk["data"] for chunk in chunks))
 
 
+async def test_a_body_that_does_not_say_that_it_is_json_is_told_which_header_it_needs() -> None:
+    async with client(Gateway()) as http:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}  # what `curl -d` says
+        refused = await http.post("/agents/test_agent/run_sync", content=json.dumps(HELLO), headers=form)
+        assert refused.status_code == 400
+        assert refused.json()["details"][0]["msg"] == "Needs the header Content-Type: application/json"
+        assert (await http.post("/agents/test_agent/run_sync", json=[1])).json()["details"][0]["type"] != "no_json"
+
+
 async def test_the_same_with_curl(modules: Modules) -> None:
     async with client(Gateway(modules=modules)) as http:
         url, body = str(http.base_url).rstrip("/"), ["-H", "Content-Type: application/json", "-d"]

@@ -96,8 +96,12 @@ class Agents:
 
         Raises `InvalidOption`, `AgentExists`, `MaxChildrenReached`, `StartFailed`.
         """
+        if not isinstance(agent, AgentServer):
+            raise InvalidOption("agent", agent, "an axon.agent.AgentServer")
         id = agent_id or agent.name
-        if id is None or re.fullmatch(AGENT_ID, id) is None:
+        if id is None:
+            raise InvalidOption("agent_id", None, "given, or AgentServer(..., name=...), which it is by default")
+        if re.fullmatch(AGENT_ID, id) is None:
             raise InvalidOption("agent_id", id, "1 to 64 letters, digits, '.', '_' and '-', the first no sign")
         with self._reserving(id):
             return (await self._start(agent, id, None, is_created=False)).agent

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import InvalidOption
 from ._create import MODELS
+from ._modules import NAME
 from ._tokens import Token, Tokens
 
 Runner: TypeAlias = Literal["run_sync", "run", "run_stream"]
@@ -72,6 +73,22 @@ class Settings(BaseSettings):
         items = [value] if isinstance(value, str) else cast("Sequence[object]", value)
         names = [part.strip() for item in items for part in str(item).split(",")]
         return tuple(name for name in names if name)
+
+    @field_validator("module")
+    @classmethod
+    def _is_name(cls, value: str | None) -> str | None:
+        if value is not None and NAME.fullmatch(value) is None:
+            raise ValueError("a name with dots, such as agents.example_agent for the file agents/example_agent.py")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _can_be_opened(cls, value: str | None) -> str | None:
+        if value is None or value.startswith(("postgresql://", "postgres://")):
+            return value
+        if "://" in value or Path(value).is_dir() or not Path(value).absolute().parent.is_dir():
+            raise ValueError("the path of an SQLite file in a folder that exists, or a postgresql:// address")
+        return value
 
     @field_validator("model")
     @classmethod
@@ -152,4 +169,7 @@ def _refused(error: ValidationError, options: dict[str, Any]) -> InvalidOption:
         return InvalidOption("--tls-cert and --tls-key", "one of them", problem)
     name = str(first["loc"][0])
     called = f"--{name.replace('_', '-')}" if name in options else f"{PREFIX}{name.upper()}"
-    return InvalidOption(called, "<not shown>" if name == "tokens" else first["input"], problem)
+    if called == "--module":
+        called = "the module"
+    is_secret = name == "tokens" or (name == "store" and "://" in str(first["input"]))  # which may have a password
+    return InvalidOption(called, "<not shown>" if is_secret else first["input"], problem)
