@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,21 @@ def test_doctor_looks_at_everything_and_is_content_here() -> None:
     assert report.exit_code == int(any(each["state"] == "problem" for each in findings.values()))
     assert all(each["advice"] or each["state"] == "ok" for each in findings.values())
     assert "pythons" in axon("doctor").stdout
+
+
+def test_doctor_shows_names_of_extras_and_long_paths_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/long" * 40
+    found = [_doctor.Finding("extra mcp", "optional", path, "pip install 'axon-otp[mcp]'")]
+    monkeypatch.setattr(_doctor, "examined", lambda: found)
+    shown = axon("doctor").stdout
+    assert "axon-otp[mcp]" in shown
+    assert path in "".join(shown.split())
+
+
+def test_without_the_extra_the_command_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "axon.env", None)
+    refused = axon("env", "list")
+    assert (refused.exit_code, refused.stderr.startswith("axon env: ")) == (2, True)
 
 
 def test_doctor_says_what_to_do_about_what_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

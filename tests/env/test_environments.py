@@ -205,6 +205,7 @@ async def test_python_may_be_a_version_or_a_path(tmp_path: Path, shared: PythonE
         ("index", {"index": "https://packages.example https://other.example"}),
         ("no_index", {"no_index": True, "index": "https://packages.example"}),
         ("timeout", {"timeout": 0}),
+        ("python", {"python": 3.12}),
     ],
 )
 async def test_what_cannot_be_used_is_refused_at_once(option: str, options: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ ADA, BOB, EVE = "ada's secret of some length", "bob's secret of some length", "e
 TOKENS = Tokens(
     [
         Token(name="ada", secret=ADA, scopes={"read", "run", "approve", "admin"}),
-        Token(name="bob", secret=BOB),
+        Token(name="bob", secret=BOB, scopes={"read", "run", "approve"}),
         Token(name="eve", secret=EVE, scopes={"read"}),
     ]
 )

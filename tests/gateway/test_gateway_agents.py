@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from gateway_parts import ADA, BOB, asks, talker
@@ -112,6 +113,13 @@ async def test_an_id_is_a_part_of_a_path_and_nothing_else(gateway: Gateway, id: 
         wants(agent_id=id)
     with pytest.raises(InvalidOption, match="agent_id"):
         await gateway.serve(talker(), agent_id=id or " ")
+
+
+async def test_what_is_served_is_an_agent_server_with_an_id(gateway: Gateway) -> None:
+    with pytest.raises(InvalidOption, match=r"agent must be an axon\.agent\.AgentServer"):
+        await gateway.serve(talker().agent)  # type: ignore[arg-type]
+    with pytest.raises(InvalidOption, match=r"agent_id must be given, or AgentServer\(\.\.\., name=\.\.\.\)"):
+        await gateway.serve(replace(talker(), name=None))
 
 
 async def test_one_agent_has_an_id_at_a_time(gateway: Gateway) -> None:

@@ -68,3 +68,12 @@ async def test_an_agent_of_the_program_itself_is_not_kept(modules: Modules) -> N
     async with Gateway(modules=modules, store=store) as gateway:
         await gateway.serve(AgentServer(Agent("test"), name="a", store=store))
         assert [head.key for head in await store.heads()] == ["a"]
+
+
+async def test_who_deletes_an_agent_that_is_being_deleted_is_told_that_it_is_gone() -> None:
+    async with Gateway(store=MemoryStore()) as gateway:
+        await gateway.agents.create(ADA, wants("a"))
+        deletions = [gateway.agents.delete(ADA, "a") for _ in range(3)]
+        ends = await asyncio.gather(*deletions, return_exceptions=True)
+        assert [type(end) for end in ends] == [type(None), AgentNotFound, AgentNotFound]
+        await gateway.agents.create(ADA, wants("a"))

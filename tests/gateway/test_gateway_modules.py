@@ -11,7 +11,17 @@ import pytest
 from axon import InvalidOption
 from axon.gateway import ModuleNotAllowed, Modules, ModuleUnusable
 
-CLERK = "from pydantic_ai import Agent\nagent = Agent('test', name='clerk')\ndef book(): ...\ndef _own(): ...\n"
+CLERK = """
+import functools, os
+from pydantic_ai import Agent
+agent = Agent("test", name="clerk")
+def book(): ...
+def _own(): ...
+class Desk:
+    def __call__(self, command: str): os.system(command)
+desk = Desk()
+shell = functools.partial(os.system)
+"""
 
 
 @pytest.fixture
@@ -56,6 +66,8 @@ def test_an_agent_is_found_by_the_name_of_its_module(app: Path) -> None:
         "staff.clerk\0",
         "staff.clerk;import os",
         "stäff.clerk",
+        "staff.__main__",
+        "staff.__init__",
     ],
 )
 def test_what_is_not_on_the_list_is_not_imported(app: Path, name: str) -> None:
@@ -89,7 +101,7 @@ def test_a_module_that_has_no_agent_says_why(app: Path, name: str, problem: str)
             Modules(app, allowed=["staff.*"]).agent(f"staff.{name}")
 
 
-@pytest.mark.parametrize("function", ["_own", "Agent", "agent", "nothing", "__import__"])
+@pytest.mark.parametrize("function", ["_own", "Agent", "agent", "nothing", "__import__", "Desk", "desk", "shell"])
 def test_a_function_is_public_and_the_modules_own(app: Path, function: str) -> None:
     with pytest.raises(ModuleUnusable, match="of its own"):
         Modules(app, allowed=["staff.*"]).function("staff.clerk", function)

@@ -22,6 +22,7 @@ from axon.gateway import (
     Principal,
     RunNotFound,
     TooLarge,
+    TooManyRuns,
 )
 from axon.store import MemoryStore
 from axon.testing.models import Fail, Say
@@ -223,3 +224,58 @@ async def test_what_is_too_large_or_does_not_fit_is_refused_before_anything_is_d
         with pytest.raises(InvalidDeps):
             await gateway.runs.run(ADA, "talker", asks(deps={"key": 1}))
         assert gateway.intake.under_way == 0
+
+
+async def test_only_so_many_runs_are_under_way_at_once_whoever_asks() -> None:
+    """They wait for their turn in memory, with all that they bring."""
+    async with Gateway(max_runs=2) as gateway:
+        await gateway.serve(talker(Say("one"), Say("two"), Say("three")))
+        first, second = [await gateway.runs.submit(who, "talker", asks()) for who in (ADA, BOB)]
+        with pytest.raises(TooManyRuns, match="max_runs=2"):
+            await gateway.runs.submit(BOB, "talker", asks())
+        with pytest.raises(TooManyRuns):
+            await gateway.runs.run(ADA, "talker", asks())
+        await gateway.runs.result(ADA, first)
+        await gateway.runs.result(BOB, second)
+        await asyncio.sleep(0.1)
+        assert (await gateway.runs.run(ADA, "talker", asks()))[1].output == "three"
+
+
+async def test_what_an_agent_does_for_one_token_is_not_shown_to_another() -> None:
+    """Others see that it is busy, and with how much; not with what, nor for whom."""
+    async with Gateway() as gateway:
+        await gateway.serve(talker())
+        run_id = await gateway.runs.submit(ADA, "talker", asks("my card is 4111"), "k")
+        await asyncio.sleep(0.1)
+        for info in (await gateway.agents.info(READER, "talker"), *await gateway.agents.infos(BOB)):
+            assert "4111" not in info.model_dump_json()
+            assert "ada" not in info.model_dump_json()
+            assert info.status is not None
+            assert info.status.state == "thinking"
+        own = (await gateway.agents.info(ADA, "talker")).status
+        assert own is not None
+        assert (own.prompt, own.message_id) == ("my card is 4111", "ada/k")
+        await gateway.runs.result(ADA, run_id)
+
+
+async def test_a_run_is_told_nothing_of_those_beside_it() -> None:
+    async with Gateway() as gateway:
+        agent = await gateway.serve(talker(Say("one two", every=5), Say("three four", every=5)))
+        aside = asyncio.create_task(agent.run("the program's own", aside=True))
+        run_id = await gateway.runs.submit(ADA, "talker", asks(), "k")
+        await asyncio.sleep(0.1)
+        doing = (await gateway.runs.status(ADA, run_id)).doing
+        assert doing is not None
+        assert [(one.prompt, one.message_id) for one in doing.asides] == [(None, "")]
+        await aside
+
+
+async def test_the_log_tells_others_that_a_run_failed_and_not_of_what_it_was_about() -> None:
+    async with Gateway() as gateway:
+        await gateway.serve(talker(Fail(ValueError("no such guest: Mr Smith"))))
+        run_id = await gateway.runs.submit(ADA, "talker", asks(), "k")
+        with pytest.raises(ValueError, match="Smith"):
+            await gateway.runs.result(ADA, run_id)
+        await asyncio.sleep(0.1)
+        line = gateway.agents.log(READER, "talker").entries[-1]
+        assert (line.event, line.data) == ("run failed", {"run_id": run_id, "error": "ValueError"})

@@ -34,6 +34,10 @@ def test_a_secret_is_shown_nowhere() -> None:
     assert "too short" not in str(short.value)
 
 
+def test_whoever_runs_an_agent_does_not_approve_what_it_asks_for_unless_told() -> None:
+    assert Token(name="ada", secret=SECRET).scopes == {"read", "run"}
+
+
 def test_it_is_for_its_scopes() -> None:
     ada = Tokens([Token(name="ada", secret=SECRET, scopes={"read"})]).principal(SECRET)
     ada.needs("read")

@@ -34,6 +34,12 @@ async def test_nobody_gets_in_without_a_token_that_is_known() -> None:
         assert (await world.stub.Run(asks(), metadata=bearer(SHOP))).result == "welcome"
 
 
+async def test_two_tokens_in_one_call_are_none() -> None:
+    """A proxy in front may have looked at the other one."""
+    async with serving(talker(Say("welcome")), tokens=Tokens(TOKENS)) as world, failing("UNAUTHENTICATED"):
+        await world.stub.Run(asks(), metadata=(*bearer("another"), *bearer(SHOP)))
+
+
 async def test_health_and_reflection_need_none() -> None:
     async with serving(tokens=Tokens(TOKENS)) as world:
         assert await world.health("synapse.AgentService") == "SERVING"

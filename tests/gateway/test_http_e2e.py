@@ -54,7 +54,7 @@ async def test_the_messages_of_an_answer_are_the_history_of_the_next_request(mod
         messages = (await http.post("/agents/test_agent/run_sync", json=HELLO)).json()["messages"]
         request = {"prompt": "And now?", "message_history": messages}
         again = (await http.post("/agents/test_agent/run_sync", json=request)).json()["messages"]
-        assert again[: len(messages)] == messages
+        assert [message["parts"] for message in again[: len(messages)]] == [message["parts"] for message in messages]
         assert again[len(messages)]["parts"][0]["content"] == "And now?"
 
 
@@ -78,6 +78,15 @@ async def test_the_same_over_a_websocket(modules: Modules) -> None:
         assert all(set(chunk) == {"status", "data"} and chunk["status"] == "chunk" for chunk in chunks)
         assert set(last) == {"status", "result", "usage"}
         assert (last["status"], last["result"]) == ("complete", "".join(chunk["data"] for chunk in chunks))
+
+
+async def test_a_body_that_does_not_say_that_it_is_json_is_told_which_header_it_needs() -> None:
+    async with client(Gateway()) as http:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}  # what `curl -d` says
+        refused = await http.post("/agents/test_agent/run_sync", content=json.dumps(HELLO), headers=form)
+        assert refused.status_code == 400
+        assert refused.json()["details"][0]["msg"] == "Needs the header Content-Type: application/json"
+        assert (await http.post("/agents/test_agent/run_sync", json=[1])).json()["details"][0]["type"] != "no_json"
 
 
 async def test_the_same_with_curl(modules: Modules) -> None:

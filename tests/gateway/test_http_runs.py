@@ -102,11 +102,9 @@ async def test_who_waits_for_a_result_no_longer_does_not_end_the_run() -> None:
 async def test_a_run_is_steered_and_cancelled() -> None:
     gateway = Gateway()
     async with client(gateway) as http:
-        model = ScriptedModel(Stall())
-        await gateway.serve(AgentServer(Agent(model), name="talker"))
+        await gateway.serve(talker(Stall()))
         run_id = (await http.post("/agents/talker/run", json=HI)).json()["run_id"]
         waiting = asyncio.create_task(http.get(f"/runs/{run_id}/result"))
-        await eventually(lambda: bool(model.asked))
         assert (await http.post(f"/runs/{run_id}/steer", json={"message": "be quick"})).json() == {"steered": True}
         assert (await http.post(f"/runs/{run_id}/cancel")).json() == {"cancelled": True}
         assert ((await waiting).status_code, (await waiting).json()["error_type"]) == (499, "RunCancelled")

@@ -17,7 +17,7 @@ from http_parts import ADA, BOB, EVE, TOKENS, at, bearer, client, websocket
 from axon import InvalidOption
 from axon.gateway import Gateway, Modules, Token, Tokens
 from axon.gateway.http import HTTPServer, application, bind
-from axon.gateway.http._protocol import MAX_HEAD
+from axon.gateway.http._protocol import MAX_HEAD, PatientProtocol
 from axon.testing.models import Say
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
@@ -177,6 +177,42 @@ async def test_a_header_bomb_is_refused() -> None:
         assert (await http.get("/livez")).status_code == 200
 
 
+async def test_what_follows_a_body_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trailers of a chunked body are headers that come when nobody counts headers any more."""
+    kept, is_over = list[int](), asyncio.Event()
+    connection_lost = PatientProtocol.connection_lost
+
+    def lost(self: PatientProtocol, error: Exception | None) -> None:
+        kept.append(len(self.headers))
+        is_over.set()
+        connection_lost(self, error)
+
+    monkeypatch.setattr(PatientProtocol, "connection_lost", lost)
+    async with client(Gateway(tokens=TOKENS)) as http:
+        head = "POST /agents HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        reader, writer = await asyncio.open_connection(*at(http))
+        writer.write(f"{head}0\r\n".encode())
+        writer.write(b"X-Bomb: x\r\n" * 50_000 + b"\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+        await is_over.wait()
+        writer.transport.abort()
+    assert max(kept) < 10
+
+
+async def test_a_request_with_no_end_of_mistakes_is_told_so_and_not_of_each() -> None:
+    """Told of one by one they were a hundred times as large as the request, and held everybody up for as long."""
+    gateway = Gateway()
+    async with client(gateway) as http:
+        await gateway.serve(talker())
+        json_body = {"Content-Type": "application/json"}
+        parts = b'[{"kind": "request", "parts": [' + b"0," * 100_000 + b"0]}]"
+        fields = b"".join(b', "f%d": 0' % n for n in range(100_000))
+        for wrong in (b'{"prompt": "x", "message_history": ' + parts + b"}", b'{"prompt": "x"' + fields + b"}"):
+            refused = await http.post("/agents/talker/run_sync", content=wrong, headers=json_body)
+            assert (refused.status_code, refused.json()["error_type"]) == (400, "ValidationError")
+            assert len(refused.content) < 10_000
+
+
 async def test_a_head_that_does_not_arrive_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("axon.gateway.http._protocol.HEAD_TIME", 0.1)
     async with client(Gateway()) as http:
@@ -250,6 +286,27 @@ async def test_a_page_of_another_site_is_refused_also_over_a_websocket() -> None
                 pass
         own = {"Origin": str(http.base_url).rstrip("/")}
         assert (await http.get("/agents", headers=own)).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://]:80", "//", "http://127.0.0.1:1"])
+async def test_an_origin_that_is_none_is_another_one(origin: str) -> None:
+    async with client(Gateway()) as http:
+        refused = await http.get("/livez", headers={"Origin": origin})
+        assert (refused.status_code, refused.json()["error_type"]) == (403, "OriginNotAllowed")
+
+
+async def test_two_tokens_in_one_request_are_none() -> None:
+    """A proxy in front may have looked at the other one."""
+    async with client(Gateway(tokens=TOKENS)) as http:
+        for both in ((ADA, "another"), ("another", ADA), (ADA, ADA)):
+            refused = await http.get("/agents", headers=[("Authorization", f"Bearer {secret}") for secret in both])
+            assert refused.status_code == 401
+
+
+async def test_nobody_is_sent_to_where_a_request_says_it_is_from() -> None:
+    async with client(Gateway(tokens=TOKENS), ADA) as http:
+        answer = await http.get("/agents/", headers={"Host": "evil.example"})
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
 
 
 async def test_a_name_that_was_pointed_to_this_machine_is_refused_where_no_token_is_needed() -> None:

@@ -81,6 +81,8 @@ async def test_mailboxes_are_asked_when_somebody_looks(metrics: Metrics) -> None
     assert b'axon_mailbox_length{agent="test_agent"} 3.0' in body
     assert content_type.startswith("text/plain")
     assert metrics.exposition("application/openmetrics-text")[1].startswith("application/openmetrics-text")
+    for nonsense in ("text/plain;version=a.b.c", ";;=,", "text/plain;version=1.0.0;escaping=x"):
+        assert metrics.exposition(nonsense)[1].startswith("text/plain")
 
 
 async def test_nothing_is_counted_once_it_is_closed(metrics: Metrics) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -39,11 +41,14 @@ def refused(*options: str, **variables: str) -> str:
         (["--app-dir", "nowhere"], "--app-dir must be a folder that exists, got: 'nowhere'"),
         (["--tls-cert", "nowhere"], "--tls-cert must be a file that exists, got: 'nowhere'"),
         (
-            ["--tokens", "nowhere"],
-            "--tokens must be a file that can be read (No such file or directory), got: 'nowhere'",
+            ["--tokens", "nowhere.json"],
+            "--tokens must be a file that can be read (No such file or directory), got: 'nowhere.json'",
         ),
         (["--tokens", "[]"], "--tokens must be a list of at least one token, got: '[]'"),
         (["--store", ":memory:"], "path must be the path of a file"),
+        (["--store", "."], "--store must be the path of an SQLite file"),
+        (["--store", "nowhere/agents.db"], "--store must be the path of an SQLite file in a folder that exists, or a "),
+        (["agents/clerk.py", "--name", "clerk"], "the module must be a name with dots, such as agents.example_agent"),
         (["agents.clerk"], "--name must be given with a module: the id of its agent, got: None"),
         (["agents.clerk", "--name", "a/b"], "--name must be "),
         (["agents.clerk", "--name", "clerk", "--port", "0"], "the module must be one with an agent"),
@@ -54,14 +59,53 @@ def test_a_bad_value_is_refused_by_the_name_of_its_option_or_variable(options: l
     assert said in refused(*options)
 
 
+def test_a_model_that_cannot_be_had_is_refused_as_the_option_it_is() -> None:
+    Path("modelless.py").write_text("from pydantic_ai import Agent\n\nagent = Agent()\n")
+    agent = ["modelless", "--name", "clerk", "--port", "0"]
+    assert "--model must be given, such as openai:gpt-5 or test: the module chooses none" in refused(*agent)
+    assert "--model must be one that can be used here" in refused(*agent, "--model", "nobody:model")
+
+
+def test_a_port_for_grpc_that_is_taken_is_refused_before_anything_is_served() -> None:
+    with closing(http.bind("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert "--grpc-port must be a free port: an address to listen on (Address already in use" in refused(
+            "--port", "0", "--grpc-port", port
+        )
+
+
+def test_without_the_extra_for_grpc_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("axon.gateway.grpc", raising=False)
+    monkeypatch.setitem(sys.modules, "axon.gateway.grpc", None)
+    assert "--grpc-port must be left out (" in refused("--port", "0", "--grpc-port", "0")
+
+
 def test_a_variable_is_named_too() -> None:
     assert "AXON_PORT must be a valid integer" in refused(AXON_PORT="x")
 
 
-def test_no_secret_is_shown() -> None:
-    said = refused("--tokens", TOKENS.replace('"run"', '"rule"'))
+@pytest.mark.parametrize(
+    "given",
+    [
+        TOKENS.replace('"run"', '"rule"'),
+        TOKENS.strip("[]"),
+        f'"{SECRET}"',
+        SECRET,
+        SECRET * 1000,
+        f"{SECRET}\0",
+    ],
+)
+def test_no_secret_is_shown(given: str) -> None:
+    said = refused("--tokens", given)
     assert "--tokens must be" in said
     assert SECRET not in said
+
+
+def test_the_password_of_a_store_is_not_shown() -> None:
+    said = refused("--store", f"mysql://shop:{SECRET}@db")
+    assert "--store must be" in said
+    assert SECRET not in said
+    assert SECRET not in repr(http.settings(store=f"postgresql://axon:{SECRET}@db/axon"))
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,10 @@ def test_a_spec_comes_back_as_it_was() -> None:
     [
         (WithFunction(function=lambda: 3), "its field 'function', collections.abc.Callable"),
         (WithSecret(secret=SecretStr("key")), "its field 'secret', SecretStr, does not come back as what it was"),
-        (WithObject(thing=object()), "its field 'thing', object, is nothing that JSON carries"),
+        (
+            WithObject(thing=object()),
+            "its field 'thing', object, is nothing that JSON carries, nor an attribute of a module",
+        ),
         (Supervisor([]), "a supervisor's children are code"),
     ],
 )

@@ -137,14 +137,15 @@ STORIES: dict[str, Callable[[], Awaitable[None]]] = {
 def printed() -> Generator[io.StringIO]:
     """What a program that calls `configure_logging()` prints: pytest's own log handlers are away."""
     stderr, root, ours = io.StringIO(), logging.getLogger(), logging.getLogger("axon")
-    before = root.handlers[:], ours.handlers[:], ours.level
+    before, level = (root.handlers[:], ours.handlers[:]), ours.level
     root.handlers.clear()
     try:
         with redirect_stderr(stderr):
             configure_logging()
             yield stderr
     finally:
-        root.handlers[:], ours.handlers[:], ours.level = before
+        root.handlers[:], ours.handlers[:] = before
+        ours.setLevel(level)  # rather than assign it: loggers remember what is enabled until they are told
 
 
 def masked(line: str) -> str:

@@ -37,9 +37,13 @@ async def test_what_ends_in_its_block_is_no_leak() -> None:
         await asyncio.create_task(asyncio.sleep(1))
 
 
-async def test_a_process_is_named_by_its_path_and_where_it_stands() -> None:
+async def test_a_process_is_named_by_its_path_and_where_its_task_stands() -> None:
+    class Shop(axon.GenServer[None]):
+        async def init(self) -> None:
+            await asyncio.sleep(0)  # it has to wait, and has a task of its own from then on
+
     async with leaking("process shop at ", "name 'shop' of shop"):
-        shop = await axon.start(Scripted(), name="shop")
+        shop = await axon.start(Shop(), name="shop")
     await axon.stop(shop)
 
 
@@ -67,14 +71,15 @@ async def test_a_process_of_its_own_code() -> None:
     axon.exit(process, axon.kill)
 
 
-async def test_a_plain_server_has_no_place() -> None:
+async def test_a_server_that_never_had_to_wait_has_no_place() -> None:
     class Quiet(axon.GenServer[None]):
         def init(self) -> None:
             pass
 
-    async with leaking("process Quiet#"):
-        quiet = await axon.start(Quiet())
+    async with leaking("process Quiet#", "process Scripted#"):
+        quiet, scripted = await axon.start(Quiet()), await axon.start(Scripted())
     await axon.stop(quiet)
+    await axon.stop(scripted)
 
 
 async def test_a_server_that_nobody_can_reach_is_garbage_and_no_leak() -> None:

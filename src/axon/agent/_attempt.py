@@ -16,6 +16,7 @@ from pydantic_ai.usage import RunUsage
 
 from ..budget import Budget
 from ._approvals import Desk
+from ._beginning import Beginning
 from ._errors import ExitRefused, FirstTokenTimeout, StreamStalled
 from ._feed import Feed
 from ._hooks import Hooks, Replay, ToolHooks, current_attempt
@@ -30,6 +31,7 @@ from ._weather import Weather
 
 Deps = TypeVar("Deps")
 Output = TypeVar("Output")
+Entered = TypeVar("Entered")
 
 
 class Attempt(Generic[Deps, Output]):
@@ -51,7 +53,6 @@ class Attempt(Generic[Deps, Output]):
         self.desk = desk
         self.request_timeout: float | None = home.runs.request_timeout
         self.tool_timeout: float | None = server.tool_timeout
-        self.wrapping: asyncio.Task[Any] | None = None
         self._server = server
         self._runs = home.runs
         self._journal = journal
@@ -62,6 +63,9 @@ class Attempt(Generic[Deps, Output]):
         self._budget = budget
         self.weather = Weather(server.account, journal.key, activity, server.first_token_timeout, self._clock)
         self._run: AgentRun[Deps, Output] | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._hooked: list[asyncio.Task[Any]] = []
+        self._has_begun = False
         self._before: RunUsage = kept.usage
         self._enqueued: dict[str, str | None] = {}
         self._replay: ModelResponse | None = kept.final
@@ -82,9 +86,10 @@ class Attempt(Generic[Deps, Output]):
         kept = self.kept
         resumed = kept.responses > 0
         here = current_attempt.set(self)
+        self._task = asyncio.current_task()
         left: SystemExit | None = None
         try:
-            async with self._open(token, resumed=resumed) as run:
+            async with self._beginning(self._open(token, resumed=resumed)) as run:
                 self._run = run
                 if not self._replaying:
                     self._enqueue_kept()
@@ -94,9 +99,7 @@ class Attempt(Generic[Deps, Output]):
                     left = error
         finally:
             current_attempt.reset(here)
-            if self.wrapping is not None:
-                self.wrapping.cancel()  # pydantic-ai leaves it behind if it is cancelled in the turn after it began
-                self.wrapping = None
+            await self._end_hooked()
         if left is not None:
             raise ExitRefused("the run", left) from left
         result = run.result
@@ -104,6 +107,19 @@ class Attempt(Generic[Deps, Output]):
         if resumed:
             result._new_message_index = kept.start
         return result
+
+    async def _end_hooked(self) -> None:
+        """End the tasks that pydantic-ai leaves behind if it is cancelled in the turn after they began."""
+        left = [task for task in self._hooked if not task.done()]
+        self._hooked = []
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+    def _beginning(self, block: AbstractAsyncContextManager[Entered]) -> Beginning[Entered]:
+        self._has_begun = False
+        return Beginning(block, lambda: self._has_begun)
 
     def _open(self, token: CancellationToken, *, resumed: bool) -> AbstractAsyncContextManager[AgentRun[Deps, Output]]:
         order, usage = self._order, self.kept.before if self._replaying else self.kept.usage
@@ -151,7 +167,7 @@ class Attempt(Generic[Deps, Output]):
         limit = asyncio.timeout(None if self._replaying else server.first_token_timeout)
         self.weather.limit = limit
         try:
-            async with limit, node.stream(run.ctx) as events:
+            async with limit, self._beginning(node.stream(run.ctx)) as events:
                 async for event in events:
                     began = True
                     stall = server.stall_timeout
@@ -173,6 +189,12 @@ class Attempt(Generic[Deps, Output]):
             await asyncio.sleep(0)
 
     # -- what its hooks tell it
+
+    def hooked(self, task: asyncio.Task[Any] | None) -> None:
+        """The task in which the hooks around the run or a request are called: pydantic-ai's own, if that is streamed."""
+        if task is not None and task is not self._task:
+            self._has_begun = True
+            self._hooked = [*(one for one in self._hooked if not one.done()), task]
 
     def note(self, step: Step) -> Awaitable[None]:
         """Write a step down; await it before the next one is taken."""

@@ -18,7 +18,7 @@ from pydantic_ai.exceptions import (
     ToolRetryError,
 )
 from pydantic_ai.messages import ModelResponse, ToolCallPart, ToolReturn, ToolReturnPart
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, ModelRequestContext
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 
 from ..errors import UsageError
@@ -66,11 +66,18 @@ class ToolHooks(AbstractCapability[Any]):
 
     async def wrap_run(self, ctx: RunContext[Any], *, handler: WrapRunHandler) -> AgentRunResult[Any]:
         """Say which task of pydantic-ai's the hooks around the run have, so that none is left behind."""
-        current_attempt.get().wrapping = asyncio.current_task()
+        current_attempt.get().hooked(asyncio.current_task())
         try:
             return await handler()
         except SystemExit as error:  # in a task of pydantic-ai's it would end the event loop (rule Z7)
             raise ExitRefused("the run", error) from error
+
+    async def before_model_request(
+        self, ctx: RunContext[Any], request_context: ModelRequestContext
+    ) -> ModelRequestContext:
+        """Say the same of a request: one that is streamed has a task of its own."""
+        current_attempt.get().hooked(asyncio.current_task())
+        return request_context
 
     def get_model_settings(self) -> AgentModelSettings[Any] | None:
         """The default limit of a model request: the settings of the agent, its model and the server come first."""

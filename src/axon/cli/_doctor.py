@@ -20,7 +20,8 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 State = Literal["ok", "optional", "problem"]
 
@@ -44,11 +45,12 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(finding) for finding in findings]))
     else:
-        table = Table("", "", "found", "advice", box=None, show_header=False)
-        marks = {"ok": "[green]ok[/]", "optional": "[yellow]--[/]", "problem": "[red]no[/]"}
+        table = Table("", Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
+        marks = {"ok": Text("ok", "green"), "optional": Text("--", "yellow"), "problem": Text("no", "red")}
         for finding in findings:
-            table.add_row(marks[finding.state], finding.what, finding.found, finding.advice)
-        Console(highlight=False).print(table)
+            told = "\n".join(filter(None, (finding.found, finding.advice)))
+            table.add_row(marks[finding.state], finding.what, told)
+        Console(highlight=False, markup=False).print(table)  # 'axon-otp[mcp]' is no markup
     raise typer.Exit(int(any(finding.state == "problem" for finding in findings)))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from ..env import EnvInfo, EnvProgress, PythonEnv, PythonEnvError, PythonEnvManager
 
 env = typer.Typer(no_args_is_help=True, help="Python environments for agents that bring packages of their own.")
+
+
+@env.callback()
+def _with_extra() -> None:
+    """Say what is missing before any command."""
+    try:
+        import_module("axon.env")
+    except ImportError as error:
+        typer.echo(f"axon env: {error}", err=True)
+        raise typer.Exit(2) from None
+
 
 Base = Annotated[str | None, typer.Option(help="The folder of environments; default: axon/envs in the cache folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -39,7 +51,7 @@ def list_(base: Base = None, as_json: Json = False) -> None:
     for info in found:
         table.add_row(*_row(info))
     if found:
-        Console().print(table)
+        Console(markup=False).print(table)  # pear[juice] is no markup
     else:
         typer.echo("there are no environments", err=True)
 
@@ -101,7 +113,7 @@ def check(
     infos = asyncio.run(list_envs(base))
     unknown = [digest for digest in digests or () if not any(info.digest.startswith(digest) for info in infos)]
     if unknown:
-        typer.echo(f"axon env check: there is no environment {', '.join(unknown)}", err=True)
+        typer.echo(f"axon env check: there is no environment {', '.join(map(repr, unknown))}", err=True)
         raise typer.Exit(2)
     bad = 0
     for info in infos:

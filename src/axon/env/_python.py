@@ -97,7 +97,7 @@ async def find_interpreter(request: Request, environ: Mapping[str, str], *, with
             return found
         others.append(f"{found.path} ({found.version}{NO_PIP if fits else ''})")
     there = ", ".join(others) or "none"
-    raise Failed("no_interpreter", f"wanted is {request.versions}, and there is: {there}")
+    raise Failed("no_interpreter", f"no Python here fits {request.versions}; there are: {there}")
 
 
 async def _named(path: str, environ: Mapping[str, str], *, with_pip: bool) -> Interpreter:

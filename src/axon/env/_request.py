@@ -85,6 +85,8 @@ def _checked(text: str) -> str:
 
 def checked_python(python: str | os.PathLike[str]) -> str:
     """A specifier of versions, or the absolute path of an interpreter; raises `InvalidOption`."""
+    if not isinstance(python, str | os.PathLike):  # 3.10, the number, would be 3.1
+        raise InvalidOption("python", python, "versions as text, such as '>=3.10' or '3.12', or an absolute path")
     text = os.fspath(python)
     if Path(text).is_absolute():
         return text

@@ -23,6 +23,7 @@ from ._errors import RunnerNotServed as RunnerNotServed
 from ._errors import RunNotFound as RunNotFound
 from ._errors import TooLarge as TooLarge
 from ._errors import ToolFailed as ToolFailed
+from ._errors import TooManyRuns as TooManyRuns
 from ._events import AgentCreated as AgentCreated
 from ._events import AgentDeleted as AgentDeleted
 from ._events import AgentNotRestored as AgentNotRestored

@@ -73,7 +73,7 @@ class Agents:
                     await self._kept.forget(request.agent_id)
                 raise
         served.write("created", data={"by": who.name})
-        return await served.info()
+        return await served.info(who.name)
 
     async def restore(self) -> None:
         """Serve what requests have created before, in an earlier program with the same store.
@@ -96,8 +96,12 @@ class Agents:
 
         Raises `InvalidOption`, `AgentExists`, `MaxChildrenReached`, `StartFailed`.
         """
+        if not isinstance(agent, AgentServer):
+            raise InvalidOption("agent", agent, "an axon.agent.AgentServer")
         id = agent_id or agent.name
-        if id is None or re.fullmatch(AGENT_ID, id) is None:
+        if id is None:
+            raise InvalidOption("agent_id", None, "given, or AgentServer(..., name=...), which it is by default")
+        if re.fullmatch(AGENT_ID, id) is None:
             raise InvalidOption("agent_id", id, "1 to 64 letters, digits, '.', '_' and '-', the first no sign")
         with self._reserving(id):
             return (await self._start(agent, id, None, is_created=False)).agent
@@ -108,12 +112,14 @@ class Agents:
         Of one that a request created all that is kept in the store is deleted, too.
         """
         who.needs("admin")
+        if agent_id in self._reserved:  # it is not there yet, or is being deleted
+            raise AgentNotFound(agent_id[:200])
         served = self._served.pop(agent_id, None)
-        if served is None:
-            if self._kept is None or not await self._kept.forget(agent_id):
-                raise AgentNotFound(agent_id[:200])
-            return
         with self._reserving(agent_id):
+            if served is None:
+                if self._kept is None or not await self._kept.forget(agent_id):
+                    raise AgentNotFound(agent_id[:200])
+                return
             with suppress(ChildNotFound):  # it was given up before
                 await self._supervisor.terminate_child(served.supervisor)
             if served.is_created and self._kept is not None:
@@ -143,12 +149,12 @@ class Agents:
     async def infos(self, who: Principal) -> list[AgentInfo]:
         """All of them. Needs the scope `read`."""
         who.needs("read")
-        return [await served.info() for served in tuple(self._served.values())]
+        return [await served.info(who.name) for served in tuple(self._served.values())]
 
     async def info(self, who: Principal, agent_id: str) -> AgentInfo:
         """One of them. Needs the scope `read`. Raises `AgentNotFound`."""
         who.needs("read")
-        return await self.served(agent_id).info()
+        return await self.served(agent_id).info(who.name)
 
     def served(self, agent_id: str) -> Served:
         """What is known of an agent. Raises `AgentNotFound`."""

@@ -99,9 +99,10 @@ def _info(agent_id: str, row: Approval) -> tuple[str, ApprovalInfo]:
 
 def _chosen(asked: list[ApprovalInfo], id: str | None) -> ApprovalInfo:
     """The one with this id, or whose call has it; without an id the only one. Raises `NoApproval`, `InvalidOption`."""
-    if id is None and len(asked) > 1:
-        raise InvalidOption("id", id, "given when more than one waits")
-    for info in asked:
-        if id is None or info.id == id or info.id.rpartition("/")[2] == id:
-            return info
-    raise NoApproval(id or "(any)")
+    found = [info for info in asked if id in (None, info.id)]
+    found = found or [info for info in asked if info.id.rpartition("/")[2] == id]  # models repeat the ids of calls
+    if len(found) > 1:
+        raise InvalidOption("id", id, "that of one alone, since more than one waits")
+    if not found:
+        raise NoApproval(id or "(any)")
+    return found[0]

@@ -32,7 +32,7 @@ def server_of(
     modules = Modules() if modules is None else modules  # which looks at the disk
     agent = None if request.agent_module is None else modules.agent(request.agent_module)
     if request.model is None and (agent is None or agent.model is None):
-        raise InvalidOption("model", None, "the name of one: the module has chosen none")
+        raise InvalidOption("model", None, "given, such as openai:gpt-5 or test: the module chooses none")
     spec = request.blueprint.spec(
         Targets(functions=_functions(request, modules), servers=servers),
         agent=agent,

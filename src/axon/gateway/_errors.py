@@ -8,6 +8,7 @@ GatewayError
 ├─ RunnerNotServed     this program serves another runner only             .runner .served
 ├─ RunNotFound         no run of this id is known to whoever asks         .run_id
 ├─ LimitExceeded       a token asks for more than it may                  .limit .retry_after
+│  └─ TooManyRuns      as many runs are under way as there may be at all
 ├─ Draining            the gateway is about to stop, and takes nothing new    .retry_after
 ├─ TooLarge            a request is larger than is taken                  .what .limit
 ├─ RequestTimeout      a request took too long to arrive                  .after
@@ -92,6 +93,16 @@ class LimitExceeded(GatewayError):
         super().__init__(f"this token is at its limit ({limit}); try again in {retry_after:.3g} s")
         self.limit = limit
         self.retry_after = retry_after
+
+
+class TooManyRuns(LimitExceeded):
+    """As many runs are under way as there may be at once, whoever's they are (`max_runs`)."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"max_runs={limit}", 1.0)
+
+    def __str__(self) -> str:
+        return f"as many runs are under way as there may be ({self.limit})"
 
 
 class Draining(GatewayError):

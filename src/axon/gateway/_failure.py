@@ -51,6 +51,8 @@ TOLD = (
     "status_code",
 )
 """What errors carry that helps a client, and shows nothing of anybody else."""
+MISTAKES = 100
+"""Mistakes in a request that are told one by one: there may be one in every two bytes."""
 LONGEST = 2000
 """Characters of a message that are told."""
 PAUSE = 1.0
@@ -179,6 +181,8 @@ def _message(error: BaseException) -> str:
 def _details(error: BaseException) -> Any:
     """What is wrong where, without the values: they may be large, or secret."""
     if isinstance(error, ValidationError):
+        if error.error_count() > MISTAKES:
+            return None
         return error.errors(include_url=False, include_context=False, include_input=False)
     if isinstance(error, InvalidDeps | BadMessage):
         return [{"loc": problem.where.split("."), "msg": problem.what} for problem in error.problems]

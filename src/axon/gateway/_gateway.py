@@ -52,7 +52,8 @@ class Gateway:
 
     modules: what requests may name, default `Modules()`: what is below `./agents`. tokens: who may ask for what, default
     everybody for everything. store: of the agents that requests create, default none. servers: what tools as data may
-    be for, by the names under which they are registered. max_agents: default 1,000. max_history: messages that a
+    be for, by the names under which they are registered. max_agents: default 1,000. max_runs: runs
+    and calls of tools under way at once, those that wait for their turn included, default 10,000. max_history: messages that a
     request may bring, default 1,000. kept_runs: outcomes that are remembered of each agent without a store, default
     100; with one the agent knows. name: the root of the paths of its agents, default `gateway`.
 
@@ -68,17 +69,24 @@ class Gateway:
         store: Store | None = None,
         servers: Mapping[str, type[GenServer[Any]]] | None = None,
         max_agents: int = 1000,
+        max_runs: int = 10_000,
         max_history: int = 1000,
         kept_runs: int = 100,
         name: str = "gateway",
     ) -> None:
-        for option, number in (("max_agents", max_agents), ("max_history", max_history), ("kept_runs", kept_runs)):
+        for option, number in (
+            ("max_agents", max_agents),
+            ("max_runs", max_runs),
+            ("max_history", max_history),
+            ("kept_runs", kept_runs),
+        ):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise InvalidOption(option, number, "a number >= 0")
         self.tokens: Tokens = tokens
         self._modules = modules
         self._servers: Mapping[str, type[GenServer[Any]]] = {} if servers is None else servers
         self._store = store
+        self._max_runs = max_runs
         self._max_history = max_history
         self._kept_runs = kept_runs
         self._supervisor = DynamicSupervisor(name=name, max_children=max_agents)
@@ -86,7 +94,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         supervisor = await self._block.enter_async_context(self._supervisor)
-        self.intake: Intake = Intake()
+        self.intake: Intake = Intake(self._max_runs)
         """Whether anything new is taken; `close()` it and wait until it is `drained()` before the end."""
         self.agents: Agents = Agents(supervisor, self.intake, self._modules, self._servers, self._store)
         """The served agents."""

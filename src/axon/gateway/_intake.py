@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from ._errors import Draining
+from ._errors import Draining, TooManyRuns
 from ._tokens import Principal
 
 
 class Intake:
-    """Open, until it is closed for good; then what is under way ends in its own time."""
+    """Open, until it is closed for good; then what is under way ends in its own time.
 
-    def __init__(self) -> None:
+    max_runs: how many may be under way at once.
+    """
+
+    def __init__(self, max_runs: int) -> None:
+        self._max_runs = max_runs
         self.is_open: bool = True
         """Whether anything new is taken."""
         self.under_way: int = 0
@@ -38,8 +42,10 @@ class Intake:
 
     @contextmanager
     def running(self, who: Principal) -> Generator[None]:
-        """One more run is under way. Raises `Draining`, `LimitExceeded`."""
+        """One more run is under way. Raises `Draining`, `TooManyRuns`, `LimitExceeded`."""
         self.check()
+        if self.under_way >= self._max_runs:
+            raise TooManyRuns(self._max_runs)
         with who.running():
             self.under_way += 1
             self._empty.clear()

@@ -96,7 +96,10 @@ class Metrics(Collector):
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """All figures as text, and its content type: the format of Prometheus, or OpenMetrics if that is accepted."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # of a version that is none
+            encode, content_type = choose_encoder("")
         return encode(self.registry), content_type
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from importlib.util import module_from_spec
 from itertools import accumulate
 from pathlib import Path
 from threading import Lock
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, cast
 
 from pydantic_ai.agent import AbstractAgent
@@ -19,7 +19,8 @@ from pydantic_ai.agent import AbstractAgent
 from ..errors import InvalidOption
 from ._errors import ModuleNotAllowed, ModuleUnusable
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*(\.(?!__)[A-Za-z_][A-Za-z0-9_]*)*")
+"""What the name of a module looks like; `__main__` and the like are none, since to import them is to run a program."""
 
 
 class Modules:
@@ -56,7 +57,7 @@ class Modules:
     def function(self, name: str, function: str) -> Callable[..., object]:
         """A public function that a module itself defines. Raises `ModuleNotAllowed`, `ModuleUnusable`."""
         found: object = None if function.startswith("_") else getattr(self._module(name), function, None)
-        if not callable(found) or getattr(found, "__module__", None) != name:
+        if not isinstance(found, FunctionType) or found.__module__ != name:  # no class, nor what it has made
             raise ModuleUnusable(name, f"has no function {function!r} of its own")
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_ai import AgentRunResult
+from pydantic_ai import AgentRunResult, ModelSettings
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.usage import RunUsage
 from pydantic_core import to_json
@@ -24,6 +24,9 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Key: TypeAlias = Annotated[str, Field(pattern=KEY)]
 
 
+COMMON: frozenset[str] = frozenset(ModelSettings.__annotations__) - {"extra_headers", "extra_body"}
+"""Settings that any client may give. Those of one provider name files and conversations there, which the program's own
+key opens whoever's they are, and guards; headers and bodies may say who asks."""
 LINE = 10_000
 """Bytes of the data of a line in a log, since some hundred lines are kept."""
 
@@ -130,7 +133,7 @@ class RunRequest(Message):
 
     prompt: the text. message_history: go on from this conversation instead of the agent's own; `[]` begins afresh.
     deps: the dependencies of this run, as the agent's `deps_type` or schema says; default the agent's own.
-    model_settings: of the requests of this run, such as `temperature`, on top of the agent's.
+    model_settings: of the requests of this run, on top of the agent's: those that all models have, such as `temperature`.
     idempotency_key: names the request, as the header `Idempotency-Key` does.
     """
 
@@ -153,7 +156,7 @@ class RunRequest(Message):
     @classmethod
     def _are_for_everybody(cls, settings: dict[str, Any] | None) -> dict[str, Any] | None:
         for name in settings or ():
-            if name.startswith("extra_"):  # headers and bodies, which may say who asks
+            if name not in COMMON:
                 raise ValueError(f"{name} is for whoever serves the agent")
         return settings
 

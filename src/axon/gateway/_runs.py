@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack
 from contextvars import Context
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic_ai import AgentRunResult
@@ -15,10 +16,11 @@ from ..blueprint import deps_from
 from ..errors import CallTimeout, NoProcess, ServerDied
 from ._agents import Agents
 from ._errors import RunNotFound, TooLarge
+from ._history import brought
 from ._intake import Intake
 from ._requests import RunRequest
 from ._run import Run
-from ._served import Served
+from ._served import Served, shown
 from ._tokens import Principal
 
 R = TypeVar("R")
@@ -92,8 +94,10 @@ class Runs:
         served = self._agents.served(agent_id)
         self._intake.check()
         history = request.message_history
-        if history is not None and len(history) > self._max_history:
-            raise TooLarge("message_history", self._max_history, "messages")
+        if history is not None:
+            if len(history) > self._max_history:
+                raise TooLarge("message_history", self._max_history, "messages")
+            history = brought(history)
         deps = None if request.deps is None else deps_from(served.agent, request.deps)
         return (
             served,
@@ -109,8 +113,8 @@ class Runs:
             del self._watching[run]
             error = None if task.cancelled() else task.exception()
             if error is not None:
-                text = f"{type(error).__name__}: {error}"[:500]
-                served.write("run failed", "warning", {"run_id": run.id, "error": text})
+                # No more than that: others may read the log, and what the run was about is its owner's.
+                served.write("run failed", "warning", {"run_id": run.id, "error": type(error).__name__})
 
         # Without the deadline of whoever asks now: the run has it, and others may ask for its result.
         watching = asyncio.get_running_loop().create_task(served.agent.result_of(run.message_id), context=Context())
@@ -124,7 +128,8 @@ class Runs:
     async def status(self, who: Principal, run_id: str) -> TurnStatus:
         """What became of a run. Needs the scope `read`. Raises `RunNotFound`."""
         who.needs("read")
-        return await self._status(Run.of(run_id, who.name))
+        turn = await self._status(Run.of(run_id, who.name))
+        return turn if turn.doing is None else replace(turn, doing=shown(turn.doing, who.name))
 
     async def result(self, who: Principal, run_id: str) -> Result:
         """Its result, when it is there. Needs the scope `read`. Raises `RunNotFound`, and what the run raised."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from pydantic_ai import AgentRunResult
@@ -60,12 +60,12 @@ class Served:
         self.log.append(entry)
         return entry
 
-    async def info(self) -> AgentInfo:
-        """What it is, and what it is doing."""
+    async def info(self, to: str) -> AgentInfo:
+        """What it is, and what it is doing, as its principal `to` may know it."""
         status: AgentStatus | None = None
         state: AgentState
         try:
-            status, state = await self.agent.status(), "running"
+            status, state = shown(await self.agent.status(), to), "running"
         except CallError:
             state = await self._state()
         return AgentInfo(
@@ -83,6 +83,20 @@ class Served:
         except CallError:
             return "down"
         return "down" if own[0].status == "stopped" else "restarting"
+
+
+def shown(status: AgentStatus, to: str) -> AgentStatus:
+    """A status without what the runs of others are about."""
+
+    def is_own(message_id: str | None) -> bool:
+        return message_id is not None and message_id.startswith(f"{to}/")
+
+    asides = tuple(
+        aside if is_own(aside.message_id) else replace(aside, prompt=None, message_id="") for aside in status.asides
+    )
+    if not is_own(status.message_id):
+        status = replace(status, prompt=None, message_id=None, error=None, approvals=())
+    return replace(status, asides=asides)
 
 
 def _name(model: object) -> str | None:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..errors import InvalidOption
 from ._create import MODELS
+from ._modules import NAME
 from ._tokens import Token, Tokens
 
 Runner: TypeAlias = Literal["run_sync", "run", "run_stream"]
@@ -43,7 +44,7 @@ class Settings(BaseSettings):
     """The port for HTTP and WebSockets; 0 has the system choose one."""
     grpc_port: Port | None = None
     """The port for gRPC; 0 has the system choose one, default none."""
-    store: str | None = None
+    store: str | None = Field(default=None, repr=False)
     """What outlives a restart: the path of an SQLite file, or a `postgresql://` address. Default nothing."""
     app_dir: Path = Path()
     """The folder that modules of agents are looked for in."""
@@ -72,6 +73,22 @@ class Settings(BaseSettings):
         items = [value] if isinstance(value, str) else cast("Sequence[object]", value)
         names = [part.strip() for item in items for part in str(item).split(",")]
         return tuple(name for name in names if name)
+
+    @field_validator("module")
+    @classmethod
+    def _is_name(cls, value: str | None) -> str | None:
+        if value is not None and NAME.fullmatch(value) is None:
+            raise ValueError("a name with dots, such as agents.example_agent for the file agents/example_agent.py")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _can_be_opened(cls, value: str | None) -> str | None:
+        if value is None or value.startswith(("postgresql://", "postgres://")):
+            return value
+        if "://" in value or Path(value).is_dir() or not Path(value).absolute().parent.is_dir():
+            raise ValueError("the path of an SQLite file in a folder that exists, or a postgresql:// address")
+        return value
 
     @field_validator("model")
     @classmethod
@@ -113,13 +130,15 @@ def tokens_of(given: str | None) -> Tokens:
     """
     if given is None:
         return Tokens()
-    text = given
+    is_json = given.lstrip().startswith(("[", "{", '"'))
     try:
-        if not given.lstrip().startswith("["):
-            text = Path(given).read_text(encoding="utf-8")
+        text = given if is_json else Path(given).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        shown = given if given.endswith(".json") else "<not shown>"  # since it may be a secret, by mistake
+        problem = getattr(error, "strerror", None) or "its name or its text is none"
+        raise InvalidOption("--tokens", shown, f"a file that can be read ({problem})") from None
+    try:
         tokens = _TOKENS.validate_json(text)
-    except OSError as error:
-        raise InvalidOption("--tokens", given, f"a file that can be read ({error.strerror})") from None
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, found["loc"]))
@@ -150,4 +169,7 @@ def _refused(error: ValidationError, options: dict[str, Any]) -> InvalidOption:
         return InvalidOption("--tls-cert and --tls-key", "one of them", problem)
     name = str(first["loc"][0])
     called = f"--{name.replace('_', '-')}" if name in options else f"{PREFIX}{name.upper()}"
-    return InvalidOption(called, "<not shown>" if name == "tokens" else first["input"], problem)
+    if called == "--module":
+        called = "the module"
+    is_secret = name == "tokens" or (name == "store" and "://" in str(first["input"]))  # which may have a password
+    return InvalidOption(called, "<not shown>" if is_secret else first["input"], problem)

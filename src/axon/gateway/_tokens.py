@@ -33,13 +33,13 @@ class Token:
         Token(name="shop", secret=os.environ["SHOP_TOKEN"], scopes={"read", "run"}, requests_per_minute=600)
 
     name: whose it is; runs belong to it, so two tokens of one name see the same runs. secret: at least 16 characters,
-    shown nowhere. scopes: what it is for, default all but `admin`. requests_per_minute, concurrent_runs: its limits,
-    default none. Raises `InvalidOption`.
+    shown nowhere. scopes: what it is for, default `read` and `run`: whoever runs an agent does not approve what it asks
+    for, unless told. requests_per_minute, concurrent_runs: its limits, default none. Raises `InvalidOption`.
     """
 
     name: str
     secret: str = field(repr=False)
-    scopes: frozenset[Scope] | set[Scope] = SCOPES - {"admin"}
+    scopes: frozenset[Scope] | set[Scope] = frozenset[Scope]({"read", "run"})
     requests_per_minute: int | None = None
     concurrent_runs: int | None = None
 

@@ -154,7 +154,9 @@ def _crossing(spec: GenServer[Any], name: str, hint: Any) -> JsonValue:
         same = bool(adapter.validate_python(data) == value)
     except Exception as error:
         first = next(iter(str(error).splitlines()), "") or repr(error)
-        raise CannotCross(spec, f"{where} is nothing that JSON carries ({first})") from error
+        raise CannotCross(
+            spec, f"{where} is nothing that JSON carries, nor an attribute of a module ({first})"
+        ) from error
     if not same:
         raise CannotCross(spec, f"{where} does not come back as what it was (a secret goes by `env` or `inherit`)")
     return data

@@ -36,12 +36,14 @@ def run(given: Mapping[str, Any]) -> int:
     allowed = options.allow if options.module is None else (*options.allow, options.module)
     modules = Modules(options.app_dir, allowed=allowed)
     gateway = Gateway(modules=modules, tokens=http.tokens_of(options.tokens), store=store)
+    _refuse_without_grpc(options)
     with closing(http.bind(options.host, options.port)) as listener:
         if options.model is not None:
             os.environ[f"{ORIGINAL}MODEL"] = options.model
         os.environ[f"{ORIGINAL}PORT"] = str(listener.getsockname()[1])
         edge = http.HTTPServer(gateway, listener, tls=options.tls, behind_tls=options.behind_tls, drain=LAST_ANSWERS)
         agent = _agent(options, modules, store)
+        _refuse_taken(options)
         configure_logging()
         program = _Program(options, gateway, edge, agent, store)
         return run_program(program.main, stop_within=options.drain + options.flush)
@@ -63,8 +65,31 @@ def _agent(options: http.Settings, modules: Modules, store: Store | None) -> Age
         raise InvalidOption("--name", options.name, str(error.errors()[0]["msg"])) from None
     try:
         return server_of(wanted, modules, {}, store)
+    except InvalidOption as error:
+        if error.option != "model":
+            raise
+        raise InvalidOption("--model", error.value, error.expected) from error
     except GatewayError as error:
         raise InvalidOption("the module", options.module, f"one with an agent ({error})") from error
+
+
+def _refuse_without_grpc(options: http.Settings) -> None:
+    if options.grpc_port is None:
+        return
+    try:
+        from ...gateway import grpc as _  # noqa: F401
+    except ImportError as error:
+        raise InvalidOption("--grpc-port", options.grpc_port, f"left out ({error})") from None
+
+
+def _refuse_taken(options: http.Settings) -> None:
+    """Look whether the port for gRPC is free, while that for HTTP is taken: its server binds one only once it runs."""
+    if options.grpc_port is None:
+        return
+    try:
+        http.bind(options.host, options.grpc_port).close()
+    except InvalidOption as error:
+        raise InvalidOption("--grpc-port", options.grpc_port, f"a free port: {error.expected}") from None
 
 
 @dataclass

@@ -32,7 +32,10 @@ class Call:
     def __init__(self, context: Context, max_message: int) -> None:
         self._context = context
         self._max_message = max_message
-        self._metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        metadata = [(key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str)]
+        self._metadata = dict(metadata)
+        if sum(key == "authorization" for key, _ in metadata) > 1:
+            del self._metadata["authorization"]  # somebody in front may have looked at the other one
 
     @property
     def token(self) -> str | None:

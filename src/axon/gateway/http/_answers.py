@@ -52,8 +52,10 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _invalid(error: RequestValidationError) -> Failure:
-    """What is wrong with headers and paths, without the values; and with a body that is no JSON at all."""
+    """What is wrong with headers and paths, without the values; and with a body that does not say that it is JSON."""
     details = [{"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+    if isinstance(error.body, bytes):
+        details = [{"type": "no_json", "loc": ["body"], "msg": "Needs the header Content-Type: application/json"}]
     message = f"the request: {len(details)} validation error{'s' * (len(details) != 1)}"
     return Failure(error_type="ValidationError", message=message, details=details, status=400)
 

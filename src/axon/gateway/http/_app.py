@@ -56,6 +56,7 @@ def application(
         description="Agents as a service: create and run them, follow and steer their runs.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # which sends clients to whatever host their request names
     )
     app.state.gateway, app.state.max_body = gateway, max_body
     streams = [sockets] if runner in (None, "run_stream") else []

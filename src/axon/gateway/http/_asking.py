@@ -22,7 +22,8 @@ def gateway_of(connection: HTTPConnection) -> Gateway:
 
 def principal_of(connection: HTTPConnection) -> Principal:
     """Who asks. Raises `InvalidToken`, `LimitExceeded`."""
-    scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+    given = connection.headers.getlist("authorization")  # of two, somebody in front may have looked at the other
+    scheme, _, secret = (given[0] if len(given) == 1 else "").partition(" ")
     return gateway_of(connection).principal(secret.strip() if scheme.lower() == "bearer" else None)
 
 

@@ -52,7 +52,7 @@ class Guard:
         host, origin = headers.get("host", ""), headers.get("origin")
         if self._gateway.tokens.is_open and not _is_here(host):
             raise OriginNotAllowed(host)
-        if origin is not None and origin not in self._origins and urlsplit(origin).netloc != host:
+        if origin is not None and origin not in self._origins and not _is_of(origin, host):
             raise OriginNotAllowed(origin)
 
 
@@ -85,6 +85,14 @@ class _Served:
                 seconds=time.perf_counter() - self._began,
             )
         )
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Whether a page comes from where the request goes to."""
+    try:
+        return urlsplit(origin).netloc == host != ""
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=1024)

@@ -29,6 +29,11 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer behind a chunked body: of those there may be any number, and nobody asks for them."""
+        if self._late is not None:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Its last byte."""
         self._in_time()
