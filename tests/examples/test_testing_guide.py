@@ -26,7 +26,7 @@ def printed(*arguments: str) -> tuple[int, str]:
     """What pytest says in the project, and its exit status."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AXON_", "PYTEST_"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments],
         cwd=PROJECT,
         env=environment,
         capture_output=True,
