@@ -196,25 +196,26 @@ async def test_who_cancels_all_tasks_does_not_cancel_servers_that_have_none() ->
     await axon.stop(other)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="a task does not tell its context")
-async def test_a_task_that_runs_in_the_context_of_a_server_acts_for_that_one() -> None:
-    seen: list[object] = []
+if sys.version_info >= (3, 12):  # before, asyncio has nothing of the kind
 
-    async def look() -> None:
-        await asyncio.sleep(1)
-        seen.append(axon.current())
+    async def test_a_task_that_runs_in_the_context_of_a_server_acts_for_that_one() -> None:
+        seen: list[object] = []
 
-    def begin(state: dict[str, object]) -> None:
-        context = getattr(mine(), "get_context")()  # noqa: B009, before Python 3.12 there is none
-        state["look"] = asyncio.get_running_loop().create_task(look(), context=context)
+        async def look() -> None:
+            await asyncio.sleep(1)
+            seen.append(axon.current())
 
-    worker, other = await axon.start(Worker()), await axon.start(Worker())
-    await worker.do(begin)
-    await other.do(lambda _: 1)
-    await asyncio.sleep(2)
-    assert seen == [axon.whereis(worker)]
-    await axon.stop(worker)
-    await axon.stop(other)
+        def begin(state: dict[str, object]) -> None:
+            context = mine().get_context()
+            state["look"] = asyncio.get_running_loop().create_task(look(), context=context)
+
+        worker, other = await axon.start(Worker()), await axon.start(Worker())
+        await worker.do(begin)
+        await other.do(lambda _: 1)
+        await asyncio.sleep(2)
+        assert seen == [axon.whereis(worker)]
+        await axon.stop(worker)
+        await axon.stop(other)
 
 
 async def test_an_error_that_keeps_the_task_keeps_it_for_its_server() -> None:
@@ -316,20 +317,21 @@ async def test_a_server_that_has_had_no_task_is_freed_when_it_stops() -> None:
         gc.enable()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks begin in a later turn")
-async def test_an_eager_task_of_a_first_step_gives_it_its_task_back() -> None:
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009, before Python 3.12 there is none
-    worker, other = await axon.start(Worker()), await axon.start(Worker())
+if sys.version_info >= (3, 12):  # before, asyncio has nothing of the kind
 
-    async def begin() -> object:
-        me = mine()
-        asking = loop.create_task(other.do(lambda _: mine() is not me))
-        assert mine() is me
-        return await asking and mine() is me
+    async def test_an_eager_task_of_a_first_step_gives_it_its_task_back() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(asyncio.eager_task_factory)
+        worker, other = await axon.start(Worker()), await axon.start(Worker())
 
-    for _ in range(3):
-        assert await worker.await_(lambda _: begin()) is True
-    loop.set_task_factory(None)
-    await axon.stop(worker)
-    await axon.stop(other)
+        async def begin() -> object:
+            me = mine()
+            asking = loop.create_task(other.do(lambda _: mine() is not me))
+            assert mine() is me
+            return await asking and mine() is me
+
+        for _ in range(3):
+            assert await worker.await_(lambda _: begin()) is True
+        loop.set_task_factory(None)
+        await axon.stop(worker)
+        await axon.stop(other)

@@ -73,13 +73,12 @@ async def test_a_process_of_its_own_code() -> None:
 
 async def test_a_server_that_never_had_to_wait_has_no_place() -> None:
     class Quiet(axon.GenServer[None]):
-        def init(self) -> None:
+        async def init(self) -> None:
             pass
 
-    async with leaking("process Quiet#", "process Scripted#"):
-        quiet, scripted = await axon.start(Quiet()), await axon.start(Scripted())
+    async with leaking("process Quiet#"):
+        quiet = await axon.start(Quiet())
     await axon.stop(quiet)
-    await axon.stop(scripted)
 
 
 async def test_a_server_that_nobody_can_reach_is_garbage_and_no_leak() -> None:

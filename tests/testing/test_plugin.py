@@ -39,4 +39,5 @@ def test_the_fixture_and_the_marker_in_both_modes_of_pytest_asyncio(tmp_path: Pa
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "3 passed, 1 error" in done.stdout, done.stdout
-    assert "names still taken: ['shop']" in done.stdout
+    assert "AssertionError: left running:" in done.stdout
+    assert "  shop at " in done.stdout
