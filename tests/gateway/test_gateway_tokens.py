@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from axon import InvalidOption
-from axon.gateway import Forbidden, InvalidToken, LimitExceeded, Principal, Token, Tokens
+from axon.gateway import Forbidden, Gateway, InvalidToken, LimitExceeded, Principal, Token, Tokens
 
 SECRET = "ada's secret, which is long"
 
@@ -87,3 +87,11 @@ def test_runs_are_counted_however_they_end() -> None:
             pass
         raise ValueError("no")
     assert ada.runs == 0
+
+
+def test_a_gateway_takes_no_bare_list_of_tokens() -> None:
+    """It would let nobody in, or everybody; and the message shows no secret."""
+    tokens = [Token(name="ada", secret=SECRET)]
+    with pytest.raises(InvalidOption, match=r"Tokens\(\[\.\.\.\]\)") as refused:
+        Gateway(tokens=tokens)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert SECRET not in str(refused.value)

@@ -27,6 +27,8 @@ from ._errors import TooManyRuns as TooManyRuns
 from ._events import AgentCreated as AgentCreated
 from ._events import AgentDeleted as AgentDeleted
 from ._events import AgentNotRestored as AgentNotRestored
+from ._events import DrainEnded as DrainEnded
+from ._events import DrainStarted as DrainStarted
 from ._events import RequestBroke as RequestBroke
 from ._events import RequestServed as RequestServed
 from ._failure import Failure as Failure

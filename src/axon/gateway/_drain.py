@@ -6,7 +6,8 @@ import asyncio
 from contextlib import suppress
 
 from ..agent import TurnEnded
-from ..telemetry import attach
+from ..telemetry import attach, emit
+from ._events import DrainEnded, DrainStarted
 from ._gateway import Gateway
 from ._requests import AgentInfo
 from ._tokens import Principal
@@ -25,22 +26,31 @@ async def drain(gateway: Gateway, seconds: float) -> bool:
     the next start. Returns whether nothing was left to wait for; leaving the gateway's block ends what is.
     """
     gateway.intake.close()
-    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    began, ended = loop.time(), asyncio.Event()
     detach = attach(lambda _: ended.set(), TurnEnded)
+    left = await _busy(gateway)
+    emit(DrainStarted(path=gateway.path, agents=left, seconds=seconds))
     try:
         async with asyncio.timeout(seconds):
-            while True:
-                ended.clear()
-                if not any(map(_is_busy, await gateway.agents.infos(_ITSELF))):
-                    return True
+            while left:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK):
                         await ended.wait()
                 await asyncio.sleep(PAUSE)
+                ended.clear()
+                left = await _busy(gateway)
     except TimeoutError:
-        return False
+        pass
     finally:
         detach()
+    emit(DrainEnded(path=gateway.path, left=left, seconds=loop.time() - began))
+    return not left
+
+
+async def _busy(gateway: Gateway) -> tuple[str, ...]:
+    """The agents that are waited for."""
+    return tuple(agent.agent_id for agent in await gateway.agents.infos(_ITSELF) if _is_busy(agent))
 
 
 def _is_busy(agent: AgentInfo) -> bool:

@@ -58,3 +58,23 @@ class AgentNotRestored(Event):
 
     agent: str
     error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainStarted(Event):
+    """Nothing new is taken any more, and the turns under way of `agents` have so many `seconds` to end."""
+
+    logged: ClassVar[tuple[int, str] | None] = (logging.INFO, "draining")
+
+    agents: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainEnded(Event):
+    """Draining is over, after so many `seconds`; the turns of `left` are still under way, and end with their agents."""
+
+    logged: ClassVar[tuple[int, str] | None] = (logging.INFO, "drained")
+
+    left: tuple[str, ...]
+    seconds: float

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ..agent import AgentServer, TurnResumed, TurnWasSetAside
 from ..errors import InvalidOption
-from ..server import GenServer
+from ..server import GenServer, slot_of
 from ..store import Store
 from ..supervisor import DynamicSupervisor
 from ..telemetry import (
@@ -82,6 +82,8 @@ class Gateway:
         ):
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise InvalidOption(option, number, "a number >= 0")
+        if not isinstance(tokens, Tokens):
+            raise InvalidOption("tokens", "<not shown>", "an axon.gateway.Tokens([...])")
         self.tokens: Tokens = tokens
         self._modules = modules
         self._servers: Mapping[str, type[GenServer[Any]]] = {} if servers is None else servers
@@ -94,6 +96,8 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         supervisor = await self._block.enter_async_context(self._supervisor)
+        self.path: str = slot_of(supervisor).path
+        """The path of its agents' supervisor."""
         self.intake: Intake = Intake(self._max_runs)
         """Whether anything new is taken; `close()` it and wait until it is `drained()` before the end."""
         self.agents: Agents = Agents(supervisor, self.intake, self._modules, self._servers, self._store)
