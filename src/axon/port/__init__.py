@@ -23,6 +23,6 @@ from ._events import PortRefused as PortRefused
 from ._events import PortStarted as PortStarted
 from ._isolated import isolated as isolated
 from ._limits import Limits as Limits
-from ._options import INHERITED as INHERITED
 from ._status import PortStatus as PortStatus
 from ._status import port_status as port_status
+from ._surroundings import INHERITED as INHERITED

@@ -124,7 +124,9 @@ class Spawner:
         cwd: str | None,
         at_end: Callable[[Ended | GuardLost], None],
     ) -> Spawned:
-        """A child of the guard. Raises `PortStartFailed`, `GuardLost`."""
+        """A child of the guard. descriptors: what it has from the third one on, and at last its stdout and its stderr.
+        Raises `PortStartFailed`, `GuardLost`.
+        """
         if self._closed:
             raise GuardLost
         self._next += 1
@@ -137,6 +139,7 @@ class Spawner:
             "env": {**env, MARK: f"{self._mark}.{number}"},
             "limits": dict(limits),
             "cwd": cwd,
+            "descriptors": len(descriptors),
         }
         try:
             await self._send(json.dumps(order).encode(), descriptors)
