@@ -117,5 +117,5 @@ def _announced(line: bytes) -> Announcement:
         where = ".".join(map(str, first["loc"])) or "it"
         shown = line[:100].decode(errors="replace")
         raise BadFrame(
-            f"its announcement is not where it serves, such as {{\"port\": 5000}}: {shown!r} ({where}: {first['msg']})"
+            f'its announcement is not where it serves, such as {{"port": 5000}}: {shown!r} ({where}: {first["msg"]})'
         ) from error

@@ -40,6 +40,7 @@ class ChildProcess:
         self._outputs: list[Output] = []
         self._timer: Timer | None = None
         self._look_at: float | None = None
+        self._late = 0.0  # seconds from when it was to be looked at
         self._last_look: Timer | None = None
         self._failure: Failure | None = None  # why it was killed from here
         self._own_reason: ExitReason | None = None  # the child's own word
@@ -70,6 +71,10 @@ class ChildProcess:
 
     def _why_overran(self, request: int) -> Failure | None:
         """Why it was killed, if a request went on after its deadline."""
+
+    def _why_hung(self, seconds: float, state: str, said: tuple[str, ...]) -> PortHung:
+        """Why it was killed, if it gave no sign of life."""
+        return PortHung(seconds, state, said)
 
     def _why_not(self, reason: ExitReason) -> BaseException:
         """What its start raises, if it ended with this reason."""
@@ -138,6 +143,7 @@ class ChildProcess:
         self._timer = self._home.timers.after(max(0.0, at - self._loop.time()), self._look)
 
     def _look(self) -> None:
+        self._late = 0.0 if self._look_at is None else max(0.0, self._loop.time() - self._look_at)
         self._timer = self._look_at = None
         self._look_for_signs()  # this loop may have stood still, and not the child
         verdict = self.life.look(self._loop.time())
@@ -154,7 +160,7 @@ class ChildProcess:
             self._kill(partial(PortStartFailed, f"it took longer than start_within={within:g} s"))
         elif verdict.what == "hung":
             assert self.life.hang is not None
-            self._kill(partial(PortHung, self.life.hang, _state_of(self.pid)))
+            self._kill(partial(self._why_hung, self.life.hang, _state_of(self.pid)))
         elif verdict.what == "overran":
             self._kill(self._why_overran(verdict.request))
         else:
