@@ -61,12 +61,16 @@ def announce(*, host: str = "127.0.0.1", port: int | None = None, grpc_port: int
 
 
 class Announcing:
-    """The other end of the pipe. heard: told of the announcement; broken: of what is none."""
+    """The other end of the pipe. heard: told of the announcement; broken: of what is none; closed: of the end."""
 
     def __init__(
-        self, heard: Callable[[Announcement], None], broken: Callable[[BadFrame], None], loop: asyncio.AbstractEventLoop
+        self,
+        heard: Callable[[Announcement], None],
+        broken: Callable[[BadFrame], None],
+        closed: Callable[[], None],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._heard, self._broken, self._loop = heard, broken, loop
+        self._heard, self._broken, self._closed, self._loop = heard, broken, closed, loop
         self._data = b""
         self._was_heard = False
         self._fd, write = os.pipe()
@@ -100,6 +104,7 @@ class Announcing:
         else:
             if not data:
                 self.close()
+                self._closed()
 
     def close(self) -> None:
         """Hear no more."""

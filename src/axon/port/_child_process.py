@@ -72,9 +72,9 @@ class ChildProcess:
     def _why_overran(self, request: int) -> Failure | None:
         """Why it was killed, if a request went on after its deadline."""
 
-    def _why_hung(self, seconds: float, state: str, said: tuple[str, ...]) -> PortHung:
+    def _why_hung(self, seconds: float, state: str) -> Failure:
         """Why it was killed, if it gave no sign of life."""
-        return PortHung(seconds, state, said)
+        return partial(PortHung, seconds, state)
 
     def _why_not(self, reason: ExitReason) -> BaseException:
         """What its start raises, if it ended with this reason."""
@@ -91,7 +91,7 @@ class ChildProcess:
         self._spawner = Spawner.of(self._home)
         self._arm()
         opening = asyncio.ensure_future(self._open())
-        either: set[asyncio.Future[Any]] = {opening, self._ready, self._over}
+        either: set[asyncio.Future[Any]] = {opening, self._over}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if opening.done() and opening.exception() is None:
@@ -123,6 +123,8 @@ class ChildProcess:
             os.close(their_err)
         for output in self._outputs:
             output.pid = self.pid
+        if self.life.phase == "dead":  # it was quick to deserve that
+            self._child.kill()
 
     def _is_ready(self) -> None:
         """It has said so."""
@@ -160,7 +162,7 @@ class ChildProcess:
             self._kill(partial(PortStartFailed, f"it took longer than start_within={within:g} s"))
         elif verdict.what == "hung":
             assert self.life.hang is not None
-            self._kill(partial(self._why_hung, self.life.hang, _state_of(self.pid)))
+            self._kill(self._why_hung(self.life.hang, _state_of(self.pid)))
         elif verdict.what == "overran":
             self._kill(self._why_overran(verdict.request))
         else:
@@ -173,11 +175,15 @@ class ChildProcess:
         self.life.ended()
         if self._child is not None:
             self._child.kill()
-            self._settle_in(BURIAL)
-        else:
-            self._settle()
+        self._settle_in(BURIAL)
 
     # -- its end
+
+    def _says_no_more(self) -> None:
+        """What it was listened to by is closed."""
+        self._heard_out = True
+        if self._ended is not None:
+            self._settle()
 
     def _leaves(self) -> None:
         """It has said its last word, or was told to end, and has its time to go."""

@@ -110,10 +110,8 @@ class Port(ChildProcess):
         self._kill(partial(BadFrame, error.problem))
 
     def _channel_closed(self) -> None:
-        self._heard_out = True
-        if self._ended is not None:
-            self._settle()
-        elif not self._closed:
+        self._says_no_more()
+        if self._ended is None and not self._closed:
             self._leaves()
 
     # -- its time

@@ -13,15 +13,18 @@ from ..errors import UsageError
 from ..process import ExitReason, current, normal
 from ..server import ServerProcess
 from ._announcement import ANNOUNCE, Announcement, Announcing
-from ._child_process import ChildProcess
+from ._child_process import ChildProcess, Failure
 from ._command import Command
 from ._errors import BadFrame, PortExited, PortHung
+from ._guard import stat_of
+from ._heartbeat import Sign
 
 Probe: TypeAlias = Callable[[Announcement], Awaitable[None]]
 """Asks a program for a sign of life: returns if it answers, and raises, or goes on, if it does not."""
 
 PROBES = 5
 """Probes in the time that a program may give no sign of life, and one a second at least."""
+_TICKS, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 ORDERLY = frozenset({0, -15, 128 + 15})
 """The statuses of a program that ends because of SIGTERM."""
 
@@ -71,8 +74,14 @@ class RunningProgram(ChildProcess):
         assert self._said is not None, "it is there once it has said that"
         return self._said
 
+    def last_sign(self) -> Sign:
+        """What the system says of it, and when a probe was answered: a sign of life as servers give them."""
+        stat = stat_of(self.pid)
+        cpu, memory = (sum(map(int, stat[11:13])) / _TICKS, int(stat[21]) * _PAGE) if len(stat) > 21 else (0.0, 0)
+        return Sign(0.0 if self._prober is None else self._loop.time() - self.life.sign, memory, cpu)
+
     async def _open(self) -> None:
-        self._announcing = announcing = Announcing(self._announced, self._broken, self._loop)
+        self._announcing = announcing = Announcing(self._announced, self._broken, self._says_no_more, self._loop)
         env = {**self._command.environment(), ANNOUNCE: "3"}
         try:
             await self._spawn(list(self._command.argv), env, [announcing.theirs])
@@ -108,9 +117,14 @@ class RunningProgram(ChildProcess):
         if self.life.hang is not None and self._late > self._pause:
             self.life.gave_sign(self._loop.time() - self.life.hang + 2 * self._pause)
 
-    def _why_hung(self, seconds: float, state: str, said: tuple[str, ...]) -> PortHung:
-        hung = PortHung(seconds, state, said)
-        hung.__cause__ = self._unanswered
+    def _why_hung(self, seconds: float, state: str) -> Failure:
+        unanswered = self._unanswered  # that of later probes is that it was killed
+
+        def hung(said: tuple[str, ...]) -> PortHung:
+            reason = PortHung(seconds, state, said)
+            reason.__cause__ = unanswered
+            return reason
+
         return hung
 
     # -- its end

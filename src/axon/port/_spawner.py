@@ -144,12 +144,12 @@ class Spawner:
         try:
             await self._send(json.dumps(order).encode(), descriptors)
             await answer
-        except OSError:
-            raise GuardLost from None
+        except BaseException as error:
+            child.at_end = _nobody
+            child.kill()  # or if it comes to be later, then
+            raise (GuardLost() if isinstance(error, OSError) else error) from None
         finally:
             self._spawning.pop(number, None)
-            if not child.pid:
-                child.at_end = _nobody  # and if it comes to be after all it ends at once: nobody holds its channel
         return child
 
     async def _send(self, body: bytes, descriptors: Sequence[int]) -> None:
