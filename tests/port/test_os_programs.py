@@ -45,7 +45,7 @@ async def get(port: int | None) -> str:
     return await asyncio.to_thread(read)
 
 
-async def start_fails(program: Program) -> axon.ExitReason:
+async def start_fails(program: Program) -> object:
     """Why it did not start."""
     with pytest.raises(axon.StartFailed) as failed:
         await axon.start(program)
@@ -230,7 +230,7 @@ async def test_while_this_loop_stands_still_no_program_is_taken_for_hung() -> No
 
     server = await axon.start(Program(os_programs.http(), probe=answers, hang=0.5))
     await asyncio.sleep(0.3)
-    time.sleep(0.8)
+    time.sleep(0.8)  # noqa: ASYNC251  # as code does that blocks
     await asyncio.sleep(0.5)
     assert port_status(server).phase == "ready"
     await axon.stop(server)

@@ -36,9 +36,9 @@ def port_status(server: GenServer[Any]) -> PortStatus:
     """
     port = server_of(server).state
     if isinstance(port, RunningProgram):
-        sign = port.last_sign()
+        said = port.last_sign()
         return PortStatus(
-            pid=port.pid, phase=port.life.phase, in_flight=0, memory=sign.memory, cpu=sign.cpu, stalled=sign.loop
+            pid=port.pid, phase=port.life.phase, in_flight=0, memory=said.memory, cpu=said.cpu, stalled=said.loop
         )
     if not isinstance(port, Port):
         raise InvalidOption("server", server, "the handle of an isolated server, or of a program")

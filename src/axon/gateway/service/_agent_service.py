@@ -16,7 +16,7 @@ from pydantic_ai.messages import ModelMessage
 
 from ...errors import InvalidOption
 from ...port import Announcement, Command, Limits, PortStartFailed, RunningProgram, own_paths
-from ...process import Exit, ExitReason, checked_seconds, normal
+from ...process import Exit, ExitReason, checked_seconds, current, normal
 from ...server import GenServer, Stop, call, stream
 from .._requests import AGENT_ID, RunAnswer, RunRequest
 from ._arguments import TOKEN
@@ -145,6 +145,7 @@ class AgentService(GenServer[RunningProgram]):
     async def init(self) -> RunningProgram:
         """Start the program, and wait until it serves."""
         transport = self._transport()
+        current().on_death(transport.hold())
         program = await RunningProgram.open(self._command(), transport.probe)
         if transport.url(program.at) is None:
             raise Stop(PortStartFailed(f"it announced that it serves, and not over {self.transport}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,10 @@ from ._transport import address
 OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0))
 
 
+AFTERWARDS = 0.05
+"""Seconds in which calls that are cancelled let go of their channels."""
+
+
 class OverGRPC:
     """The agent of this id, with this token."""
 
@@ -41,6 +45,16 @@ class OverGRPC:
 
     def _channel(self, at: Announcement) -> aio.Channel:
         return aio.insecure_channel(str(self.url(at)), options=OPTIONS)
+
+    def hold(self) -> Callable[[], None]:
+        """Keep the thread of grpc.aio, which would come and go with each channel, until what is returned is called."""
+        aio.init_grpc_aio()
+        loop = asyncio.get_running_loop()
+
+        def release() -> None:
+            loop.call_later(AFTERWARDS, aio.shutdown_grpc_aio)
+
+        return release
 
     async def run(self, at: Announcement, request: RunRequest) -> RunAnswer:
         """`synapse.AgentService/Run`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import httpx2
 
@@ -21,6 +21,10 @@ class OverHTTP:
     def url(self, at: Announcement) -> str | None:
         """`http://127.0.0.1:41235`."""
         return None if at.port is None else f"http://{address(at.host, at.port)}"
+
+    def hold(self) -> Callable[[], None]:
+        """There is nothing to keep."""
+        return lambda: None
 
     def _client(self, at: Announcement) -> Client:
         return Client(str(self.url(at)), token=self._token, timeout=None)

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
@@ -45,6 +46,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _serve(given: Arguments) -> int:
+    if given.store is not None and "://" not in given.store and not Path(given.store).absolute().parent.is_dir():
+        raise InvalidOption("--store", given.store, "the path of an SQLite file in a folder that exists")
     store = store_of(given.store)
     gateway = Gateway(tokens=_tokens(given.token), max_agents=1)
     os.environ.pop(TOKEN, None)  # what the agent starts has nothing to do with it

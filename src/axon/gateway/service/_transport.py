@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from ...port import Announcement
@@ -14,6 +14,10 @@ class Transport(Protocol):
 
     def url(self, at: Announcement) -> str | None:
         """The address, as clients of this kind take it; None if it does not serve any."""
+
+    def hold(self) -> Callable[[], None]:
+        """Keep what its requests share, until what is returned is called."""
+        ...
 
     async def run(self, at: Announcement, request: RunRequest) -> RunAnswer:
         """Run the agent. Raises what `axon.gateway.Client` raises."""
