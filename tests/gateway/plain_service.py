@@ -40,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, *words: object) -> None:
+    def log_message(self, format: str, *words: object) -> None:
         """Say nothing."""
 
 

@@ -81,7 +81,7 @@ def test_name_port_attribute_and_token_are_what_it_is_told(forge: Forge, tmp_pat
 @pytest.fixture
 def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Modules of its own, and an environment without anything that says how to serve."""
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     for name in ("AXON_TOKEN", "AXON_MODEL", "AXON_PYTHON_AGENT_MODEL", "AXON_PYTHON_AGENT_PORT"):
         monkeypatch.setenv(name, "")
     return tmp_path

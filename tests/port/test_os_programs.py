@@ -21,6 +21,7 @@ import axon
 from axon import InvalidOption, Supervisor, child
 from axon.port import (
     BadFrame,
+    Command,
     Limits,
     PortExited,
     PortHung,
@@ -264,4 +265,4 @@ def test_options_of_a_program_are_refused_with_their_values(make: Callable[[], P
 
 async def test_only_a_server_owns_a_program() -> None:
     with pytest.raises(axon.UsageError):
-        await RunningProgram.open(axon.port.Command(argv=["/bin/true"]))
+        await RunningProgram.open(Command(argv=["/bin/true"]))
