@@ -32,7 +32,7 @@ class AgentService(GenServer[RunningProgram]):
     """An agent that stays a plain service: `python -m axon.port` with its module, supervised as any child.
 
         spec = AgentService("agents.example_agent", model="openai:gpt-5", inherit=["OPENAI_API_KEY"])
-        async with Supervisor([child(spec, id="example", backoff=wait_exponential_jitter(0.1, 10))]) as sup:
+        async with Supervisor([child(spec, id="example", backoff=wait_random_exponential(multiplier=0.1, max=10))]) as sup:
             service = sup.get(AgentService, "example")
             answer = await service.run("Hello, agent!")
             print(answer.result, answer.usage.total_tokens)
