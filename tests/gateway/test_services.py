@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -29,12 +30,21 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.real_clock,
     pytest.mark.slow,
-    pytest.mark.usefixtures("grpc_is_over"),
+    pytest.mark.usefixtures("grpc_stays"),
 ]
 
 ROOT = Path(__file__).parents[2]
 HELLO: dict[str, Any] = {"prompt": "Hello, agent!", "message_history": []}
 NAME = ["--name", "test_agent"]
+
+
+@pytest.fixture(scope="module")
+def grpc_stays() -> Iterator[None]:
+    """The thread of grpc.aio, which otherwise ends with the last of its objects, wherever that is let go."""
+    aio.init_grpc_aio()
+    yield
+    gc.collect()
+    aio.shutdown_grpc_aio()
 
 
 @pytest.fixture(scope="module")

@@ -102,9 +102,12 @@ class RunningProgram(ChildProcess):
 
     async def _probing(self, probe: Probe, at: Announcement) -> None:
         while True:
+            patience = None if self.life.hang is None else self.life.hang / 2
             try:
-                async with asyncio.timeout(self.life.hang and self.life.hang / 2):
+                async with asyncio.timeout(patience):
                     await probe(at)
+            except TimeoutError:
+                self._unanswered = TimeoutError(f"no answer within {patience} s")
             except Exception as error:
                 self._unanswered = error  # told with the reason, if no other one is answered in time
             else:

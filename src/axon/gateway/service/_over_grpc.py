@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import grpc
@@ -58,10 +57,9 @@ class OverGRPC:
 
     async def run(self, at: Announcement, request: RunRequest) -> RunAnswer:
         """`synapse.AgentService/Run`."""
-        async with self._channel(at) as channel:
-            stub = synapse_pb2_grpc.AgentServiceStub(channel)
-            with self._named(at):
-                answer = await stub.Run(self._message(request), timeout=_left(), metadata=self._metadata)
+        answer = await self._asked(at, self._message(request))
+        if isinstance(answer, Exception):
+            raise answer
         return RunAnswer(
             result=from_json(answer.result) if answer.structured else answer.result,
             messages=ModelMessagesTypeAdapter.validate_json(answer.messages or "[]"),
@@ -76,21 +74,42 @@ class OverGRPC:
             ),
         )
 
-    async def run_stream(self, at: Announcement, request: RunRequest) -> AsyncGenerator[str, None]:
-        """`synapse.AgentService/RunStream`."""
+    async def _asked(self, at: Announcement, message: synapse_pb2.RunRequest) -> synapse_pb2.RunResponse | Exception:
+        """The answer, or why there is none: an error that is raised elsewhere keeps nothing of the channel."""
         async with self._channel(at) as channel:
             stub = synapse_pb2_grpc.AgentServiceStub(channel)
-            with self._named(at):
-                chunks = stub.RunStream(self._message(request), timeout=_left(), metadata=self._metadata)
-                async for chunk in chunks:
+            try:
+                return await stub.Run(message, timeout=_left(), metadata=self._metadata)
+            except aio.AioRpcError as error:
+                return _failure_of(error, str(self.url(at)))
+
+    async def run_stream(self, at: Announcement, request: RunRequest) -> AsyncGenerator[str, None]:
+        """`synapse.AgentService/RunStream`."""
+        failure: Exception | None = None
+        async with self._channel(at) as channel:
+            stub = synapse_pb2_grpc.AgentServiceStub(channel)
+            try:
+                async for chunk in stub.RunStream(self._message(request), timeout=_left(), metadata=self._metadata):
                     if chunk.data:
                         yield chunk.data
+            except aio.AioRpcError as error:
+                failure = _failure_of(error, str(self.url(at)))
+        del stub, channel
+        if failure is not None:
+            raise failure
 
     async def probe(self, at: Announcement) -> None:
         """`grpc.health.v1.Health/Check`, which is answered while it drains, too."""
+        failure: Exception | None = None
         async with self._channel(at) as channel:
             stub: Any = HealthStub(channel)
-            await stub.Check(health_pb2.HealthCheckRequest())
+            try:
+                await stub.Check(health_pb2.HealthCheckRequest())
+            except aio.AioRpcError as error:
+                failure = _failure_of(error, str(self.url(at)))
+        del stub, channel
+        if failure is not None:
+            raise failure
 
     def _message(self, request: RunRequest) -> synapse_pb2.RunRequest:
         message = synapse_pb2.RunRequest(
@@ -101,14 +120,6 @@ class OverGRPC:
         if request.deps is not None:
             message.deps = to_json(request.deps).decode()
         return message
-
-    @contextmanager
-    def _named(self, at: Announcement) -> Generator[None]:
-        """Have what a call fails with raised as what the gateway's client raises."""
-        try:
-            yield
-        except aio.AioRpcError as error:
-            raise _failure_of(error, str(self.url(at))) from error
 
 
 def _left() -> float | None:
