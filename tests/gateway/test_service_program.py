@@ -9,14 +9,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 from served_program import Service, until
 
-from axon.gateway import Client, ErrorAnswer, RunAnswer
+import axon
+from axon.gateway import Client, ErrorAnswer, Gateway, RunAnswer
+from axon.gateway.grpc import GRPCServer
 from axon.gateway.http import bind
 from axon.gateway.service._program import main
+from axon.gateway.service._serving import PortLost, Serving
 from forge import Forge
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
@@ -187,3 +191,36 @@ def test_without_an_extra_it_is_named(
         capsys, "m", "--http", "0"
     )
     assert "AXON_TOKEN" not in os.environ
+
+
+class Watched(GRPCServer):
+    """It says which process it is."""
+
+    async def init(self) -> Any:
+        LIVES.append(axon.current())
+        return await super().init()
+
+
+LIVES: list[axon.Process] = []
+
+
+@pytest.mark.usefixtures("grpc_is_over")
+async def test_a_program_ends_with_the_grpc_port_that_the_system_had_chosen() -> None:
+    """Started again its server would have another one than the one that was announced."""
+    gateway, told = Gateway(), asyncio.get_running_loop().create_future()
+    serving = Serving(
+        gateway=gateway,
+        agent=None,
+        http=None,
+        grpc=Watched(gateway, drain=0.1),
+        runner=None,
+        store=None,
+        seconds=1.0,
+        tell=told.set_result,
+    )
+    main = asyncio.create_task(serving.main())
+    assert (await told)["grpc_port"] > 0
+    axon.exit(LIVES.pop(), axon.kill)
+    with pytest.raises(PortLost, match="killed"):
+        await main
+    assert LIVES == []
