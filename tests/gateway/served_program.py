@@ -138,7 +138,8 @@ class Service(Program):
         (self.folder / "agents").mkdir(exist_ok=True)
         (self.folder / "agents" / "worker.py").write_text(MODULE)
         (self.folder / "err").unlink(missing_ok=True)
-        life = {"folder": str(self.folder), "options": self.options, "env": self.env, "is_service": True}
+        env = {"AXON_PYTHON_AGENT_MODEL": "", **self.env}  # whatever tests before have left there
+        life = {"folder": str(self.folder), "options": self.options, "env": env, "is_service": True}
         self.pid = self.forge.start(life)
         until(lambda: ((self.folder / "err").exists() and self._serves()) or not self.is_alive)
         found = self._serves()

@@ -22,7 +22,7 @@ TOKENS = f'[{{"name": "shop", "secret": "{SECRET}", "scopes": ["read", "run"]}}]
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("AXON_PORT", "AXON_HOST", "OTHER_KEY"):
+    for name in ("AXON_PORT", "AXON_HOST", "OTHER_KEY", "AXON_PYTHON_AGENT_MODEL", "AXON_PYTHON_AGENT_PORT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 

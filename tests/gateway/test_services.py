@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.real_clock,
     pytest.mark.slow,
-    pytest.mark.usefixtures("grpc_stays"),
 ]
 
 ROOT = Path(__file__).parents[2]
@@ -38,8 +37,8 @@ HELLO: dict[str, Any] = {"prompt": "Hello, agent!", "message_history": []}
 NAME = ["--name", "test_agent"]
 
 
-@pytest.fixture(scope="module")
-def grpc_stays() -> Iterator[None]:
+@pytest.fixture
+async def grpc_stays() -> AsyncIterator[None]:
     """The thread of grpc.aio, which otherwise ends with the last of its objects, wherever that is let go."""
     aio.init_grpc_aio()
     yield
@@ -95,6 +94,7 @@ async def test_its_streams(served: tuple[str, str]) -> None:
         assert (end["status"], end["result"]) == ("complete", "".join(piece["data"] for piece in pieces))
 
 
+@pytest.mark.usefixtures("grpc_stays")
 async def test_the_same_over_grpc(served: tuple[str, str]) -> None:
     async with aio.insecure_channel(served[1]) as channel:
         agents = synapse_pb2_grpc.AgentServiceStub(channel)
@@ -138,6 +138,7 @@ async def test_a_supervised_one_that_is_killed_serves_again_on_another_port_and_
         assert (await service.run("Hello again!")).result
 
 
+@pytest.mark.usefixtures("grpc_stays")
 async def test_a_supervised_one_over_grpc() -> None:
     spec = AgentService(
         "agents.example_agent", model="test:model", transport="grpc", cwd=ROOT, token="a token that is long enough"

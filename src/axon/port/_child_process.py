@@ -130,7 +130,7 @@ class ChildProcess:
         """It has said so."""
         self.life.ready(self._loop.time())
         self._arm()
-        if not self._ready.done():
+        if not self._ready.done() and self.life.phase != "dead":
             self._ready.set_result(None)
 
     # -- its time
