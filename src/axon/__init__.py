@@ -12,7 +12,7 @@ work; a room imports only rooms further up in this list.
     mcp         MCP servers that many agents share (import axon.mcp)
     budget      money, tokens, requests and time, granted and handed on (import axon.budget)
     env         Python environments that are built when an agent asks for them (import axon.env)
-    port        servers in operating-system processes of their own (import axon.port)
+    port        servers, and any programs, in processes of their own (import axon.port)
     provider    accounts at model providers: limits, weather, prices (import axon.provider)
     agent       pydantic-ai agents as servers (import axon.agent; loading pydantic-ai takes a second)
     blueprint   agents as data: tools, templates, schemas (import axon.blueprint)

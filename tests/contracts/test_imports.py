@@ -46,6 +46,8 @@ ROOMS = (
 )
 OF_AN_EXTRA = {"env": "packaging", "mcp": "fastmcp", "gateway.grpc": "grpc", "gateway.http": "fastapi"}
 """Rooms that are an extra as a whole, with a module that it brings: without it the import names the extra."""
+BY_NAME = {("port/__main__.py", "axon.gateway.service")}
+"""Files that run a program of a later room by its name: that of ports is for all child processes, whatever they are."""
 RUNTIME = ROOMS[: ROOMS.index("task") + 1]
 """What `import axon` loads; the face stands right below it, and the rooms after that may import the face."""
 
@@ -111,6 +113,27 @@ def test_a_room_imports_of_another_room_what_its_init_shows() -> None:
         for found in imports()
         if found.room != "axon" and (len(found.below) > 1 or any(name.startswith("_") for name in found.below))
     ] == []
+
+
+def named(file: Path) -> Iterator[str]:
+    """The modules of Axon that a file has as strings, if it imports or runs modules by their names."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    called = {ast.unparse(node.func).rpartition(".")[2] for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    if called & {"__import__", "find_spec", "import_module", "run_module"}:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and re.fullmatch(rf"axon\.({'|'.join(ROOMS)})(\.\w+)*", str(node.value)):
+                yield str(node.value)
+
+
+def test_a_later_room_is_named_only_where_that_is_agreed_on() -> None:
+    """An import by name would get around the order of the rooms."""
+    found = {
+        (str(file.relative_to(SRC)), name)
+        for file in FILES
+        for name in named(file)
+        if place(name.split(".")[1]) > place(room_of(file))
+    }
+    assert found == BY_NAME
 
 
 def test_nobody_imports_the_testing_room() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass, field
@@ -126,6 +127,28 @@ class Program:
     def wait(self) -> int:
         """Its exit status, or the number of a signal, negative."""
         return self.forge.wait(self.pid)
+
+
+@dataclass
+class Service(Program):
+    """The program of an agent that is a plain service, started by nobody who wants to know where it serves."""
+
+    def start(self) -> Service:
+        """Start it, and wait until it says to whoever reads its errors that it serves."""
+        (self.folder / "agents").mkdir(exist_ok=True)
+        (self.folder / "agents" / "worker.py").write_text(MODULE)
+        (self.folder / "err").unlink(missing_ok=True)
+        env = {"AXON_PYTHON_AGENT_MODEL": "", **self.env}  # whatever tests before have left there
+        life = {"folder": str(self.folder), "options": self.options, "env": env, "is_service": True}
+        self.pid = self.forge.start(life)
+        until(lambda: ((self.folder / "err").exists() and self._serves()) or not self.is_alive)
+        found = self._serves()
+        assert found, self.errors
+        self.said = {"name": found[1], "port": int(found[2])}
+        return self
+
+    def _serves(self) -> re.Match[str] | None:
+        return re.search(r"^serving (\S+) on http://127\.0\.0\.1:(\d+)\n", self.errors, flags=re.MULTILINE)
 
 
 def until(condition: Any, seconds: float = 20.0) -> None:

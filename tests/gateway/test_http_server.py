@@ -14,7 +14,8 @@ import pytest
 import axon
 from axon import InvalidOption, Supervisor, child
 from axon.gateway import Gateway
-from axon.gateway.http._server import HTTPServer, HTTPServerStopped, bind
+from axon.gateway.http import bind
+from axon.gateway.http._server import HTTPServer, HTTPServerStopped
 from axon.telemetry import ChildRestarted, ProcessCrashed
 from axon.testing import capture_events
 

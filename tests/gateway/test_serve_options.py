@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from axon.cli._app import app
+from axon.cli.serve._program import _tell
 from axon.gateway import http
 
 SECRET = "a secret that is long enough"
@@ -19,7 +22,7 @@ TOKENS = f'[{{"name": "shop", "secret": "{SECRET}", "scopes": ["read", "run"]}}]
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("AXON_PORT", "AXON_HOST", "OTHER_KEY"):
+    for name in ("AXON_PORT", "AXON_HOST", "OTHER_KEY", "AXON_PYTHON_AGENT_MODEL", "AXON_PYTHON_AGENT_PORT"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -140,3 +143,15 @@ def test_tokens_are_read_from_a_file_or_given_as_they_are() -> None:
     for given in ("tokens.json", TOKENS):
         assert http.tokens_of(given).principal(SECRET).name == "shop"
     assert http.tokens_of(None).is_open
+
+
+def test_who_has_started_it_as_a_program_is_told_where_it_serves(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, write = os.pipe()
+    monkeypatch.setenv("AXON_ANNOUNCE", str(write))
+    _tell({"host": "127.0.0.1", "port": 4711, "grpc_port": 4712})
+    with os.fdopen(read) as told:
+        assert json.loads(told.read()) == {"host": "127.0.0.1", "port": 4711, "grpc_port": 4712}
+    assert json.loads(capsys.readouterr().out)["port"] == 4711
+    assert "AXON_ANNOUNCE" not in os.environ, "nor is anybody that it starts to announce anything"

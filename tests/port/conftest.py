@@ -30,7 +30,7 @@ def nothing_of_a_port_is_left(
         assert time.monotonic() < due, left
         time.sleep(0.02)
     assert list(Path(home).iterdir()) == []
-    assert "AXON_PORT" not in os.environ
+    assert "AXON_PORT_MARK" not in os.environ
 
 
 @pytest.fixture(autouse=True)

@@ -122,10 +122,10 @@ def test_a_server_of_the_main_program_is_found_by_its_file(tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_the_childs_program_says_who_starts_it() -> None:
+def test_the_childs_program_says_what_it_is_if_nobody_has_started_it() -> None:
     done = subprocess.run([sys.executable, "-m", "axon.port"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "axon.port.isolated(...)" in done.stderr
+    assert done.returncode == 2
+    assert "python -m axon.port: error: the following arguments are required: MODULE[:ATTRIBUTE]" in done.stderr
 
 
 def test_the_guard_loads_the_standard_library_alone() -> None:

@@ -65,3 +65,4 @@ from .client import ErrorAnswer as ErrorAnswer
 from .client import GatewayUnreachable as GatewayUnreachable
 from .client import RequestType as RequestType
 from .client import RunEvents as RunEvents
+from .service import AgentService as AgentService

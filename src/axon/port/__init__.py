@@ -1,9 +1,14 @@
 """A server in an operating-system process of its own, by one option: `isolated(Counter())` is a Counter like any other.
 
 A segfault, an endless loop, a memory leak or a `kill -9` there costs its siblings nothing, and no process is ever left
-behind: docs/ports.md says how. Importing this room loads pydantic; `import axon` does not.
+behind: docs/ports.md says how. A program that is no server of this kind, in any language, is a `Program` there.
+Importing this room loads pydantic; `import axon` does not.
 """
 
+from ._announcement import ANNOUNCE as ANNOUNCE
+from ._announcement import Announcement as Announcement
+from ._announcement import announce as announce
+from ._command import Command as Command
 from ._errors import BadFrame as BadFrame
 from ._errors import CannotCross as CannotCross
 from ._errors import FrameTooLarge as FrameTooLarge
@@ -23,6 +28,10 @@ from ._events import PortRefused as PortRefused
 from ._events import PortStarted as PortStarted
 from ._isolated import isolated as isolated
 from ._limits import Limits as Limits
-from ._options import INHERITED as INHERITED
+from ._options import own_paths as own_paths
+from ._program import Program as Program
+from ._running_program import Probe as Probe
+from ._running_program import RunningProgram as RunningProgram
 from ._status import PortStatus as PortStatus
 from ._status import port_status as port_status
+from ._surroundings import INHERITED as INHERITED

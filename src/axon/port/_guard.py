@@ -34,11 +34,8 @@ LONGEST = 4.5
 TICK = 0.02
 """Seconds between two looks at what is being ended."""
 
-MARK = "AXON_PORT"
+MARK = "AXON_PORT_MARK"
 """The environment variable that says whose a process is: `<pid>-<start>-<random>.<number>`, its program and its port."""
-FDS = 4
-"""What a child is given from the third descriptor on, and as its output: the channel, the heartbeat, stdout, stderr."""
-
 _LINUX = sys.platform == "linux"
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
 _LENGTH = struct.Struct("!I")
@@ -137,7 +134,8 @@ class Guard:
             if len(self._data) < 4 + length:
                 return None
             order, self._data = json.loads(self._data[4 : 4 + length]), self._data[4 + length :]
-            fds, self._descriptors = self._descriptors[:FDS], self._descriptors[FDS:]
+            count = order["descriptors"]
+            fds, self._descriptors = self._descriptors[:count], self._descriptors[count:]
             try:
                 self._start(order, fds)
             except Exception as error:
@@ -189,8 +187,8 @@ class Guard:
             self._prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != guard:  # it was faster
                 os._exit(127)
-        channel, heartbeat, out, err = fds
-        sources = [os.open(os.devnull, os.O_RDONLY), out, err, channel, heartbeat]
+        *others, out, err = fds
+        sources = [os.open(os.devnull, os.O_RDONLY), out, err, *others]
         for target, fd in enumerate([fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64) for fd in sources]):
             os.dup2(fd, target)
         for name, (soft, hard) in order["limits"].items():

@@ -20,10 +20,9 @@ from ._limits import Limits
 from ._options import Options
 from ._port import Port
 from ._spec import as_data, copy_as, interface_of
+from ._surroundings import NO_LIMITS
 
 G = TypeVar("G", bound=GenServer[Any])
-
-NO_LIMITS = Limits()
 
 
 def isolated(
@@ -67,7 +66,7 @@ def isolated(
     options = Options(
         python=str(sys.executable if python is None else python),
         limits=limits,
-        env=dict(env or {}),
+        environ=dict(env or {}),
         inherit=inherit,
         cwd=None if cwd is None else str(cwd),
         start_within=start_within,

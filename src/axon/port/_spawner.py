@@ -124,7 +124,9 @@ class Spawner:
         cwd: str | None,
         at_end: Callable[[Ended | GuardLost], None],
     ) -> Spawned:
-        """A child of the guard. Raises `PortStartFailed`, `GuardLost`."""
+        """A child of the guard. descriptors: what it has from the third one on, and at last its stdout and its stderr.
+        Raises `PortStartFailed`, `GuardLost`.
+        """
         if self._closed:
             raise GuardLost
         self._next += 1
@@ -137,16 +139,17 @@ class Spawner:
             "env": {**env, MARK: f"{self._mark}.{number}"},
             "limits": dict(limits),
             "cwd": cwd,
+            "descriptors": len(descriptors),
         }
         try:
             await self._send(json.dumps(order).encode(), descriptors)
             await answer
-        except OSError:
-            raise GuardLost from None
+        except BaseException as error:
+            child.at_end = _nobody
+            child.kill()  # or if it comes to be later, then
+            raise (GuardLost() if isinstance(error, OSError) else error) from None
         finally:
             self._spawning.pop(number, None)
-            if not child.pid:
-                child.at_end = _nobody  # and if it comes to be after all it ends at once: nobody holds its channel
         return child
 
     async def _send(self, body: bytes, descriptors: Sequence[int]) -> None:
