@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+import wheels
+from axon.env._axon import OWN_REQUIREMENTS
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ports.md").read_text()
 PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 PRINTED = {
     "A server": ["['to', 'be', 'or', 'not']", "SIGSEGV", "['to', 'be']"],
     "An agent": ['{"where":true} 2'],
+    "Packages of its own": ['{"pandas_version":"1.5.3"}'],
 }
 
 
@@ -22,9 +26,24 @@ def test_every_program_is_run() -> None:
     assert len(PROGRAMS) == PAGE.count("```python")
 
 
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the page's environment is made of, without a network."""
+    folder = tmp_path_factory.mktemp("archives")
+    wheels.installed(folder, *OWN_REQUIREMENTS)
+    wheels.wheel(folder, "pandas", "1.5.3")
+    wheels.wheel(folder, "pandas", "2.0.0")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("title", "program"), PROGRAMS, ids=lambda text: text[:9])
-def test_a_program_does_what_the_page_says(title: str, program: str, tmp_path: Path) -> None:
+def test_a_program_does_what_the_page_says(
+    title: str, program: str, tmp_path: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = str(tmp_path / "cache")
+    for name, value in {"UV_FIND_LINKS": str(archives), "UV_OFFLINE": "1", "UV_CACHE_DIR": cache, "XDG_CACHE_HOME": cache}.items():
+        monkeypatch.setenv(name, value)
     (tmp_path / "shown.py").write_text(program)
     done = subprocess.run([sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

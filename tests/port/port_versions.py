@@ -54,7 +54,7 @@ def think(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
 
 
 agent = Agent(FunctionModel(think), name="versed")
-agent.tool_plain(facts, name="which")
+agent.tool_plain(name="which")(facts)
 
 
 async def main(links: str, base: str, uv: str) -> None:
