@@ -42,7 +42,12 @@ def test_a_program_does_what_the_page_says(
     title: str, program: str, tmp_path: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = str(tmp_path / "cache")
-    for name, value in {"UV_FIND_LINKS": str(archives), "UV_OFFLINE": "1", "UV_CACHE_DIR": cache, "XDG_CACHE_HOME": cache}.items():
+    for name, value in {
+        "UV_FIND_LINKS": str(archives),
+        "UV_OFFLINE": "1",
+        "UV_CACHE_DIR": cache,
+        "XDG_CACHE_HOME": cache,
+    }.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "shown.py").write_text(program)
     done = subprocess.run([sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
