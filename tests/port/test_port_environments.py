@@ -110,7 +110,7 @@ async def test_an_agent_with_another_version_of_a_package_runs_beside_its_parent
         environ["PYTHONPATH"] = str(SOURCES)
     from uv import find_uv_bin
 
-    command = [parents.python, HERE / "port_versions.py", archives, base, find_uv_bin()]
+    command = list(map(str, (parents.python, HERE / "port_versions.py", archives, base, find_uv_bin())))
     try:
         done = await asyncio.to_thread(
             subprocess.run, command, env=environ, capture_output=True, text=True, check=False

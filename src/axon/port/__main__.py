@@ -9,7 +9,7 @@ import socket
 import sys
 
 from ._child import Child
-from ._guard import MARK
+from ._proc import MARK
 
 CHANNEL, HEARTBEAT = 3, 4
 

@@ -30,12 +30,12 @@ from ._errors import (
 )
 from ._events import PortEnded, PortStarted
 from ._frames import VERSION, Frame, Kind
-from ._guard import stat_of
 from ._heartbeat import Sign, last_sign
 from ._hello import Hello, LogLine, Ready, levels
 from ._life import Life, Verdict
 from ._options import Options
 from ._output import Output
+from ._proc import stat_of
 from ._reasons import reason_as_data, reason_from_data
 from ._requests import Requests
 from ._spawner import Ended, Spawned, Spawner
