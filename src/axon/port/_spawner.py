@@ -245,7 +245,8 @@ class Spawner:
         """The guard has ended, and the kernel has ended its children."""
         lost = list(self._children.values())
         self._close()
-        Spawner(self._home)._close()  # a guard that ends at once, and sweeps up before
+        with suppress(OSError):
+            Spawner(self._home)._close()  # a guard that ends at once, and sweeps up before
         for answer in self._spawning.values():
             if not answer.done():
                 answer.set_exception(GuardLost())
