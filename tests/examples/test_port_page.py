@@ -41,16 +41,13 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_program_does_what_the_page_says(
     title: str, program: str, tmp_path: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = str(tmp_path / "cache")
-    for name, value in {
-        "UV_FIND_LINKS": str(archives),
-        "UV_OFFLINE": "1",
-        "UV_CACHE_DIR": cache,
-        "XDG_CACHE_HOME": cache,
-    }.items():
-        monkeypatch.setenv(name, value)
+    (tmp_path / "uv.toml").write_text(f'no-index = true\nfind-links = ["{archives}"]\n')
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
+    for name in ("UV_CACHE_DIR", "XDG_CACHE_HOME"):  # uv wants no environment in its own cache
+        monkeypatch.setenv(name, str(tmp_path / name))
     (tmp_path / "shown.py").write_text(program)
     done = subprocess.run([sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stderr == ""
+    assert done.returncode == 0
     assert done.stdout.splitlines() == PRINTED[title]
     assert all(f"`{line}`" in PAGE for line in PRINTED[title])
