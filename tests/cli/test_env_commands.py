@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import wheels
 from axon.cli import _doctor
 from axon.cli._app import app
 from axon.cli._doctor import examined
+from axon.env import PythonEnv, PythonEnvManager
 
 pytestmark = pytest.mark.slow
 
@@ -27,12 +29,21 @@ def axon(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))
 
 
-def test_sync_prints_the_python_and_shows_progress_aside(tmp_path: Path) -> None:
-    made = axon("env", "sync", "--base", tmp_path, "--no-index")
+@pytest.fixture
+def pear(tmp_path: Path) -> list[str | Path]:
+    """What makes an environment without a network."""
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    wheels.wheel(folder, "pear", "1.0")
+    return ["env", "sync", "pear", "--no-index", "--find-links", folder]
+
+
+def test_sync_prints_the_python_and_shows_progress_aside(tmp_path: Path, pear: list[str | Path]) -> None:
+    made = axon(*pear, "--base", tmp_path)
     assert made.exit_code == 0, made.stderr
     assert Path(made.stdout.strip()).is_file()
-    assert [line.split()[-1] for line in made.stderr.splitlines()] == ["interpreter", "venv", "verify"]
-    again = axon("env", "sync", "--base", tmp_path, "--no-index", "--json")
+    assert [line.split()[-1] for line in made.stderr.splitlines()] == ["interpreter", "venv", "install", "verify"]
+    again = axon(*pear, "--base", tmp_path, "--json")
     assert (json.loads(again.stdout)["python"], again.stderr) == (made.stdout.strip(), "")
 
 
@@ -48,6 +59,34 @@ def test_sync_reads_files_of_requirements_and_refuses_their_options(tmp_path: Pa
     assert (missing.exit_code, "none.txt" in missing.stderr) == (2, True)
 
 
+def test_sync_without_requirements_says_what_it_wants(tmp_path: Path) -> None:
+    """An environment without packages is hardly what was meant."""
+    refused = axon("env", "sync", "--base", tmp_path / "base")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(
+        "axon env sync: requirements must be what the environment is to have, such as 'httpx"
+    )
+    (tmp_path / "empty.txt").write_text("# none yet\n")
+    refused = axon("env", "sync", "-r", tmp_path / "empty.txt", "--base", tmp_path / "base")
+    assert (refused.exit_code, "at least one in " in refused.stderr) == (2, True)
+    assert not (tmp_path / "base").exists()
+
+
+def test_sync_makes_the_environment_that_isolated_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which has what Axon needs besides."""
+    asked: list[PythonEnvManager] = []
+
+    async def ensure_env(self: PythonEnvManager, *, check: bool = False) -> PythonEnv:
+        asked.append(self)
+        return PythonEnv(tmp_path, tmp_path / "python", "3.12.1", (), (), self.digest, 0.0)
+
+    monkeypatch.setattr(PythonEnvManager, "ensure_env", ensure_env)
+    assert axon("env", "sync", "pear", "--with-axon", "--base", tmp_path).stdout == f"{tmp_path / 'python'}\n"
+    assert axon("env", "sync", "--with-axon", "--base", tmp_path).exit_code == 0
+    managers = [PythonEnvManager(names, base=tmp_path).with_axon() for names in (["pear"], [])]
+    assert [each.digest for each in asked] == [each.digest for each in managers]
+
+
 def test_sync_says_why_there_is_no_environment(tmp_path: Path) -> None:
     failed = axon("env", "sync", "nosuch", "--base", tmp_path, "--no-index")
     assert (failed.exit_code, failed.stdout) == (1, "")
@@ -55,8 +94,8 @@ def test_sync_says_why_there_is_no_environment(tmp_path: Path) -> None:
     assert "Because nosuch was not found" in failed.stderr
 
 
-def test_what_was_made_is_listed_checked_and_collected(tmp_path: Path) -> None:
-    python = Path(axon("env", "sync", "--base", tmp_path, "--no-index").stdout.strip())
+def test_what_was_made_is_listed_checked_and_collected(tmp_path: Path, pear: list[str | Path]) -> None:
+    python = Path(axon(*pear, "--base", tmp_path).stdout.strip())
     [row] = json.loads(axon("env", "list", "--base", tmp_path, "--json").stdout)
     assert (row["path"], row["problem"]) == (str(python.parents[1]), None)
     assert row["digest"] in axon("env", "list", "--base", tmp_path).stdout

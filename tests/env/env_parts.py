@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import io
 import subprocess
 import tarfile
-import zipfile
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from axon.env import EnvBuilt, PythonEnv, PythonEnvManager
 from axon.telemetry import attach
+from wheels import wheel as wheel
 
 BACKEND = """
 import os, pathlib, shutil
@@ -31,27 +29,6 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     return wheel.name
 """
 """A build backend that lies in its source distribution, so that nothing has to be fetched for it."""
-
-
-def wheel(
-    folder: Path, name: str, version: str, code: str = "", requires: Sequence[str] = (), python: str = ""
-) -> Path:
-    """A wheel of one module, `name`, with `__version__` and the code."""
-    info = f"{name}-{version}.dist-info"
-    metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
-    metadata += [f"Requires-Dist: {line}" for line in requires] + ([f"Requires-Python: {python}"] if python else [])
-    files = {
-        f"{name}.py": f"__version__ = {version!r}\n{code}\n",
-        f"{info}/METADATA": "\n".join(metadata) + "\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = [f"{path},sha256={_digest(text)},{len(text.encode())}" for path, text in files.items()]
-    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]) + "\n"
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for inside, text in files.items():
-            archive.writestr(inside, text)
-    return path
 
 
 def sdist(folder: Path, name: str, version: str, work: str, scratch: Path) -> Path:
@@ -140,7 +117,3 @@ async def until(wanted: Callable[[], object], seconds: float = 20) -> None:
 async def gone(marker: str) -> None:
     """Wait until no process has this in its command line."""
     await until(lambda: not processes_with(marker), seconds=5)
-
-
-def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

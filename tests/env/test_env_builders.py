@@ -14,7 +14,7 @@ import pytest
 from env_builder import POINTS, STEPS
 from env_parts import builds, builds_in, gone, manager, processes_with, sdist, sleeping, until
 
-from axon.env import EnvBuildFailed, EnvProgress, PythonEnv, PythonEnvError, list_envs
+from axon.env import EnvBuildFailed, EnvBuilt, EnvProgress, PythonEnv, PythonEnvError, list_envs
 from axon.telemetry import attach
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_clock]
@@ -26,7 +26,8 @@ LONGEST = 30
 def builder(base: Path, links: Path, requirement: str, point: str = "") -> subprocess.Popen[str]:
     """A builder in a process of its own, which waits for a line."""
     command = [sys.executable, str(BUILDER), str(base), str(links), requirement, point]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    environ = {**os.environ, "PYTHONPATH": str(BUILDER.parents[1])}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
@@ -49,6 +50,20 @@ async def test_tasks_that_ask_at_once_get_the_one_that_is_built(tmp_path: Path, 
         managers = [manager(tmp_path, links, "plum") for _ in range(4)] * 2
         envs = await asyncio.gather(*(each.ensure_env() for each in managers))
     assert len(built) == 1
+    assert len(set(envs)) == 1
+    assert len(builds_in(tmp_path)) == 1
+
+
+async def test_threads_that_ask_at_once_get_the_one_that_is_built(tmp_path: Path, links: Path) -> None:
+    """Each with an event loop of its own."""
+    builds: list[EnvBuilt] = []
+
+    async def ensure() -> PythonEnv:
+        attach(builds.append, EnvBuilt)
+        return await manager(tmp_path, links, "plum").ensure_env()
+
+    envs = await asyncio.gather(*(asyncio.to_thread(asyncio.run, ensure()) for _ in range(4)))
+    assert len(builds) == 1
     assert len(set(envs)) == 1
     assert len(builds_in(tmp_path)) == 1
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,6 +29,7 @@ from axon.env import (
 from axon.env._diagnosis import diagnose, of_os_error
 from axon.env._errors import SAID
 from axon.env._installer import Installer
+from axon.env._lock import Lock
 from axon.env._run import run
 from axon.env._threads import off_loop
 from axon.telemetry import attach
@@ -180,6 +181,19 @@ async def test_a_build_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     await gone(marker)
 
 
+@pytest.mark.kill
+async def test_an_installer_that_is_killed_leaves_no_environment(tmp_path: Path) -> None:
+    """As by a system that is out of memory: the reason says so, and the next call builds it."""
+    links, base = tmp_path / "links", tmp_path / "base"
+    links.mkdir()
+    sdist(links, "fatal", "1.0", "import signal; os.kill(os.getppid(), signal.SIGKILL)", tmp_path)
+    error = await fails(manager(base, links, "fatal"))
+    assert (error.reason, error.context.status) == ("install_failed", -9)
+    assert "was killed by signal 9" in error.context.detail
+    sdist(links, "fatal", "1.0", "pass", tmp_path)
+    assert (await manager(base, links, "fatal").ensure_env()).packages == (("fatal", "1.0"),)
+
+
 async def test_a_cancellation_ends_the_installer_with_all_its_processes(tmp_path: Path) -> None:
     """Also those that a build has started; and the next caller begins anew."""
     marker, links, base = f"sleep {tmp_path}", tmp_path / "links", tmp_path / "base"
@@ -219,12 +233,14 @@ async def test_work_in_a_thread_is_waited_for_however_often_its_caller_is_cancel
 
 
 @contextmanager
-def a_small_disk(folder: Path) -> Generator[None]:
-    """A disk of 3 MB, which only root may make."""
+def a_small_disk(folder: Path, size: int) -> Generator[None]:
+    """A disk of so many bytes; where none may be mounted, no file there may be larger."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a disk cannot be mounted here")
+        with a_limit_on_files(folder, size):
+            yield
+        return
     try:
         yield
     finally:
@@ -232,23 +248,45 @@ def a_small_disk(folder: Path) -> Generator[None]:
 
 
 @contextmanager
-def a_limit_on_files(folder: Path) -> Generator[None]:
-    """No file may be larger than 2 MB: a quota that everybody may set."""
+def a_limit_on_files(folder: Path, size: int) -> Generator[None]:
+    """No file may be larger: a quota that everybody may set."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 2**20, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+@pytest.mark.parametrize("size", [1, 20_000, 60_000, 150_000, 3_000_000])
 @pytest.mark.parametrize("full", [a_small_disk, a_limit_on_files])
 async def test_a_full_disk_is_named(
-    tmp_path: Path, links: Path, full: Callable[[Path], AbstractContextManager[None]]
+    tmp_path: Path, links: Path, full: Callable[[Path, int], AbstractContextManager[None]], size: int
 ) -> None:
+    """At whatever point of the build there is no room left: for the virtual environment, a package, or the record."""
     disk = tmp_path / "disk"
-    with full(disk):
+    with full(disk, size):
         assert (await fails(manager(disk / "base", links, "fat"))).reason == "disk_full"
+
+
+async def test_on_a_disk_that_was_full_it_is_built_when_there_is_room(tmp_path: Path, links: Path) -> None:
+    wanted = manager(tmp_path / "base", links, "fat")
+    with a_limit_on_files(tmp_path, 20_000):
+        assert (await fails(wanted)).reason == "disk_full"
+    assert await wanted.ensure_env() == await wanted.check_env()
+
+
+def test_a_lock_can_be_had_on_a_full_disk(tmp_path: Path) -> None:
+    """So that what is there is found and used, and what is not needed is removed."""
+    with a_small_disk(tmp_path / "disk", 4096):
+        with suppress(OSError):
+            (tmp_path / "disk" / "all").write_bytes(bytes(2**16))
+        writer, reader = Lock(tmp_path / "disk" / "one"), Lock(tmp_path / "disk" / "one")
+        assert writer.take("exclusive")
+        assert not reader.take("shared")
+        writer.release()
+        assert reader.take("shared")
+        reader.release()
 
 
 async def test_reasons_are_a_closed_set_and_each_is_explained() -> None:

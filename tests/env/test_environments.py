@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import importlib.util
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from env_parts import builds, builds_in, manager, saying, sdist, wheel
 
-from axon.env import BuildStep, EnvInstallerSaid, EnvProgress, PythonEnv, PythonEnvManager, list_envs
-from axon.env._installer import Installer
+from axon.env import (
+    BuildStep,
+    EnvInstallerSaid,
+    EnvProgress,
+    Interpreter,
+    PythonEnv,
+    PythonEnvManager,
+    find_uv,
+    list_envs,
+)
+from axon.env._installer import Installer, find_installer
 from axon.errors import InvalidOption
 from axon.telemetry import attach
 
@@ -133,6 +145,34 @@ async def test_an_environment_without_packages_is_a_python(tmp_path: Path) -> No
     env = await PythonEnvManager(base=tmp_path).ensure_env()
     assert env.packages == ()
     assert await saying(env, "import sys; print(sys.prefix)") == str(env.path)
+
+
+async def test_it_is_found_again_within_50_ms(shared: PythonEnv, home: Path, links: Path) -> None:
+    """By a new manager, as at a restart."""
+    taken: list[float] = []
+    for _ in range(5):
+        began = time.perf_counter()
+        assert await manager(home, links, "plum").ensure_env() == shared
+        taken.append(time.perf_counter() - began)
+    assert min(taken) < 0.05
+
+
+async def test_where_there_is_no_uv_pythons_own_installer_is_taken(
+    tmp_path: Path, links: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to say so."""
+
+    def find_spec(name: str) -> None: ...
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    for name in ("HOME", "PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for name in ("prefix", "base_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path))
+    assert await find_uv(os.environ) is None
+    installer = await find_installer(manager(tmp_path, links, "plum")._request, os.environ)
+    command = installer.make_venv(tmp_path, Interpreter("/bin/python3", "3.12.1", "CPython", pip=True))
+    assert (installer.name, command[2:4]) == ("pip", ["-m", "venv"])
 
 
 async def test_pip_does_it_where_there_is_no_uv(by_pip: PythonEnv, pip_home: Path, links: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from axon.port._guard import family, mark_of, stat_of
+from axon.port._proc import family, mark_of, stat_of
 from axon.port._spawner import owner_of
 
 

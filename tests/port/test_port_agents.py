@@ -49,8 +49,8 @@ async def test_dependencies_of_a_run_and_structured_outputs_cross_as_what_they_a
 async def test_a_turn_whose_process_is_killed_goes_on_in_the_next_one(tmp_path: Path) -> None:
     """With a store: its asker is attached again, and the model is told that the tool's effect is not known."""
     spec = AgentServer(port_agents.writer, deps=port_agents.library, name="survivor", store=port_agents.store)
-    env = {"STORE": str(tmp_path / "axon.db"), "DIES_ONCE": str(tmp_path / "died")}
-    async with Supervisor([child(isolated(spec, env=env), id="one")]) as sup:
+    environ = {"STORE": str(tmp_path / "axon.db"), "DIES_ONCE": str(tmp_path / "died")}
+    async with Supervisor([child(isolated(spec, environ=environ), id="one")]) as sup:
         agent = sup.get(AgentServer[Library, str], "one")
         result = await agent.run("go")
         assert result.output.startswith("then in process ")

@@ -105,7 +105,7 @@ def test_options_are_refused_with_their_values() -> None:
     for options, message in (
         ({"python": "python3"}, "python must be the absolute path"),
         ({"limits": 3}, "limits must be"),
-        ({"env": {"A=B": "c"}}, "environ must be"),
+        ({"environ": {"A=B": "c"}}, "environ must be"),
         ({"inherit": "KEY"}, "inherit must be"),
         ({"hang": 0}, "hang must be"),
         ({"start_within": -1}, "start_within must be"),

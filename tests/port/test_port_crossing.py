@@ -185,7 +185,7 @@ async def test_the_state_of_a_child_is_known_without_asking_it() -> None:
 async def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     monkeypatch.setenv("OTHER_KEY", "secret")
-    counter = await axon.start(isolated(Counter(), env={"MODE": "test"}, inherit=["OPENAI_API_KEY", "NOT_THERE"]))
+    counter = await axon.start(isolated(Counter(), environ={"MODE": "test"}, inherit=["OPENAI_API_KEY", "NOT_THERE"]))
     found = await counter.environment()
     assert (found["MODE"], found["OPENAI_API_KEY"]) == ("test", "secret")
     assert not found.keys() & {"OTHER_KEY", "NOT_THERE", "PYTHONPATH"}
@@ -303,7 +303,7 @@ async def test_an_interpreter_without_what_is_needed_says_what_is_missing(tmp_pa
     with pytest.raises(axon.StartFailed) as failed:
         await axon.start(isolated(Counter(), python=tmp_path / "bare" / "bin" / "python"))
     assert isinstance(failed.value.reason, PortExited)
-    assert "ModuleNotFoundError: No module named" in failed.value.reason.said[-1]
+    assert "Axon needs pydantic, which" in failed.value.reason.said[-1]
 
 
 async def test_a_child_process_loads_what_its_server_needs_and_no_more() -> None:

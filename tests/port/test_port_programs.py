@@ -14,7 +14,7 @@ import pytest
 from port_marks import gone_within, is_alive, marked
 
 import axon
-from axon.port._guard import sweep
+from axon.port._proc import sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.kill]
 

@@ -71,6 +71,10 @@ def sync(  # noqa: PLR0917  # typer gives them by name
     offline: Annotated[bool, typer.Option("--offline", help="Use no network.")] = False,
     no_uv: Annotated[bool, typer.Option("--no-uv", help="Use pip, also where uv is installed.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Read all its files, and repair it.")] = False,
+    with_axon: Annotated[
+        bool,
+        typer.Option("--with-axon", help="And what Axon needs to run servers there: the one that isolated() takes."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make the environment with these packages, or find it; the last line is the path of its Python.
@@ -81,8 +85,14 @@ def sync(  # noqa: PLR0917  # typer gives them by name
 
     try:
         lines = [line for path in file or () for line in requirements_in(_text(path))]
+        asked = [*(requirements or ()), *lines]
+        if not asked and not with_axon:
+            named = (
+                f"at least one in {', '.join(map(str, file))}" if file else "'httpx>=0.27', or -r and a file of them"
+            )
+            raise InvalidOption("requirements", asked, f"what the environment is to have, such as {named}")
         manager = PythonEnvManager(
-            [*(requirements or ()), *lines],
+            asked,
             python,
             base,
             index=index,
@@ -95,7 +105,7 @@ def sync(  # noqa: PLR0917  # typer gives them by name
     except InvalidOption as error:
         typer.echo(f"axon env sync: {error}", err=True)
         raise typer.Exit(2) from None
-    made = _or_exit(manager, check=check)
+    made = _or_exit(manager.with_axon() if with_axon else manager, check=check)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(made) | {"path": str(made.path), "python": str(made.python)}))
     else:

@@ -35,6 +35,7 @@ class Lock:
         db: sqlite3.Connection | None = None
         try:
             db = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            db.execute("pragma journal_mode=memory")  # nothing is written, so it is to be had on a full disk
             if how == "exclusive":
                 db.execute("begin exclusive")
             else:

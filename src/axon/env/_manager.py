@@ -75,7 +75,7 @@ class PythonEnvManager:
             raise InvalidOption("timeout", timeout, "seconds, more than 0")
         if no_index and (index is not None or extra_indexes):
             raise InvalidOption("no_index", no_index, "False where an index is given")
-        self._request = Request(
+        request = Request(
             requirements=checked_requirements(requirements),
             python=checked_python(python),
             imports=None if imports is None else _checked_modules(imports),
@@ -86,11 +86,29 @@ class PythonEnvManager:
             offline=offline,
             installer="pip" if uv is False else None if uv is None else os.fspath(uv),
         )
-        self.base: Path = default_base() if base is None else Path(base).absolute()
+        self._manage(request, default_base() if base is None else Path(base).absolute(), timeout)
+
+    def _manage(self, request: Request, base: Path, timeout: float) -> None:
+        self._request = request
+        self.base: Path = base
         self.timeout = timeout
-        self._place = Place(self.base, self._request.digest)
+        self._place = Place(base, request.digest)
         self._use: Lock = self._place.use_lock()
         weakref.finalize(self, self._use.release)
+
+    def with_axon(self) -> PythonEnvManager:
+        """The manager of an environment that has, besides, what Axon needs to run its servers there: the dependencies of
+        Axon, without extras, and a Python that it runs on.
+
+        `axon.port.isolated(…, env=…)` does this by itself; to build that environment ahead, as a deployment does:
+
+            await manager.with_axon().ensure_env()
+
+        Axon's own code is not in it: a child process runs that of its parent.
+        """
+        manager = object.__new__(type(self))
+        manager._manage(self._request.with_axon(), self.base, self.timeout)
+        return manager
 
     @property
     def digest(self) -> str:

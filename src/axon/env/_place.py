@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ._axon import missing
 from ._errors import EnvErrorReason, Failed
 from ._lock import Lock
 from ._manifest import MANIFEST
@@ -44,6 +45,12 @@ class PythonEnv:
     packages: tuple[tuple[str, str], ...]
     digest: str
     built_at: float
+
+    def missing_for_axon(self) -> list[str]:
+        """What Axon needs to run servers there and this environment does not have, as requirements: empty if it was built
+        by `manager.with_axon()`.
+        """
+        return missing(self.version, self.packages)
 
 
 @dataclass(frozen=True, slots=True)

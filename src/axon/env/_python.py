@@ -13,6 +13,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
+from ._axon import OWN_PYTHON
 from ._errors import Failed
 from ._request import OLDEST, Request
 from ._run import ask
@@ -89,7 +90,7 @@ async def find_interpreter(request: Request, environ: Mapping[str, str], *, with
     Raises `Failed`.
     """
     if request.interpreter:
-        return await _named(request.interpreter, environ, with_pip=with_pip)
+        return await _named(request, request.interpreter, environ, with_pip=with_pip)
     others: list[str] = []
     async for found in _found(environ):
         fits = found.fits(request.versions)
@@ -97,16 +98,20 @@ async def find_interpreter(request: Request, environ: Mapping[str, str], *, with
             return found
         others.append(f"{found.path} ({found.version}{NO_PIP if fits else ''})")
     there = ", ".join(others) or "none"
-    raise Failed("no_interpreter", f"no Python here fits {request.versions}; there are: {there}")
+    raise Failed("no_interpreter", f"no Python here fits {request.versions}{_why(request)}; there are: {there}")
 
 
-async def _named(path: str, environ: Mapping[str, str], *, with_pip: bool) -> Interpreter:
+def _why(request: Request) -> str:
+    return f" (Axon needs {OWN_PYTHON})" if request.for_axon else ""
+
+
+async def _named(request: Request, path: str, environ: Mapping[str, str], *, with_pip: bool) -> Interpreter:
     found = await probe(path, environ)
     problem = ""
     if found is None:
         problem = "it is not there, or no Python that runs"
-    elif not found.fits(OLDEST):
-        problem = f"it is Python {found.version}, and {OLDEST} is needed"
+    elif not found.fits(request.versions):
+        problem = f"it is Python {found.version}, and {OLDEST} is needed{_why(request)}"
     elif with_pip and not found.pip:
         problem = f"it is Python {found.version}{NO_PIP}"
     if found is None or problem:

@@ -9,7 +9,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -17,6 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from ..errors import InvalidOption
+from ._axon import OWN_PYTHON, OWN_REQUIREMENTS
 from ._errors import without_credentials
 
 OLDEST = SpecifierSet(">=3.10")
@@ -39,6 +40,8 @@ class Request:
     offline: bool
     installer: str | None
     """The path of uv, "pip", or None: uv if it is found."""
+    for_axon: bool = False
+    """Whether Axon is to run there."""
 
     @property
     def digest(self) -> str:
@@ -58,7 +61,16 @@ class Request:
     @property
     def versions(self) -> SpecifierSet:
         """The versions of Python that fit."""
-        return OLDEST if self.interpreter else OLDEST & SpecifierSet(self.python)
+        return self.least if self.interpreter else self.least & SpecifierSet(self.python)
+
+    @property
+    def least(self) -> SpecifierSet:
+        """The versions of Python that will do, whatever is asked for."""
+        return OLDEST & OWN_PYTHON if self.for_axon else OLDEST
+
+    def with_axon(self) -> Request:
+        """The same, and Axon can run there."""
+        return replace(self, requirements=checked_requirements([*self.requirements, *OWN_REQUIREMENTS]), for_axon=True)
 
     @property
     def names(self) -> tuple[str, ...]:

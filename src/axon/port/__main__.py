@@ -15,7 +15,7 @@ import runpy
 import socket
 import sys
 
-from ._guard import MARK
+from ._proc import MARK
 
 CHANNEL, HEARTBEAT = 3, 4
 SERVICE = "axon.gateway.service"

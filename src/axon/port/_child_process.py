@@ -12,9 +12,9 @@ from ..process import ExitReason, Timer
 from ..server import ServerProcess, Stop
 from ._errors import GuardLost, OutOfMemory, OutOfTime, PortError, PortExited, PortHung, PortStartFailed
 from ._events import PortEnded, PortStarted
-from ._guard import stat_of
 from ._life import Life, Verdict
 from ._output import Output
+from ._proc import stat_of
 from ._spawner import Ended, Spawned, Spawner
 from ._surroundings import Surroundings
 

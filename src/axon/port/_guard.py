@@ -2,7 +2,8 @@
 
 It is their parent, and on Linux the subreaper of all that they start: whoever they leave behind, in whatever session,
 becomes a child of the guard. A child that ends takes those along, and when the runtime ends, however it does, all of them
-are ended within `LONGEST` seconds. It is run by its path, and imports the standard library alone: it has to be small.
+are ended within `LONGEST` seconds. It is run by its path, and imports the standard library and `_proc.py` alone: it has
+to be small.
 https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
 """
 
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import array
 import ctypes
-import errno
 import fcntl
 import json
 import os
@@ -21,9 +21,33 @@ import socket
 import struct
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
+
+if not __package__:  # run by its path: the files of this folder are a package, whose __init__ is not run
+    __package__ = "port"
+    sys.modules[__package__] = ModuleType(__package__)
+    sys.modules[__package__].__path__ = [os.path.dirname(os.path.abspath(__file__))]  # noqa: PTH100, PTH120
+
+from ._proc import (
+    LINUX,
+    MARK,
+    ancestors,
+    began,
+    children_of,
+    family,
+    group_of,
+    is_zombie,
+    mark_of,
+    pid_space,
+    pidfd_of,
+    send,
+    send_if,
+    sweep,
+)
 
 ORDERLY = 1.5
 """Seconds that the children have to end by themselves after their runtime has."""
@@ -33,10 +57,11 @@ LONGEST = 4.5
 """Seconds after which the guard of a runtime that has ended ends, whatever happens."""
 TICK = 0.02
 """Seconds between two looks at what is being ended."""
+BEGIN = 5.0
+"""Seconds in which a program has to begin: its folder and its file may be on a disk that does not answer."""
+ROUNDS = 50
+"""How often at one time those are looked for that are to be killed: they may go on making new ones meanwhile."""
 
-MARK = "AXON_PORT_MARK"
-"""The environment variable that says whose a process is: `<pid>-<start>-<random>.<number>`, its program and its port."""
-_LINUX = sys.platform == "linux"
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
 _LENGTH = struct.Struct("!I")
 
@@ -46,6 +71,7 @@ class Ward:
 
     def __init__(self, number: int, pid: int, mark: str) -> None:
         self.number, self.pid, self.mark = number, pid, mark
+        self.began = began(pid)
         self.ended_at: float | None = None
         self.termed = self.killed = False
 
@@ -58,11 +84,12 @@ class Guard:
         self._wards: dict[int, Ward] = {}  # by process id
         self._data = b""
         self._descriptors: list[int] = []
+        self._out: deque[tuple[bytes, int | None]] = deque()  # what the runtime has not yet taken
         self._closing_at: float | None = None
-        self._prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if _LINUX else None
+        self._prctl: Any = ctypes.CDLL(None, use_errno=True).prctl if LINUX else None
         if self._prctl is not None:
             self._prctl(_SET_SUBREAPER, 1, 0, 0, 0)
-        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if _LINUX else os.pipe()
+        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if LINUX else os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -75,7 +102,7 @@ class Guard:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        runtime = _pidfd(self._runtime)
+        runtime = pidfd_of(self._runtime)
         if runtime is not None:
             poll.register(runtime, select.POLLIN)
         if os.getppid() != self._runtime:
@@ -88,8 +115,9 @@ class Guard:
                 with suppress(BlockingIOError):
                     os.read(self._wake, 4096)
             if self._closing_at is None:
-                if self._control.fileno() in found:
+                if found.get(self._control.fileno(), 0) & ~select.POLLOUT:
                     self._read()
+                self._flush()
                 if runtime is not None and runtime in found:
                     self._close()
                 if self._closing_at is not None:
@@ -97,13 +125,14 @@ class Guard:
                     if runtime is not None:
                         poll.unregister(runtime)
             self._tend(time.monotonic())
+            if self._closing_at is None:
+                poll.modify(self._control, select.POLLIN | (select.POLLOUT if self._out else 0))
             if not swept and not found:
                 swept = True
                 sweep()
         if not swept:
             sweep()
-        for pid in family(os.getpid()):
-            _signal(pid, signal.SIGKILL)
+        self._kill_all(lambda: family(os.getpid()))
 
     def _over(self) -> bool:
         if self._closing_at is None:
@@ -134,6 +163,9 @@ class Guard:
             if len(self._data) < 4 + length:
                 return None
             order, self._data = json.loads(self._data[4 : 4 + length]), self._data[4 + length :]
+            if "signal" in order:
+                self._pass_on(order["number"], order["signal"])
+                continue
             count = order["descriptors"]
             fds, self._descriptors = self._descriptors[:count], self._descriptors[count:]
             try:
@@ -145,17 +177,38 @@ class Guard:
                     os.close(fd)
         return None
 
-    def _tell(self, message: dict[str, object], descriptors: tuple[int, ...] = ()) -> None:
+    def _pass_on(self, number: int, which: int) -> None:
+        """A signal for the group of a child. Nobody else has its id, as long as its end was not taken note of."""
+        for ward in self._wards.values():
+            if ward.number == number:
+                send(ward.pid, which, os.killpg)
+
+    def _tell(self, message: dict[str, object], descriptor: int | None = None) -> None:
         body = json.dumps(message).encode()
-        attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        with suppress(OSError):  # the runtime has gone, which is seen in a moment
-            self._control.setblocking(True)
-            self._control.sendmsg([_LENGTH.pack(len(body)) + body], attached)
-        self._control.setblocking(False)
+        self._out.append((_LENGTH.pack(len(body)) + body, descriptor))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Say what there is to say, as far as the runtime takes it: nobody waits here for one that stands still."""
+        while self._out:
+            data, fd = self._out[0]
+            attached = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+            try:
+                sent = self._control.sendmsg([data], attached)
+            except BlockingIOError:
+                return
+            except OSError:  # the runtime has gone, which is seen in a moment
+                sent = len(data)
+            if fd is not None:
+                os.close(fd)
+            self._out[0] = data[sent:], None
+            if sent == len(data):
+                self._out.popleft()
 
     def _start(self, order: dict[str, Any], fds: list[int]) -> None:
         read, write = os.pipe()
         me = os.getpid()
+        mark = order["env"][MARK] = f"{order['env'][MARK]}@{pid_space()}"
         pid = os.fork()
         if pid == 0:
             try:
@@ -165,17 +218,13 @@ class Guard:
             finally:
                 os._exit(127)
         os.close(write)
-        with os.fdopen(read, "rb") as failure:
-            text = failure.read()  # ends when the program has begun
-        ward = self._wards[pid] = Ward(order["number"], pid, order["env"][MARK])
+        text = _said(read)  # nothing, if the program has begun
         if text:
-            os.waitpid(pid, 0)
-            del self._wards[pid]
-            raise RuntimeError(text.decode(errors="replace"))
-        pidfd = _pidfd(pid)
-        self._tell({"spawned": ward.number, "pid": pid}, () if pidfd is None else (pidfd,))
-        if pidfd is not None:
-            os.close(pidfd)
+            send(pid, signal.SIGKILL)  # and note is taken of its end when it has come
+            raise RuntimeError(text)
+        ward = self._wards[pid] = Ward(order["number"], pid, mark)
+        pidfd = pidfd_of(pid)
+        self._tell({"spawned": ward.number, "pid": pid, "pidfd": pidfd is not None}, pidfd)
 
     def _become(self, order: dict[str, Any], fds: list[int], guard: int) -> None:
         """Turn the forked process into what was asked for."""
@@ -204,7 +253,7 @@ class Guard:
 
     def _tend(self, now: float) -> None:
         for ward in list(self._wards.values()):
-            if ward.ended_at is not None or _is_zombie(ward.pid):
+            if ward.ended_at is not None or is_zombie(ward.pid):
                 self._settle(ward, now)
         while (pid := _ended()) is not None:
             if pid not in self._wards:
@@ -219,65 +268,92 @@ class Guard:
     def _settle(self, ward: Ward, now: float) -> None:
         """End what a child has left behind, and tell when it is gone."""
         ward.ended_at = now if ward.ended_at is None else ward.ended_at
-        left = self._left_by(ward)
         waited = now - ward.ended_at
+        left = self._left_by(ward)
+        if left and waited >= TERM_GRACE:
+            send(ward.pid, signal.SIGKILL, os.killpg)
+            left = self._kill_all(lambda: self._left_by(ward))
         if left and waited < LONGEST:
-            kill = waited >= TERM_GRACE
-            if not ward.termed or kill:
+            if not ward.termed:
                 ward.termed = True
                 for pid in left:
-                    _signal(pid, signal.SIGKILL if kill else signal.SIGTERM)
+                    send_if(pid, signal.SIGTERM, _is_mine)
             return
-        if not _LINUX:  # who is left there can only be asked by its group
-            _signal(ward.pid, signal.SIGKILL, os.killpg)
+        send(ward.pid, signal.SIGKILL, os.killpg)  # where nobody is seen he is asked by his group
         _, status, usage = os.wait4(ward.pid, 0)
         del self._wards[ward.pid]
         self._tell(
             {
                 "exited": ward.number,
                 "status": os.waitstatus_to_exitcode(status),
-                "memory": usage.ru_maxrss * (1024 if _LINUX else 1),
+                "memory": usage.ru_maxrss * (1024 if LINUX else 1),
                 "cpu": usage.ru_utime + usage.ru_stime,
                 "left": len(left),
             }
         )
 
     def _left_by(self, ward: Ward) -> list[int]:
-        """Whom a child that has ended left behind: by their mark, and if they hide it by being nobody else's."""
+        """Whom a child that has ended left behind: by their mark, and if they hide it by being nobody else's, and not older
+        than it.
+        """
         living = {other.mark for other in self._wards.values() if other is not ward}
         found: list[int] = []
         for pid in children_of(os.getpid()):
-            if pid not in self._wards and not _is_zombie(pid) and mark_of(pid) not in living:
+            if pid in self._wards or is_zombie(pid):
+                continue
+            mark = mark_of(pid)
+            if mark == ward.mark or (mark not in living and began(pid) >= ward.began):
                 found += [pid, *family(pid)]
         return found
+
+    def _kill_all(self, living: Callable[[], list[int]]) -> list[int]:
+        """Kill all of these, by their groups, too, of which none is made while it is killed. Returns who is left."""
+        kept = {os.getpgrp(), *(ward.pid for ward in self._wards.values() if ward.ended_at is None)}
+        for _ in range(ROUNDS):
+            left = living()
+            for group in {group_of(pid) for pid in left if _is_mine(pid)} - kept - {0}:
+                send(group, signal.SIGKILL, os.killpg)
+            for pid in left:
+                send_if(pid, signal.SIGKILL, _is_mine)
+            if not left:
+                return []
+            self._bury()
+        return living()
+
+    def _bury(self) -> None:
+        """Take note of the ends of those whom children have left behind."""
+        for pid in children_of(os.getpid()):
+            if pid not in self._wards and is_zombie(pid):
+                os.waitpid(pid, 0)
 
     def _end_all(self, now: float, since: float) -> None:
         """The runtime has ended: its children see that, too, and have their time; then nobody is asked any more."""
         for ward in self._wards.values():
             if ward.ended_at is None and now >= since + ORDERLY and not ward.termed:
                 ward.termed = True
-                _signal(ward.pid, signal.SIGTERM, os.killpg)
+                send(ward.pid, signal.SIGTERM, os.killpg)
             if ward.ended_at is None and now >= since + ORDERLY + TERM_GRACE and not ward.killed:
                 ward.killed = True
-                _signal(ward.pid, signal.SIGKILL, os.killpg)
+                send(ward.pid, signal.SIGKILL, os.killpg)
         if not self._wards:
-            for pid in family(os.getpid()):
-                _signal(pid, signal.SIGKILL)
+            self._kill_all(lambda: family(os.getpid()))
 
 
 def _go_on(number: int, frame: object) -> None:
     """A signal came, which wakes the guard up."""
 
 
-# -- processes
+def _is_mine(pid: int) -> bool:
+    """Whether a process descends from the guard, as far as that can be seen."""
+    return not LINUX or os.getpid() in ancestors(pid)
 
 
-def _pidfd(pid: int) -> int | None:
-    if not hasattr(os, "pidfd_open"):
-        return None
-    with suppress(OSError):
-        return os.pidfd_open(pid)
-    return None
+def _said(pipe: int) -> str:
+    """What a program that cannot begin has said; nothing if it has begun."""
+    with os.fdopen(pipe, "rb") as failure:
+        if not select.select([failure], [], [], BEGIN)[0]:
+            return f"it did not begin within {BEGIN:g} s"
+        return failure.read().decode(errors="replace")
 
 
 def _ended() -> int | None:
@@ -289,98 +365,23 @@ def _ended() -> int | None:
     return None if found is None else found.si_pid
 
 
-def _signal(pid: int, number: signal.Signals, send: Callable[[int, int], None] = os.kill) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        send(pid, number)
-
-
-def read(path: str) -> bytes:
-    """A file of /proc, which is small and at hand."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def _close_inherited() -> None:
+    """What the runtime has open for its own programs is neither the guard's nor its children's."""
     try:
-        found = b""
-        while data := os.read(fd, 65536):
-            found += data
-        return found
-    finally:
-        os.close(fd)
-
-
-def stat_of(pid: int) -> list[str]:
-    """What the system says of a process, from its state on; empty if it is gone."""
-    try:
-        return read(f"/proc/{pid}/stat").rpartition(b")")[2].decode().split()
+        found = [int(name) for name in os.listdir("/dev/fd")]  # noqa: PTH208
     except OSError:
-        return []
-
-
-def _is_zombie(pid: int) -> bool:
-    return stat_of(pid)[:1] in (["Z"], ["X"])
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that a process is the parent of now."""
-    found: list[int] = []
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-            found += map(int, read(f"/proc/{pid}/task/{task}/children").split())
-    except OSError as error:
-        if error.errno == errno.ENOENT and os.path.exists(f"/proc/{pid}"):  # noqa: PTH110
-            return [other for other in _all_pids() if stat_of(other)[1:2] == [str(pid)]]
-    return found
-
-
-def family(pid: int) -> list[int]:
-    """All that descend from a process, its children first."""
-    found = children_of(pid)
-    for one in found:
-        found += children_of(one)
-    return found
-
-
-def mark_of(pid: int) -> str | None:
-    """Whose a process is, as its environment says."""
-    try:
-        entries = read(f"/proc/{pid}/environ").split(b"\0")
-    except OSError:
-        return None
-    start = f"{MARK}=".encode()
-    return next((entry[len(start) :].decode(errors="replace") for entry in entries if entry.startswith(start)), None)
-
-
-def _all_pids() -> list[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
-    except OSError:
-        return []
-
-
-def sweep() -> list[int]:
-    """End those who have lost their guard, which was killed, and that of no other one. Returns whom."""
-    left = [pid for pid in _all_pids() if pid != os.getpid() and mark_of(pid) is not None]
-    for _ in range(3):  # one whose parent ends just now is seen without a guard, and has one at the next look
-        left = [pid for pid in left if not _has_guard(pid)]
-    for pid in left:
-        _signal(pid, signal.SIGKILL)
-    return left
-
-
-def _has_guard(pid: int) -> bool:
-    """Whether a process still has somebody above it who ends it."""
-    while pid > 1:
-        try:
-            if b"/_guard.py\0" in read(f"/proc/{pid}/cmdline"):
-                return True
-        except OSError:
-            return False
-        pid = int([*stat_of(pid), "0", "0"][1])
-    return False
+        found = list(range(3, 1024))
+    for fd in found:
+        if fd > 2:
+            with suppress(OSError):
+                os.close(fd)
 
 
 def main() -> None:
     """The program: the runtime's process id as its argument, its orders on descriptor 0."""
     with suppress(OSError):
         os.setsid()  # Ctrl-C is for the runtime
+    _close_inherited()
     control = socket.socket(fileno=os.dup(0))
     control.setblocking(False)
     null = os.open(os.devnull, os.O_RDWR)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from typing import cast as cast_to
 
 from ..errors import AxonError
@@ -17,10 +16,13 @@ from ..wire import Interface, Method
 from ._errors import CannotCross
 from ._events import PortRefused
 from ._limits import Limits
-from ._options import Options
+from ._options import Options, lodging
 from ._port import Port
 from ._spec import as_data, copy_as, interface_of
 from ._surroundings import NO_LIMITS
+
+if TYPE_CHECKING:
+    from ..env import PythonEnv, PythonEnvManager
 
 G = TypeVar("G", bound=GenServer[Any])
 
@@ -28,9 +30,10 @@ G = TypeVar("G", bound=GenServer[Any])
 def isolated(
     server: G,
     *,
+    env: PythonEnvManager | PythonEnv | None = None,
     python: str | Path | None = None,
     limits: Limits = NO_LIMITS,
-    env: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
     inherit: Sequence[str] = (),
     cwd: str | Path | None = None,
     start_within: float = 30.0,
@@ -45,28 +48,33 @@ def isolated(
     this process; docs/ports.md says what differs. The child process is started with the server and ends with it; if it
     ends by itself, or has to be killed, the server here ends with the reason, and its supervisor decides.
 
-    python: the absolute path of the interpreter, default this one; it must have Axon and what the server needs. limits:
-    what the process may use, default no limits. env, inherit: environment variables, by value and by name, besides the
-    few that each child gets (`axon.port.INHERITED`); keys and other secrets go this way. cwd: its directory, default this
-    one.
+    env: the Python environment it lives in, with packages of its own: a manager of `axon.env`, which adds what Axon needs
+    there and finds or builds it before the child is started, or a `PythonEnv` that `manager.with_axon().ensure_env()` has
+    returned. python: the absolute path of an interpreter that has what Axon and the server need, default this one. In
+    either the child runs the Axon of this program. limits: what the process may use, default no limits. environ,
+    inherit: environment variables, by value and by name, besides the few that each child gets (`axon.port.INHERITED`);
+    keys and other secrets go this way. cwd: its directory, default this one.
 
-    start_within: seconds until its server has to run, default 30. hang: seconds it may give no sign of life, default 10;
+    start_within: seconds until its server has to run, default 30; to build its environment has the manager's `timeout`,
+    and is not counted. hang: seconds it may give no sign of life, default 10;
     None is no limit. A thread of its own gives them, also while a handler computes, so that only a process that is stuck
     is taken for one. grace: seconds it has to end in order, before SIGTERM and SIGKILL, and a request to be over after its
     deadline, before the process is killed; default 3. A child's `shutdown` time should be longer.
 
     Raises `CannotCross` if another process cannot make the server again, `NotOnWire` for a handler whose arguments or
-    answers JSON cannot carry, `InvalidOption`. At the start `StartFailed`, with a `PortStartFailed` as its reason, or with
-    what the server's own `init` raised. Not for what fits in a thread, or has to be answered in microseconds: a call
+    answers JSON cannot carry, `InvalidOption`. At the start `StartFailed`, with a `PortStartFailed` as its reason, a
+    `PythonEnvError` if its environment cannot be had, or with what the server's own `init` raised. Not for what fits in a thread, or has to be answered in microseconds: a call
     takes some 200 µs, and the process 50 MB.
     """
     checked_spec(server, "server")
     if type(server).__axon_supervises__:
         raise CannotCross(server, "a supervisor's children are code; isolate them one by one")
+    manager, interpreter = lodging(env, python)
     options = Options(
-        python=str(sys.executable if python is None else python),
+        python=interpreter,
+        env=manager,
         limits=limits,
-        environ=dict(env or {}),
+        environ=dict(environ or {}),
         inherit=inherit,
         cwd=None if cwd is None else str(cwd),
         start_within=start_within,
@@ -84,7 +92,7 @@ def _remote_class(server: type[G], interface: Interface[Any], options: Options) 
     async def init(self: Any) -> Port:
         me = current()
         assert isinstance(me, ServerProcess)
-        port = Port(me, options)
+        port = Port(me, await options.housed())
         await port.open(as_data(self, server))
         self.__axon_present__()
         return port

@@ -16,8 +16,8 @@ from ._announcement import ANNOUNCE, Announcement, Announcing
 from ._child_process import ChildProcess, Failure
 from ._command import Command
 from ._errors import BadFrame, PortExited, PortHung
-from ._guard import stat_of
 from ._heartbeat import Sign
+from ._proc import stat_of
 
 Probe: TypeAlias = Callable[[Announcement], Awaitable[None]]
 """Asks a program for a sign of life: returns if it answers, and raises, or goes on, if it does not."""

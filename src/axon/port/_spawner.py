@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 from ..process import Runtime
 from ._errors import GuardLost, PortStartFailed
-from ._guard import MARK, stat_of
+from ._proc import MARK, began
 
 PROGRAM = Path(__file__).with_name("_guard.py")
 _LENGTH = struct.Struct("!I")
@@ -26,7 +27,7 @@ _LENGTH = struct.Struct("!I")
 
 def owner_of(pid: int) -> str:
     """What tells a program from others, also from a later one with the same number."""
-    return f"{pid}-{[*stat_of(pid), *['0'] * 20][19]}"
+    return f"{pid}-{began(pid)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +47,22 @@ class Spawned:
     """A child: its id, a descriptor that stands for it as long as it is not closed, and who is told of its end."""
 
     number: int
+    spawner: Spawner
     at_end: Callable[[Ended | GuardLost], None]
     pid: int = 0
     pidfd: int | None = None
 
     def kill(self) -> None:
         """End it, whatever it does. What it leaves behind the guard ends."""
-        with suppress(ProcessLookupError):
-            if self.pidfd is not None:
+        if self.pidfd is None:
+            self.spawner.pass_on(self.number, signal.SIGKILL)
+        else:
+            with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-            elif self.pid:
-                os.kill(self.pid, signal.SIGKILL)
 
     def terminate_group(self) -> None:
         """Ask it and those of its group to end."""
-        if self.pid:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGTERM)
+        self.spawner.pass_on(self.number, signal.SIGTERM)
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -83,7 +83,7 @@ class Spawner:
         self._mark = f"{owner_of(os.getpid())}-{secrets.token_hex(4)}"
         self._children: dict[int, Spawned] = {}
         self._spawning: dict[int, asyncio.Future[None]] = {}
-        self._sending = asyncio.Lock()
+        self._out: deque[tuple[bytes, list[int]]] = deque()  # what the guard has not yet taken
         self._data = b""
         self._pidfds: list[int] = []
         self._socket, theirs = socket.socketpair()
@@ -93,8 +93,13 @@ class Spawner:
         actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)]
         arguments = [sys.executable, "-I", "-S", str(PROGRAM), str(os.getpid())]
         kept = {name: value for name, value in os.environ.items() if name != MARK}
-        self._pid = os.posix_spawn(sys.executable, arguments, kept, file_actions=actions)
-        theirs.close()
+        try:  # whatever signals this thread does not take: the guard waits for those of its children
+            self._pid = os.posix_spawn(sys.executable, arguments, kept, file_actions=actions, setsigmask=())
+        except OSError:
+            self._socket.close()
+            raise
+        finally:
+            theirs.close()
         self._pidfd = os.pidfd_open(self._pid) if hasattr(os, "pidfd_open") else None
         self._loop.add_reader(self._socket.fileno(), self._read)
 
@@ -131,7 +136,7 @@ class Spawner:
             raise GuardLost
         self._next += 1
         number = self._next
-        child = self._children[number] = Spawned(number, at_end)
+        child = self._children[number] = Spawned(number, self, at_end)
         answer = self._spawning[number] = self._loop.create_future()
         order = {
             "number": number,
@@ -142,27 +147,44 @@ class Spawner:
             "descriptors": len(descriptors),
         }
         try:
-            await self._send(json.dumps(order).encode(), descriptors)
+            self._send(order, _copies(descriptors))
             await answer
-        except BaseException as error:
+        except BaseException:
             child.at_end = _nobody
             child.kill()  # or if it comes to be later, then
-            raise (GuardLost() if isinstance(error, OSError) else error) from None
+            raise
         finally:
             self._spawning.pop(number, None)
         return child
 
-    async def _send(self, body: bytes, descriptors: Sequence[int]) -> None:
-        data = _LENGTH.pack(len(body)) + body
-        async with self._sending:
-            sent = 0
-            while not sent:
-                try:
-                    sent = socket.send_fds(self._socket, [data], descriptors)
-                except BlockingIOError:
-                    await asyncio.sleep(0.001)
-            if sent < len(data):
-                await self._loop.sock_sendall(self._socket, data[sent:])
+    def pass_on(self, number: int, which: signal.Signals) -> None:
+        """A signal for the group of a child, by the guard, which knows whether there still is one."""
+        if not self._closed:
+            self._send({"number": number, "signal": int(which)})
+
+    def _send(self, order: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        body = json.dumps(order).encode()
+        self._out.append((_LENGTH.pack(len(body)) + body, descriptors or []))
+        if len(self._out) == 1:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Say what there is to say, as far as the guard takes it; what was begun is said to its end."""
+        while self._out:
+            data, descriptors = self._out[0]
+            try:
+                sent = socket.send_fds(self._socket, [data], descriptors) if descriptors else self._socket.send(data)
+            except BlockingIOError:
+                self._loop.add_writer(self._socket.fileno(), self._flush)
+                return
+            except OSError:  # it has gone, which is read in a moment
+                break
+            for fd in descriptors:
+                os.close(fd)
+            self._out[0] = data[sent:], []
+            if sent == len(data):
+                self._out.popleft()
+        self._loop.remove_writer(self._socket.fileno())
 
     # -- what the guard says
 
@@ -191,7 +213,7 @@ class Spawner:
         if "spawned" in message:
             child, answer = self._children[message["spawned"]], self._spawning.get(message["spawned"])
             child.pid = message["pid"]
-            child.pidfd = self._pidfds.pop(0) if self._pidfds else None
+            child.pidfd = self._pidfds.pop(0) if message["pidfd"] and self._pidfds else None
             if answer is not None and not answer.done():
                 answer.set_result(None)
             elif child.at_end is _nobody:
@@ -213,7 +235,12 @@ class Spawner:
             return
         self._closed = True
         self._loop.remove_reader(self._socket.fileno())
+        self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
+        for fd in [*self._pidfds, *(fd for _, descriptors in self._out for fd in descriptors)]:
+            os.close(fd)
+        self._pidfds.clear()
+        self._out.clear()
         for child in self._children.values():
             child.close()
         self._children.clear()
@@ -223,7 +250,8 @@ class Spawner:
         """The guard has ended, and the kernel has ended its children."""
         lost = list(self._children.values())
         self._close()
-        Spawner(self._home)._close()  # a guard that ends at once, and sweeps up before
+        with suppress(OSError):
+            Spawner(self._home)._close()  # a guard that ends at once, and sweeps up before
         for answer in self._spawning.values():
             if not answer.done():
                 answer.set_exception(GuardLost())
@@ -257,6 +285,19 @@ class Spawner:
             self._home.spawner = None
         if not self.gone.done():
             self.gone.set_result(None)
+
+
+def _copies(descriptors: Sequence[int]) -> list[int]:
+    """Descriptors for the same, all of them or none."""
+    copied: list[int] = []
+    try:
+        for fd in descriptors:
+            copied.append(os.dup(fd))  # noqa: PERF401  # those that are made have to be known
+    except OSError:
+        for fd in copied:
+            os.close(fd)
+        raise
+    return copied
 
 
 def _nobody(_: Ended | GuardLost) -> None:

@@ -158,7 +158,7 @@ def _crossing(spec: GenServer[Any], name: str, hint: Any) -> JsonValue:
             spec, f"{where} is nothing that JSON carries, nor an attribute of a module ({first})"
         ) from error
     if not same:
-        raise CannotCross(spec, f"{where} does not come back as what it was (a secret goes by `env` or `inherit`)")
+        raise CannotCross(spec, f"{where} does not come back as what it was (a secret goes by `environ` or `inherit`)")
     return data
 
 
