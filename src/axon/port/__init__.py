@@ -4,6 +4,9 @@ A segfault, an endless loop, a memory leak or a `kill -9` there costs its siblin
 behind: docs/ports.md says how. Importing this room loads pydantic; `import axon` does not.
 """
 
+from ._choice import Choice as Choice
+from ._choice import Key as Key
+from ._choice import Sticky as Sticky
 from ._errors import BadFrame as BadFrame
 from ._errors import CannotCross as CannotCross
 from ._errors import FrameTooLarge as FrameTooLarge
@@ -24,5 +27,19 @@ from ._events import PortStarted as PortStarted
 from ._isolated import isolated as isolated
 from ._limits import Limits as Limits
 from ._options import INHERITED as INHERITED
+from ._pool import PortPool as PortPool
+from ._pool_errors import PoolFull as PoolFull
+from ._pool_errors import PoolRefused as PoolRefused
+from ._pool_errors import PoolStopped as PoolStopped
+from ._pool_errors import PoolTimeout as PoolTimeout
+from ._pool_errors import PoolUnavailable as PoolUnavailable
+from ._pool_events import WorkerRecycled as WorkerRecycled
+from ._pool_events import WorkerRefused as WorkerRefused
+from ._pool_events import WorkerTainted as WorkerTainted
+from ._pool_status import PoolStatus as PoolStatus
+from ._pool_status import WorkerStatus as WorkerStatus
+from ._pool_status import pool_status as pool_status
+from ._recycling import Recycle as Recycle
+from ._recycling import Why as Why
 from ._status import PortStatus as PortStatus
 from ._status import port_status as port_status

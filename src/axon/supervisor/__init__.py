@@ -4,8 +4,12 @@ from ._application import Application as Application
 from ._base import BaseSupervisor as BaseSupervisor
 from ._base import ChildCounts as ChildCounts
 from ._base import ChildInfo as ChildInfo
+from ._base import checked_choice as checked_choice
+from ._base import this_supervisor as this_supervisor
 from ._block import enter as enter
 from ._block import leave as leave
+from ._children import Child as Child
+from ._children import Children as Children
 from ._children import Status as Status
 from ._decide import AutoShutdown as AutoShutdown
 from ._decide import Strategy as Strategy
@@ -14,12 +18,14 @@ from ._decide import is_restarted as is_restarted
 from ._dynamic import DynamicSupervisor as DynamicSupervisor
 from ._end import end as end
 from ._end import end_all as end_all
+from ._end import report_unexpected as report_unexpected
 from ._partition import PartitionSupervisor as PartitionSupervisor
 from ._run import run as run
 from ._spec import Backoff as Backoff
 from ._spec import ChildSpec as ChildSpec
 from ._spec import Restart as Restart
 from ._spec import Shutdown as Shutdown
+from ._spec import as_child as as_child
 from ._spec import checked_restart as checked_restart
 from ._spec import checked_shutdown as checked_shutdown
 from ._spec import child as child
