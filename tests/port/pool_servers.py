@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import axon
@@ -36,7 +35,7 @@ class World:
     made: int = 0
     fail: set[int] = field(default_factory=set[int])  # these starts, by their number, fail
     all_fail: bool = False
-    poisoned_places: set[str] = field(default_factory=set[str])
+    poisoned: set[str] = field(default_factory=set[str])
     asked: dict[int, int] = field(default_factory=dict[int, int])
     most_at_once: int = 0
     starting: int = 0
@@ -64,7 +63,7 @@ class Worker(GenServer[Bench]):
             world.starting -= 1
         if world.all_fail or number in world.fail:
             raise Poison(f"start {number}")
-        return Bench(number, poisoned=axon.current().label in world.poisoned_places)
+        return Bench(number, poisoned=axon.current().label in world.poisoned)
 
     @call
     async def work(self, state: Bench, seconds: float = 0.0, error: str = "") -> int:
@@ -82,6 +81,19 @@ class Worker(GenServer[Bench]):
             raise Poison(error)
         return state.number
 
+    @call
+    def work_beside(self, state: Bench, seconds: float) -> asyncio.Future[int]:
+        """Several of these go on at the same time."""
+
+        async def work() -> int:
+            state.now += 1
+            self.world.most_at_once = max(self.world.most_at_once, state.now)
+            await asyncio.sleep(seconds)
+            state.now -= 1
+            return state.number
+
+        return asyncio.ensure_future(work())
+
     @call(timeout=None)
     def number(self, state: Bench) -> int:
         return state.number
@@ -90,21 +102,12 @@ class Worker(GenServer[Bench]):
     def refuse(self, state: Bench, text: str) -> None:
         raise Declared(text)
 
-    @call
-    async def ignore_cancel(self, state: Bench, seconds: float) -> None:
-        end = asyncio.get_running_loop().time() + seconds
-        while (left := end - asyncio.get_running_loop().time()) > 0:
-            with suppress(asyncio.CancelledError):
-                await asyncio.sleep(left)
-
     def terminate(self, state: Bench, reason: axon.ExitReason) -> None:
         self.world.ended.append(state.number)
 
 
 class Far(GenServer[Bench]):
     """The same in a process of its own: plain data only."""
-
-    poison: str = ""  # a file: the process that finds it takes it as its own, and dies at each request
 
     def init(self) -> Bench:
         return Bench(os.getpid())

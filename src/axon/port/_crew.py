@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import Ignored, StartFailed
 from ..process import Exit, ExitReason, Timer, deadline_at, kill, killed, normal, shutdown
-from ..server import GenServer, Reply, ServerProcess
-from ..supervisor import Children, report_unexpected
+from ..server import GenServer, Reply, ServerProcess, Slot
+from ..supervisor import Children, end_streak, report_unexpected
 from ._choice import Load
 from ._lease import Begun, Late, Lease, Look
 from ._pool_errors import PoolFull, PoolRefused, PoolTimeout, PoolUnavailable
@@ -93,6 +93,7 @@ class Crew(Children):
         worker.served += 1
         self.served += 1
         worker.load.strikes = 0
+        end_streak(worker)
         worker.see_what_is_left()
         if worker.stage == "leaving":
             self._let_go(worker)
@@ -271,6 +272,10 @@ class Crew(Children):
             self.me.runtime.timers.cancel(worker.killer)
             worker.killer = None
 
+    def will_restart(self, slot: Slot) -> bool:
+        """Never, as far as handles are concerned: the next incarnation has another address."""
+        return False
+
     def resize(self, size: int) -> None:
         """Have so many places."""
         while len(self.workers) > size:
@@ -344,6 +349,8 @@ class Crew(Children):
 
     def look(self) -> None:
         """See what is left over at the workers."""
+        if self._look is not None:
+            self.me.runtime.timers.cancel(self._look)
         self._look, self._look_at = None, inf
         for worker in self.workers:
             if worker.load.left_over:

@@ -95,9 +95,9 @@ class PortPool(BaseSupervisor, Generic[G]):
         if spec.restart != "permanent":
             raise InvalidOption("restart", spec.restart, "'permanent' for a worker: a pool keeps its size")
         if spec.backoff is None:
-            from tenacity import wait_exponential_jitter
+            from tenacity import wait_exponential, wait_random
 
-            spec = replace(spec, backoff=wait_exponential_jitter(initial=0.1, max=30, jitter=0.1))
+            spec = replace(spec, backoff=wait_exponential(multiplier=0.1, max=30) + wait_random(0, 0.1))
         object.__setattr__(self, "_child", spec)
 
     # -- what a program asks of it
@@ -260,7 +260,8 @@ class PortPool(BaseSupervisor, Generic[G]):
             return None
         failure, old = crew.begun(worker), worker.replaces
         if old is None:
-            return self._restarted(crew, worker, failure, crew.me)
+            started_anew = failure is not None or worker.streak is not None
+            return self._restarted(crew, worker, failure, crew.me) if started_anew else None
         if failure is None:
             crew.replace(old, worker)
         else:

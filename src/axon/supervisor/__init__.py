@@ -29,4 +29,5 @@ from ._spec import as_child as as_child
 from ._spec import checked_restart as checked_restart
 from ._spec import checked_shutdown as checked_shutdown
 from ._spec import child as child
+from ._streak import end_streak as end_streak
 from ._supervisor import Supervisor as Supervisor
