@@ -154,10 +154,10 @@ async def test_random_workers_are_killed_under_load_and_only_what_they_had_is_lo
     """Each request ends, with its answer or the death of its worker, and the pool is whole again afterwards."""
     dice = random.Random(7)
     async with PortPool(isolated(Far()), size=4, max_restarts=1000) as pool:
-        running = asyncio.create_task(load_on(pool, askers=8, each=ROUNDS * 12, seconds=0.02))
+        running = asyncio.create_task(load_on(pool, askers=8, each=ROUNDS * 6, seconds=0.02))
         kills = 0
         while not running.done():
-            await asyncio.sleep(0.1 + dice.random() / 2)
+            await asyncio.sleep(0.3 + dice.random() / 2)
             pids = pids_of(pool)
             if pids:
                 os.kill(dice.choice(pids), signal.SIGKILL)

@@ -31,14 +31,14 @@ from ._pool_errors import PoolRefused, PoolStopped
 from ._recycling import Recycle, checked_count
 from ._worker import Worker
 
-G = TypeVar("G", bound=GenServer[Any])
+G_co = TypeVar("G_co", bound=GenServer[Any], covariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
 
 NEVER = Recycle()
 
 
-class PortPool(BaseSupervisor, Generic[G]):
+class PortPool(BaseSupervisor, Generic[G_co]):
     """Some workers of one kind, each of which does one thing at a time, and a line before them.
 
         async with PortPool(isolated(Parser()), size=4) as pool:
@@ -68,7 +68,7 @@ class PortPool(BaseSupervisor, Generic[G]):
     `PartitionSupervisor`; nor for functions: that is `concurrent.futures.ProcessPoolExecutor`.
     """
 
-    spec: ChildSpec[G] | G
+    spec: ChildSpec[G_co] | G_co
     size: int = field(default_factory=lambda: os.cpu_count() or 1, kw_only=True)
     max_in_flight: int = field(default=1, kw_only=True)
     choose: Choice = field(default="least_busy", kw_only=True)
@@ -77,7 +77,7 @@ class PortPool(BaseSupervisor, Generic[G]):
     recycle: Recycle = field(default=NEVER, kw_only=True)
     start_batch: int = field(default=4, kw_only=True)
     max_restarts: int = field(default=20, kw_only=True)
-    _child: ChildSpec[G] = field(init=False)
+    _child: ChildSpec[G_co] = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +89,7 @@ class PortPool(BaseSupervisor, Generic[G]):
             checked_seconds(self.wait_within, "wait_within")
         if not isinstance(self.recycle, Recycle):
             raise InvalidOption("recycle", self.recycle, "an axon.port.Recycle")
-        spec = cast("ChildSpec[G]", as_child(self.spec))
+        spec = cast("ChildSpec[G_co]", as_child(self.spec))
         if spec.name is not None:
             raise InvalidOption("name", spec.name, "None: all workers would have it; name the PortPool")
         if spec.restart != "permanent":
@@ -102,7 +102,7 @@ class PortPool(BaseSupervisor, Generic[G]):
 
     # -- what a program asks of it
 
-    async def ask(self, request: Callable[Concatenate[G, P], Awaitable[R]], *args: P.args, **keywords: P.kwargs) -> R:
+    async def ask(self, request: Callable[Concatenate[G_co, P], Awaitable[R]], *args: P.args, **keywords: P.kwargs) -> R:
         """Lend a worker to one request, and return its answer: `await pool.ask(Parser.words, "to be")`.
 
         request: a method of the server, or a coroutine function that is given a worker, to ask it more than one thing.
@@ -118,7 +118,7 @@ class PortPool(BaseSupervisor, Generic[G]):
     @asynccontextmanager
     async def worker(
         self, *, key: Key | None = None, sticky: Sticky = "hint", wait_within: float | None = None
-    ) -> AsyncGenerator[G]:
+    ) -> AsyncGenerator[G_co]:
         """Lend a worker to a block: `async with pool.worker(key="ann") as parser:`. Its handle is of use in there alone.
 
         key: what goes to the same worker, if it can: an int, a text or bytes. sticky: `hint` (default) is another worker
@@ -155,10 +155,10 @@ class PortPool(BaseSupervisor, Generic[G]):
                     me.forget_on_death(end)
             lease = Lease(key=lease.key, strict=lease.strict, wait_within=wait_within, again=True)
 
-    async def _granted(self, lease: Lease) -> G | None:
+    async def _granted(self, lease: Lease) -> G_co | None:
         """The worker of a lease; None if it died before it could be used."""
         try:
-            handle: G = await self._lease(lease)
+            handle: G_co = await self._lease(lease)
         except ServerDied as died:
             reason = cast("ExitReason", died.reason)
             raise PoolStopped(slot_of(self).path, reason) from died
