@@ -102,7 +102,9 @@ class PortPool(BaseSupervisor, Generic[G_co]):
 
     # -- what a program asks of it
 
-    async def ask(self, request: Callable[Concatenate[G_co, P], Awaitable[R]], *args: P.args, **keywords: P.kwargs) -> R:
+    async def ask(
+        self, request: Callable[Concatenate[G_co, P], Awaitable[R]], *args: P.args, **keywords: P.kwargs
+    ) -> R:
         """Lend a worker to one request, and return its answer: `await pool.ask(Parser.words, "to be")`.
 
         request: a method of the server, or a coroutine function that is given a worker, to ask it more than one thing.
