@@ -14,6 +14,7 @@ PROGRAMS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```$", PA
 PRINTED = {
     "A server": ["['to', 'be', 'or', 'not']", "SIGSEGV", "['to', 'be']"],
     "An agent": ['{"where":true} 2'],
+    "Pools": ["[['to', 'be'], 'died', ['or', 'not']]", "['to', 'be', 'or', 'not']", "2"],
 }
 
 
