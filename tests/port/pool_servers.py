@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import axon
-from axon import GenServer, call
+from axon import GenServer, call, stream
 
 
 class Poison(Exception):
@@ -93,6 +94,11 @@ class Worker(GenServer[Bench]):
             return state.number
 
         return asyncio.ensure_future(work())
+
+    @stream
+    async def count(self, state: Bench, up_to: int) -> AsyncIterator[int]:
+        for number in range(up_to):
+            yield number
 
     @call(timeout=None)
     def number(self, state: Bench) -> int:

@@ -6,7 +6,8 @@ import asyncio
 import os
 import random
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -101,6 +102,34 @@ async def test_a_declared_error_comes_back_and_its_worker_lives(world: World) ->
         with pytest.raises(Declared, match="no"):
             await pool.ask(Worker.refuse, "no")
         assert await pool.ask(Worker.number) == 1
+
+
+async def test_a_stream_is_read_in_a_block(world: World) -> None:
+    async with PortPool(Worker(world), size=1) as pool:
+        async with pool.worker() as worker:
+            assert [item async for item in worker.count(3)] == [0, 1, 2]
+            async with pool_left(pool):
+                async for _ in worker.count(1000):
+                    break
+        assert await pool.ask(Worker.number) == 1
+
+
+@asynccontextmanager
+async def pool_left(pool: PortPool[Worker]) -> AsyncGenerator[None]:
+    """The block has the one worker of the pool all the time."""
+    assert pool_status(pool).workers[0].in_flight == 1
+    yield
+    assert pool_status(pool).workers[0].in_flight == 1
+
+
+@pytest.mark.real_clock
+async def test_a_thread_asks_through_the_door_for_threads(world: World) -> None:
+    async with PortPool(Worker(world), size=1) as pool:
+
+        def ask() -> int:
+            return axon.from_thread.call(pool.ask, Worker.work, 0.01)
+
+        assert await asyncio.to_thread(ask) == 1
 
 
 async def test_a_pool_is_a_child_as_any_supervisor(world: World) -> None:
@@ -302,6 +331,20 @@ async def test_a_worker_that_died_is_given_nothing_until_it_runs_again(world: Wo
                 assert await pool.ask(Worker.number) == 3
             await asyncio.sleep(0)
             assert not pool_status(pool).workers[0].on_probation, "it has answered"
+
+
+async def test_who_gives_up_on_a_worker_on_probation_does_not_vouch_for_it(world: World) -> None:
+    async with PortPool(Worker(world), size=1) as pool:
+        with pytest.raises(ServerDied):
+            await pool.ask(Worker.work, 0.0, "poison")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await pool.ask(Worker.work, 3.0)
+        await asyncio.sleep(5)
+        assert pool_status(pool).workers[0].on_probation, "nobody has had an answer"
+        assert await pool.ask(Worker.work)
+        await asyncio.sleep(0)
+        assert not pool_status(pool).workers[0].on_probation
 
 
 async def test_a_worker_that_died_idle_is_replaced_before_anybody_meets_it(world: World) -> None:

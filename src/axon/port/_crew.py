@@ -90,11 +90,13 @@ class Crew(Children):
         process = worker.incarnation
         if process is None or process.reason is not None:
             return
-        worker.served += 1
-        self.served += 1
-        worker.load.strikes = 0
-        end_streak(worker)
         worker.see_what_is_left()
+        if lease.is_used:
+            worker.served += 1
+            self.served += 1
+            if not worker.load.left_over:  # it has answered
+                worker.load.strikes = 0
+                end_streak(worker)
         if worker.stage == "leaving":
             self._let_go(worker)
 
@@ -140,7 +142,7 @@ class Crew(Children):
 
     def _refuse(self, lease: Lease, error: PoolRefused) -> None:
         self._stop_timer(lease)
-        if lease.reply is not None:
+        if lease.reply is not None and not lease.is_over:
             lease.reply.set_exception(self.refused_with(error))
 
     def _stop_timer(self, lease: Lease) -> None:
@@ -263,7 +265,8 @@ class Crew(Children):
         if worker.load in self.desk.leaving:
             self.desk.leaving.remove(worker.load)
         self._forget_killer(worker)
-        report_unexpected(process, worker.spec.shutdown, "none: it was to end")
+        if process.outcome is None:
+            report_unexpected(process, worker.spec.shutdown, "none: it was to end")
         worker.incarnation = None
         worker.slot.end("this worker was replaced; ask its pool for another one")
 

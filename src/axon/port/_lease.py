@@ -14,7 +14,8 @@ from ._worker import Worker
 @dataclass(eq=False, slots=True)
 class Lease(Ticket):
     """Made by whoever asks. wait_within: seconds it may wait, None what the pool says; again: whether it has had a worker
-    that died before it was used; pool: who has to do with it; at: whose it is, and `handle` where that is reached.
+    that died before it was used; pool: who has to do with it; at: whose it is, and `handle` where that is reached; is_used:
+    whether whoever asked has taken it.
     """
 
     wait_within: float | None = None
@@ -24,6 +25,7 @@ class Lease(Ticket):
     handle: GenServer[Any] | None = None
     reply: Reply[GenServer[Any]] | None = None
     timer: Timer | None = None
+    is_used: bool = False
     is_over: bool = False
 
     def end(self) -> None:

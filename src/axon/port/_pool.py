@@ -165,7 +165,8 @@ class PortPool(BaseSupervisor, Generic[G_co]):
             reason = cast("ExitReason", died.reason)
             raise PoolStopped(slot_of(self).path, reason) from died
         process = slot_of(handle).process
-        return None if process is None or process.reason is not None else handle
+        lease.is_used = process is not None and process.reason is None
+        return handle if lease.is_used else None
 
     @call(timeout=None, raises=(PoolRefused,))
     def _lease(self, state: Children, lease: Lease) -> Any:

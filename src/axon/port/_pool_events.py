@@ -42,6 +42,6 @@ class WorkerTainted(Event):
 class WorkerRefused(Event):
     """The pool refused somebody who asked for a worker: `error` says why; waiting: how many wait now."""
 
-    logged: ClassVar[tuple[int, str] | None] = (logging.WARNING, "pool refused a request")
+    logged: ClassVar[tuple[int, str] | None] = (logging.DEBUG, "pool refused a request")
     error: PoolRefused
     waiting: int
