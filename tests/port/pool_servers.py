@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 
 import axon
@@ -51,20 +51,27 @@ class Worker(GenServer[Bench]):
     start_takes: float = 0.0
     trap_exit = True
 
-    async def init(self) -> Bench:
+    def init(self) -> Bench | Awaitable[Bench]:
         world = self.world
         world.made += 1
-        number = world.made
         world.starting += 1
         world.most_starting = max(world.most_starting, world.starting)
+        number = world.made
+        return self._started(number) if self.start_takes else self._begun(number)
+
+    async def _started(self, number: int) -> Bench:
         try:
-            if self.start_takes:
-                await asyncio.sleep(self.start_takes)
-        finally:
-            world.starting -= 1
-        if world.all_fail or number in world.fail:
+            await asyncio.sleep(self.start_takes)
+        except asyncio.CancelledError:
+            self.world.starting -= 1
+            raise
+        return self._begun(number)
+
+    def _begun(self, number: int) -> Bench:
+        self.world.starting -= 1
+        if self.world.all_fail or number in self.world.fail:
             raise Poison(f"start {number}")
-        return Bench(number, poisoned=axon.current().label in world.poisoned)
+        return Bench(number, poisoned=axon.current().label in self.world.poisoned)
 
     @call
     async def work(self, state: Bench, seconds: float = 0.0, error: str = "") -> int:

@@ -72,7 +72,7 @@ class Worker(Child):
             if isinstance(process.state, Port):
                 at_work = len(process.state.life.requests)
             else:
-                at_work = len(process.work or ()) + process.waiting() + process.busy
+                at_work = len(process.work or ()) + process.waiting() + (process.item is not None)
         self.load.left_over = max(0, at_work - len(self.load.tickets))
 
     @property
