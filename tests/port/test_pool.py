@@ -578,7 +578,7 @@ async def test_all_workers_are_renewed_one_after_the_other(world: World) -> None
         running = await soon(load_on(pool, askers=6, each=20))
         await pool.renew()
         assert sorted(world.ended) == [1, 2, 3]
-        assert {await pool.ask(Worker.number) for _ in range(6)} == {4, 5, 6}
+        assert {await pool.ask(Worker.number) for _ in range(6)} <= {4, 5, 6}
         found = await running
         assert sum(found.values()) == 120
         assert all(isinstance(answer, int) for answer in found)
