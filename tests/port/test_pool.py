@@ -7,7 +7,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -225,16 +225,22 @@ async def test_a_process_that_dies_gives_its_worker_back(world: World) -> None:
         @axon.call
         async def borrow(self, state: None) -> None:
             async with self.pool.worker():
-                await asyncio.sleep(1000)
+                end = now() + 30
+                while now() < end:
+                    with suppress(asyncio.CancelledError):
+                        await asyncio.sleep(end - now())
 
     async with PortPool(Worker(world), size=1) as pool:
         borrower = await axon.start(Borrower(pool))
         borrowing = await soon(borrower.borrow())
         assert pool_status(pool).workers[0].in_flight == 1
         axon.exit(borrower, axon.kill)
+        began = now()
         assert await pool.ask(Worker.number) == 1
+        assert now() - began == pytest.approx(axon.process.KILL_GRACE), "though its code goes on"
         with pytest.raises(ServerDied):
             await borrowing
+        await asyncio.sleep(30)
 
 
 async def test_a_request_whose_asker_has_gone_keeps_its_worker_busy(world: World) -> None:
@@ -458,12 +464,16 @@ async def test_workers_start_in_batches(world: World) -> None:
 
 
 async def test_whoever_waits_when_the_pool_stops_hears_that(world: World) -> None:
+    heard: list[float] = []
     async with PortPool(child(Worker(world), shutdown=1.0), size=1) as pool:
         at_work = await soon(pool.ask(Worker.work, 100.0))
         waiting = await soon(pool.ask(Worker.work))
+        waiting.add_done_callback(lambda _: heard.append(now()))
+        began = now()
     with pytest.raises(PoolStopped) as stopped:
         await waiting
     assert stopped.value.reason == axon.shutdown
+    assert heard == [pytest.approx(began, abs=0.1)], "and not when the last worker has ended"
     with pytest.raises(ServerDied):
         await at_work
     with pytest.raises(NoProcess):
