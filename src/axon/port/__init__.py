@@ -1,7 +1,8 @@
 """A server in an operating-system process of its own, by one option: `isolated(Counter())` is a Counter like any other.
 
 A segfault, an endless loop, a memory leak or a `kill -9` there costs its siblings nothing, and no process is ever left
-behind: docs/ports.md says how. Importing this room loads pydantic; `import axon` does not.
+behind: docs/ports.md says how. `PortPool` keeps several servers of one kind, and lends them out. Importing this room loads
+pydantic; `import axon` does not.
 """
 
 from ._choice import Choice as Choice

@@ -53,7 +53,7 @@ class PortPool(BaseSupervisor, Generic[G_co]):
 
     spec: the server, `isolated(...)` for workers in processes of their own, which most pools are for; or a `child(...)`
     spec of it, permanent and without a name. Without a `backoff` of its own a restart waits 0.1 s, then twice as long
-    each time, up to 30 s. size: how many workers, default `os.cpu_count()`. max_in_flight: how many a worker is lent to
+    each time that nothing was answered in between, up to 30 s. size: how many workers, default `os.cpu_count()`. max_in_flight: how many a worker is lent to
     at the same time, default 1. choose: among those with room `least_busy` (default) or `round_robin`.
 
     max_waiting: how many may wait, default 100. wait_within: seconds each of them may, default 5, None no limit; where a
