@@ -4,6 +4,9 @@ call: one `counter.increment(3)` after the other, to a server in a process of it
 echo: the same bytes to and fro through the pipes of a process that is nothing but an asyncio echo, in turns with the calls.
 64 at once: calls, and echoes, a second with so many under way. start: from `axon.start` until the server runs, under a
 guard that is there (ms, median); alone: with its guard; pass: a process of `python -c pass`; pydantic_ai: one that imports it.
+pool: of 4 workers. ask: `pool.ask(Counter.increment, 3)`, one after the other, in turns with the calls (µs, median); 64 at once,
+each worker lent to 16; 1 ms each: requests a second that compute for that long, of one port and of the pool; refused: askers
+a second who find the line full.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "port"))
@@ -22,11 +26,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "port"))
 from port_servers import Counter
 
 import axon
-from axon.port import isolated
+from axon.port import PoolFull, PortPool, isolated
 from axon.port._frames import Kind, encode
 from axon.wire import Interface, frame_of
 
 ROUNDS, CALLS, IN_FLIGHT, STARTS = 10, 400, 64, 7
+POOL, SHARE = 4, 16
 ECHO = """
 import asyncio, sys
 async def main(size, answer):
@@ -104,6 +109,50 @@ async def start_and_stop() -> float:
     return took
 
 
+async def refused_per_second(pool: PortPool[Counter]) -> float:
+    """While all workers have as much as they may, and the line is full."""
+    async with AsyncExitStack() as all_of_them:
+        for _ in range(POOL * SHARE):
+            await all_of_them.enter_async_context(pool.worker())
+        began = time.perf_counter()
+        for _ in range(CALLS):
+            try:
+                await pool.ask(Counter.increment, 3)
+            except PoolFull:
+                continue
+            raise AssertionError("there was room")
+        return CALLS / (time.perf_counter() - began)
+
+
+async def pooled(counter: Counter) -> dict[str, float]:
+    async with PortPool(isolated(Counter()), size=POOL, max_in_flight=SHARE, max_waiting=0) as pool:
+        asks: list[float] = []
+        calls: list[float] = []
+        rates: list[tuple[float, float, float, float, float]] = []
+        for _ in range(ROUNDS):
+            asks += await spans(lambda: pool.ask(Counter.increment, 3))
+            calls += await spans(lambda: counter.increment(3))
+            rates.append(
+                (
+                    await per_second(lambda: pool.ask(Counter.increment, 3)),
+                    await per_second(lambda: counter.increment(3)),
+                    await per_second(lambda: pool.ask(Counter.compute, 0.001)),
+                    await per_second(lambda: counter.compute(0.001)),
+                    await refused_per_second(pool),
+                )
+            )
+        at_once, alone, computed, computed_alone, refused = map(statistics.median, zip(*rates, strict=True))
+        return {
+            "pool: ask": statistics.median(asks),
+            "pool: ask / call": statistics.median(asks) / statistics.median(calls),
+            "pool: a second, 64 at once": at_once,
+            "port: a second, 64 at once": alone,
+            "pool: 1 ms each, a second": computed,
+            "port: 1 ms each, a second": computed_alone,
+            "pool: refused, a second": refused,
+        }
+
+
 def program(code: str) -> float:
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -128,6 +177,7 @@ async def measured() -> dict[str, float]:
         floor += await spans(echo.ask)
     at_once = [(await per_second(lambda: counter.increment(3)), await echoes_per_second(echo)) for _ in range(ROUNDS)]
     starts = statistics.median([await start_and_stop() for _ in range(STARTS)])
+    pools = await pooled(counter)
     await axon.stop(counter)
     await echo.close()
     return {
@@ -140,6 +190,7 @@ async def measured() -> dict[str, float]:
         "echoes a second, 64 at once": statistics.median(bare for _, bare in at_once),
         "start": starts,
         "start alone": alone,
+        **pools,
     }
 
 

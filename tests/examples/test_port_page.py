@@ -18,6 +18,7 @@ PRINTED = {
     "A server": ["['to', 'be', 'or', 'not']", "SIGSEGV", "['to', 'be']"],
     "An agent": ['{"where":true} 2'],
     "Packages of its own": ['{"pandas_version":"1.5.3"}'],
+    "Pools": ["[['to', 'be'], 'died', ['or', 'not']]", "['to', 'be', 'or', 'not']", "2"],
     "Agents that stay plain services": ['{"rooms":3} 2', '{"rooms":3}'],
 }
 

@@ -12,7 +12,12 @@ AxonError
    │  ├─ PortOverran      a request was not over at its deadline and the grace after it     .handler .grace
    │  └─ BadFrame         what it said was no frame                       .problem
    ├─ GuardLost           the guard of the child processes ended, and took them along
-   └─ FrameTooLarge       a request or an answer is too large to cross    .size .limit
+   ├─ FrameTooLarge       a request or an answer is too large to cross    .size .limit
+   └─ PoolRefused         a pool gave no worker, and nothing was sent     .pool
+      ├─ PoolFull         as many wait as may                             .limit
+      ├─ PoolTimeout      none was free in time                           .after
+      ├─ PoolUnavailable  none of its workers starts                      .reason .restart_in
+      └─ PoolStopped      it ended                                        .reason
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Children:
         except NameTaken as error:
             child.failure = error
             return StartFailed(child.slot.path, error)
-        return self._outcome(child, process) if process.phase != "init" or process.outcome is not None else None
+        return self.outcome(child, process) if process.phase != "init" or process.outcome is not None else None
 
     async def finish(self, child: Child, supervisor: ServerProcess) -> StartFailed | Ignored | None:
         """Wait for the `init` of a child; a start that is broken off leaves its process to `stop`."""
@@ -123,9 +123,10 @@ class Children:
         assert process is not None, "it has just begun"
         with suppress(StartFailed, Ignored):
             await started_unless_stopped(process, supervisor, child.spec.type)
-        return self._outcome(child, process)
+        return self.outcome(child, process)
 
-    def _outcome(self, child: Child, process: ServerProcess) -> StartFailed | Ignored | None:
+    def outcome(self, child: Child, process: ServerProcess) -> StartFailed | Ignored | None:
+        """Note how the start of a child went, whose `init` is over; returns why it does not run, if it does not."""
         error = process.outcome
         if error is None:
             child.slot.restart_at = None

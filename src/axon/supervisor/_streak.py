@@ -48,10 +48,7 @@ class Streak:
         if self.stable_at > self.looks_at:
             self.look_later(child, runtime)
             return
-        child.streak = None
-        if self.told and runtime.bus.wants(CrashLoopEnded):
-            lasted = runtime.loop.time() - self.since
-            runtime.bus.emit(CrashLoopEnded(path=child.slot.path, restarts=self.count, seconds=lasted))
+        end_streak(child)
 
 
 def count_restart(child: Child, now: float) -> int:
@@ -115,6 +112,15 @@ def forget_stability(child: Child) -> None:
     if streak is not None and streak.timer is not None:
         child.slot.runtime.timers.cancel(streak.timer)
         streak.timer = None
+
+
+def end_streak(child: Child) -> None:
+    """The child has shown that it has recovered: its next failure is the first one."""
+    forget_stability(child)
+    streak, child.streak, runtime = child.streak, None, child.slot.runtime
+    if streak is not None and streak.told and runtime.bus.wants(CrashLoopEnded):
+        lasted = runtime.loop.time() - streak.since
+        runtime.bus.emit(CrashLoopEnded(path=child.slot.path, restarts=streak.count, seconds=lasted))
 
 
 def tell_crash_loop(child: Child, supervisor: ServerProcess) -> None:
