@@ -36,6 +36,7 @@ def forked(*modules: str) -> Any:
 
     def become_child(path: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
         os.closerange(5, MOST_DESCRIPTORS)
+        sys.argv = list(arguments[arguments.index("-m") + 1 :])
         os.environ.clear()
         os.environ.update(env)
         for module in modules:

@@ -206,9 +206,23 @@ class Doomed(Counter):
         state.value = len([bytes(2**20) for _ in range(4096)])
 
     @call
+    def eat_native_memory(self, state: Count) -> None:
+        """As a library in C++ does, which ends its process when there is no more."""
+        allocate = ctypes.CDLL(None).calloc
+        allocate.restype = ctypes.c_void_p
+        while allocated := allocate(1, 2**20):
+            ctypes.memset(allocated, 1, 2**20)
+        os.abort()
+
+    @call
     def loop_in_c(self, state: Count) -> None:
         """The interpreter's lock is held all the time."""
         re.match("(a+)+$", "a" * 60 + "b")
+
+    @call
+    def compute_in_c(self, state: Count) -> None:
+        """Here, too, for a time that is as good as endless."""
+        state.value = 7**10**9
 
     @call
     def burn(self, state: Count) -> None:
@@ -216,14 +230,14 @@ class Doomed(Counter):
             pass
 
     @call
-    def flood(self, state: Count) -> None:
+    def flood(self, state: Count, to: int = 1, line: bytes = b"flood\n") -> None:
         """It never stops printing."""
         while True:
-            os.write(1, b"flood\n" * 1000)
+            os.write(to, line * 1000)
 
     @call
-    def write_garbage(self, state: Count) -> None:
-        os.write(3, b"\xff" * 64)
+    def write_garbage(self, state: Count, garbage: bytes = b"\xff" * 64) -> None:
+        os.write(3, garbage)
 
     @call
     def fill_file(self, state: Count, file: str) -> int:

@@ -309,6 +309,8 @@ class Port:
             return OutOfMemory(status.status, limits.memory, status.memory, said)
         if own is not None:
             return own
+        if limits.memory is not None and limits.ran_out(status.status, status.memory):
+            return OutOfMemory(status.status, limits.memory, status.memory, said)
         if limits.cpu is not None and status.status in (-24, -9) and status.cpu >= limits.cpu - 0.5:
             return OutOfTime(status.status, limits.cpu, said)
         return PortExited(status.status, said)
