@@ -127,6 +127,12 @@ class Counter(GenServer[Count]):
         return sorted(sys.modules)
 
 
+def trace_id() -> int:
+    from opentelemetry import trace
+
+    return trace.get_current_span().get_span_context().trace_id
+
+
 class Traced(GenServer[None]):
     """Reports its requests to OpenTelemetry."""
 
@@ -137,9 +143,34 @@ class Traced(GenServer[None]):
 
     @call
     def trace(self, state: None) -> int:
-        from opentelemetry import trace
+        return trace_id()
 
-        return trace.get_current_span().get_span_context().trace_id
+    @call
+    async def trace_after_a_while(self, state: None) -> int:
+        await asyncio.sleep(0.01)
+        return trace_id()
+
+    @stream
+    async def traces(self, state: None) -> AsyncIterator[int]:
+        yield trace_id()
+        await asyncio.sleep(0.01)
+        yield trace_id()
+
+    @cast
+    def note_trace(self, state: None, file: str) -> None:
+        Path(file).write_text(str(trace_id()))
+
+    @call
+    def log_by_structlog(self, state: None, order: int) -> None:
+        import structlog
+
+        structlog.configure(
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.render_to_log_kwargs],
+        )
+        with structlog.contextvars.bound_contextvars(order=order):
+            structlog.get_logger("their.structlog").warning("they said")
 
 
 class Cleaner(GenServer[Path]):

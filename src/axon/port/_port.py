@@ -142,6 +142,7 @@ class Port:
             path=self._owner.path,
             spec=spec,
             heartbeat=self._options.heartbeat,
+            grace=self._options.grace,
             levels=levels(),
         )
         self._channel.send(Kind.HELLO, 0, hello.model_dump_json().encode())
@@ -168,6 +169,8 @@ class Port:
             elif kind == Kind.EXIT:
                 self._said_reason = reason_from_data(body)
                 self._leaves()
+            elif kind == Kind.OVERRAN:
+                self._hear_overran(body.decode(errors="replace"))
             elif kind == Kind.LOG:
                 _log(LogLine.model_validate_json(body), self._owner, self.pid)
             else:
@@ -182,6 +185,10 @@ class Port:
         self._arm()
         if not self._ready.done():
             self._ready.set_result(None)
+
+    def _hear_overran(self, what: str) -> None:
+        if self.life.phase in ("ready", "busy"):  # in a child that ends its time to do so is bounded anyway
+            self._kill(partial(PortOverran, what, self._options.grace))
 
     def _leaves(self) -> None:
         """It has said its last word, and has its time to go."""
