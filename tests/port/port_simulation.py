@@ -6,6 +6,7 @@ What a child process does is drawn, and so is how long everything takes and in w
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import random
 import select
@@ -118,10 +119,14 @@ class Line(asyncio.Transport):
 
 
 class FakeChild(asyncio.Protocol):
-    """A process that does what is drawn. did: what of it matters for how its end is told of."""
+    """A process that does what is drawn. did: what of it matters for how its end is told of, and since when; due: until
+    when its requests are to be over; over: when they were.
+    """
 
     def __init__(self, loop: PortLoop, descriptors: Sequence[int], at_end: Callable[[Ended | GuardLost], None]) -> None:
-        self.did: list[str] = []
+        self.did: dict[str, float] = {}
+        self.due: dict[int, float] = {}
+        self.over: dict[int, float] = {}
         self.path = ""
         self.status: int | None = None
         self._loop, self._at_end = loop, at_end
@@ -133,13 +138,21 @@ class FakeChild(asyncio.Protocol):
         self._open: set[int] = set()
         self._line = Line(loop, socket.socket(fileno=channel), self)
 
+    def _does(self, fact: str) -> None:
+        self.did.setdefault(fact, self._loop.time())
+
+    def overran(self, grace: float) -> bool:
+        """Whether it let a request go on for so long after its deadline."""
+        now = self._loop.time()
+        return any(self.over.get(number, now) > due + grace for number, due in self.due.items())
+
     # -- its end
 
     def dies(self, status: int) -> None:
         if self.status is not None:
             return
         self.status = status
-        self.did.append(f"died {status}")
+        self._does(f"died {status}")
         for timer in self._timers:
             timer.cancel()
         self._line.abort()
@@ -165,24 +178,26 @@ class FakeChild(asyncio.Protocol):
             do()
 
     def _says(self, kind: Kind, number: int = 0, body: bytes = b"") -> None:
+        if kind in (Kind.ANSWER, Kind.ERROR, Kind.END):
+            self.over.setdefault(number, self._loop.time())
         if self.status is None:
             self._line.write(encode(kind, number, body))
 
     def _leaves(self, reason: axon.ExitReason) -> None:
-        self.did.append("left")
+        self._does("left")
         self._says(Kind.EXIT, 0, reason_as_data(reason))
         if random.random() < 0.9:
             self._after(0.2, lambda: self.dies(0))
 
     def _breaks(self) -> None:
         """Says what is no frame, or one that is not for it to say."""
-        self.did.append("garbage")
+        self._does("garbage")
         garbage = [b"\xff" * 64, encode(Kind.REQUEST, 1), encode(Kind.EXIT, 0, b"{"), encode(Kind.READY, 0, b"[]")]
         self._line.write(random.choice(garbage))
 
     def _beats(self, seconds: float) -> None:
         if random.random() < 0.03:
-            self.did.append("hung")
+            self._does("hung")
             return
         with suppress(BlockingIOError):
             os.write(self._heartbeat, _SIGN.pack(0.0, 1, 0.1))
@@ -197,8 +212,7 @@ class FakeChild(asyncio.Protocol):
             reason = random.choice([axon.normal, axon.shutdown, Refused("it", 1)])
             self._after(20, lambda: self._leaves(reason))
         elif happens == "says":
-            self._after(20, lambda: self._says(Kind.OVERRAN, 0, b"some work"))
-            self.did.append("overran")
+            self._after(20, lambda: (self._does("overran"), self._says(Kind.OVERRAN, 0, b"some work")))
         elif happens == "prints":
             self._after(5, lambda: [os.write(fd, b"a line\nand a half") for fd in self._outputs])
         elif happens is not None:
@@ -220,6 +234,7 @@ class FakeChild(asyncio.Protocol):
                 self._after(2, lambda: self._leaves(random.choice([axon.normal, axon.shutdown])))
         elif kind is Kind.CLOSE:
             self._open.discard(number)
+            self.over.setdefault(number, self._loop.time())
         elif kind is Kind.REQUEST:
             self._serves(number, body)
 
@@ -229,7 +244,7 @@ class FakeChild(asyncio.Protocol):
         if chance < 0.75:
             self._after(3, lambda: (self._says(Kind.READY, 0, ready), self._beats(hello.heartbeat), self._lives()))
         elif chance < 0.8:
-            self.did.append("failed")
+            self._does("failed")
             self._after(3, lambda: self._says(Kind.FAILED, random.randrange(2), reason_as_data(Refused("start", 1))))
         elif chance < 0.85:
             self._after(3, self._breaks)
@@ -237,8 +252,9 @@ class FakeChild(asyncio.Protocol):
             self._after(8, lambda: self.dies(random.choice([-9, 3])))
 
     def _serves(self, number: int, body: bytes) -> None:
-        self.did.append("served")
         request, chance = INTERFACE.decode(body), random.random()
+        if number:
+            self.due[number] = math.inf if request.timeout is None else self._loop.time() + request.timeout
         if request.method.kind == "stream":
             self._open.add(number)
             items = [frame_of(request.method, item) for item in range(random.randrange(16))]
@@ -314,7 +330,7 @@ class FakeSpawner(Spawner):
         """The guard is killed, and its children are with it."""
         for child in self.children:
             if child.status is None:
-                child.did.append("lost")
+                child._does("lost")
                 at_end, child._at_end = child._at_end, lambda _: None
                 child.dies(-9)
                 at_end(GuardLost())

@@ -16,8 +16,9 @@ from port_servers import Counter, Refused
 from port_simulation import FakeChild, FakeSpawner, PortLoop
 
 import axon
-from axon.port import BadFrame, GuardLost, PortExited, PortHung, PortOverran, isolated
+from axon.port import BadFrame, GuardLost, PortExited, PortHung, PortOverran, isolated, port_status
 from axon.port._life import TERM_GRACE, Life
+from axon.port._port import LAST_WORDS
 from axon.process import runtime
 from axon.testing import Faults
 from axon.testing._choices import Choices
@@ -26,6 +27,19 @@ SEEDS = int(os.environ.get("AXON_EXAMPLES", "100"))
 HANG, GRACE, START = 3.0, 1.0, 5.0
 PATIENCE = 5.0
 """Seconds that a call waits for its answer by default."""
+
+SLACK = 0.3
+"""Seconds that may be lost on the way: timers are late, bytes come one by one."""
+BOUNDS = {
+    "died": 0.1 + LAST_WORDS,
+    "lost": 0.0,
+    "garbage": 0.1,
+    "hung": HANG,
+    "left": GRACE + TERM_GRACE + 0.1,
+    "overran": 0.1,
+    "failed": 0.0,
+}
+"""Seconds after which a port has ended at the latest once its child did that."""
 
 DRAWN = {
     ("starting", "ready"),
@@ -74,7 +88,7 @@ def reason_fits(reason: axon.ExitReason, child: FakeChild, asked: set[str]) -> b
         case PortHung():
             return "hung" in did
         case PortOverran():
-            return bool({"served", "overran"} & did)
+            return "overran" in did or child.overran(GRACE - SLACK)
         case GuardLost():
             return "lost" in did
         case PortExited():
@@ -101,7 +115,8 @@ async def a_life(loop: PortLoop, spawner: FakeSpawner, outcomes: Tally[str]) -> 
     assert process is not None
     ends: list[axon.ExitReason | None] = []
     gone = asyncio.Event()
-    process.on_death(lambda: (ends.append(process.reason), gone.set())[0])
+    ended_at: list[float] = []
+    process.on_death(lambda: (ends.append(process.reason), ended_at.append(loop.time()), gone.set())[0])
     asking = [asyncio.ensure_future(asks(counter, outcomes)) for _ in range(random.randrange(6))]
     await asyncio.sleep(random.uniform(0, 10))
     asking += [asyncio.ensure_future(asks(counter, outcomes)) for _ in range(random.randrange(6))]
@@ -120,6 +135,10 @@ async def a_life(loop: PortLoop, spawner: FakeSpawner, outcomes: Tally[str]) -> 
         async with asyncio.timeout(30):
             await gone.wait()
     if not gone.is_set():  # it lives on, and nobody minds
+        status = port_status(counter)
+        (its_child,) = [one for one in spawner.children if one.path == process.path]
+        assert status.in_flight == len(its_child.due.keys() - its_child.over.keys())
+        assert status.phase == ("busy" if status.in_flight else "ready")
         asked.add("stop")
         with suppress(axon.AxonError):
             await axon.stop(counter)
@@ -132,6 +151,10 @@ async def a_life(loop: PortLoop, spawner: FakeSpawner, outcomes: Tally[str]) -> 
         asked.add("kill")
     (its_child,) = [one for one in spawner.children if one.path == process.path]
     assert reason_fits(reason, its_child, asked), (reason, its_child.did, asked)
+    ends_anyway = "left" in its_child.did or "stop" in asked  # within its grace, whatever else it does
+    for fact, since in its_child.did.items():
+        if not (ends_anyway and fact in {"hung", "overran"}):
+            assert ended_at[0] - since < BOUNDS[fact.partition(" ")[0]] + SLACK, (fact, since, ended_at)
     outcomes[f"end: {type(reason).__name__}"] += 1
 
 
