@@ -31,7 +31,7 @@ def forked(*modules: str) -> Any:
             os.dup2(source, target)
         os.closerange(3, MOST_DESCRIPTORS)
         sys.argv = list(arguments[arguments.index(guard.__file__) :])
-        guard.os.execve = become_child
+        mock.patch.object(os, "execve", become_child).start()
         guard.main()
 
     def become_child(path: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:

@@ -38,7 +38,8 @@ def strikes_at(boundary: Boundary, when: Moment) -> Sequence[Strike]:
     boundary, if there is one.
     """
     first: list[Strike] = [(Boundary.TOOL_DONE, "before")] if boundary is Boundary.TOOL_UNKNOWN else []
-    return [*first, (boundary, when), (NEXT, "after" if when == "before" else "before")]
+    again: Moment = "after" if when == "before" else "before"
+    return [*first, (boundary, when), (NEXT, again)]
 
 
 def it_is_as_if_nothing_had_been(history: History, whole: History) -> None:

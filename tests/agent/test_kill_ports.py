@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from kill_table import TABLE, it_is_as_if_nothing_had_been, strikes_at
+from kill_table import TABLE, Strike, it_is_as_if_nothing_had_been, strikes_at
 from killed import History, turn_of
 from worlds import NEXT, PIECE, Moment
 
@@ -40,7 +40,8 @@ def test_killed_at_every_single_step_on_the_way_across_a_port(
     scenario: str, history: History, undisturbed: Callable[[str], History]
 ) -> None:
     history.scenario = scenario
-    history.goes_on_in_a_port(*[(NEXT, "after")] * 100)
+    each: Strike = (NEXT, "after")
+    history.goes_on_in_a_port(*[each] * 100)
     assert history.deaths > 15
     it_is_as_if_nothing_had_been(history, undisturbed(scenario))
 

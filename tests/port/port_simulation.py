@@ -209,14 +209,19 @@ class FakeChild(asyncio.Protocol):
         if happens == "dies":
             self._after(20, lambda: self.dies(random.choice([-9, -11, 0, 3])))
         elif happens == "leaves":
-            reason = random.choice([axon.normal, axon.shutdown, Refused("it", 1)])
+            reasons: list[axon.ExitReason] = [axon.normal, axon.shutdown, Refused("it", 1)]
+            reason = random.choice(reasons)
             self._after(20, lambda: self._leaves(reason))
         elif happens == "says":
-            self._after(20, lambda: (self._does("overran"), self._says(Kind.OVERRAN, 0, b"some work")))
+            self._after(20, self._overruns)
         elif happens == "prints":
             self._after(5, lambda: [os.write(fd, b"a line\nand a half") for fd in self._outputs])
         elif happens is not None:
             self._after(20, self._breaks)
+
+    def _overruns(self) -> None:
+        self._does("overran")
+        self._says(Kind.OVERRAN, 0, b"some work")
 
     # -- what it is told
 
@@ -242,7 +247,7 @@ class FakeChild(asyncio.Protocol):
         self.path, chance = hello.path, random.random()
         ready = Ready(version=hello.version, token=hello.token).model_dump_json().encode()
         if chance < 0.75:
-            self._after(3, lambda: (self._says(Kind.READY, 0, ready), self._beats(hello.heartbeat), self._lives()))
+            self._after(3, lambda: self._is_ready(ready, hello.heartbeat))
         elif chance < 0.8:
             self._does("failed")
             self._after(3, lambda: self._says(Kind.FAILED, random.randrange(2), reason_as_data(Refused("start", 1))))
@@ -250,6 +255,11 @@ class FakeChild(asyncio.Protocol):
             self._after(3, self._breaks)
         elif chance < 0.9:
             self._after(8, lambda: self.dies(random.choice([-9, 3])))
+
+    def _is_ready(self, ready: bytes, heartbeat: float) -> None:
+        self._says(Kind.READY, 0, ready)
+        self._beats(heartbeat)
+        self._lives()
 
     def _serves(self, number: int, body: bytes) -> None:
         request, chance = INTERFACE.decode(body), random.random()
@@ -261,14 +271,17 @@ class FakeChild(asyncio.Protocol):
             self._after(1, lambda: self._streams(number, items))
         elif request.method.kind == "call" and chance < 0.8:
             answer = frame_of(request.method, 1)
-            times = random.choice([1, 1, 1, 1, 2])
-            self._after(2, lambda: [self._says(Kind.ANSWER, number, answer) for _ in range(times)])
+            self._after(2, lambda: self._answers(number, answer, random.choice([1, 1, 1, 1, 2])))
         elif chance < 0.87:
             self._after(2, lambda: self._says(Kind.ERROR, number, error_as_data(Refused("this", 1))))
         elif chance < 0.9:
             self._after(2, lambda: self._says(Kind.ANSWER, number, b'{"answer": "text"}'))
         elif chance < 0.92:
             self._after(2, lambda: self.dies(-11))
+
+    def _answers(self, number: int, answer: bytes, times: int) -> None:
+        for _ in range(times):
+            self._says(Kind.ANSWER, number, answer)
 
     def _streams(self, number: int, items: list[bytes]) -> None:
         if number not in self._open:
@@ -331,6 +344,10 @@ class FakeSpawner(Spawner):
         for child in self.children:
             if child.status is None:
                 child._does("lost")
-                at_end, child._at_end = child._at_end, lambda _: None
+                at_end, child._at_end = child._at_end, _nobody
                 child.dies(-9)
                 at_end(GuardLost())
+
+
+def _nobody(_: Ended | GuardLost) -> None:
+    """Nobody hears of the end but by the guard's."""

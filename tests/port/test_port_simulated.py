@@ -116,7 +116,13 @@ async def a_life(loop: PortLoop, spawner: FakeSpawner, outcomes: Tally[str]) -> 
     ends: list[axon.ExitReason | None] = []
     gone = asyncio.Event()
     ended_at: list[float] = []
-    process.on_death(lambda: (ends.append(process.reason), ended_at.append(loop.time()), gone.set())[0])
+
+    def ended() -> None:
+        ends.append(process.reason)
+        ended_at.append(loop.time())
+        gone.set()
+
+    process.on_death(ended)
     asking = [asyncio.ensure_future(asks(counter, outcomes)) for _ in range(random.randrange(6))]
     await asyncio.sleep(random.uniform(0, 10))
     asking += [asyncio.ensure_future(asks(counter, outcomes)) for _ in range(random.randrange(6))]

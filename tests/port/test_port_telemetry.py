@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from port_servers import Counter, Doomed, Traced
 
 import axon
-from axon.port import isolated
+from axon.port import isolated, port_status
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -55,7 +55,7 @@ async def test_the_trace_of_a_request_goes_along_whatever_its_kind(
 async def test_a_log_line_over_there_has_its_context_here(caplog: pytest.LogCaptureFixture) -> None:
     """What structlog has bound, and whose process it was."""
     traced = await axon.start(isolated(Traced()), name="talker")
-    pid = axon.port.port_status(traced).pid
+    pid = port_status(traced).pid
     await traced.log_by_structlog(7)
     async with asyncio.timeout(5):
         while not (found := [record for record in caplog.records if record.name == "their.structlog"]):  # noqa: ASYNC110

@@ -170,7 +170,8 @@ def interface_of(spec: GenServer[Any]) -> Interface[Any]:
         hash(whole)
     except TypeError:  # of a hint with metadata, which may be anything
         return _interface.__wrapped__(type(spec), whole)
-    return _interface(type(spec), whole)
+    cls: Any = type(spec)
+    return _interface(cls, whole)
 
 
 @lru_cache(maxsize=256)
