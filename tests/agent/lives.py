@@ -69,7 +69,7 @@ async def surely(ask: Callable[[], Awaitable[R]]) -> R:
     while True:
         try:
             return await ask()
-        except (axon.ServerDied, axon.NoProcess):
+        except axon.CallError:  # there is nobody, or its start takes its time
             await asyncio.sleep(0.002)
 
 
@@ -200,7 +200,7 @@ async def granting(agent: Server) -> None:
     """Approve what is asked for, as soon as it is."""
     while True:
         for id in (await surely(agent.status)).approvals:
-            with suppress(AlreadyDecided, axon.ServerDied, axon.NoProcess):
+            with suppress(AlreadyDecided, axon.CallError):
                 await agent.approve(id, by="a program")
         await asyncio.sleep(0.002)
 

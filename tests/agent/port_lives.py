@@ -71,7 +71,7 @@ async def granting_all(agent: Server) -> None:
     """Approve also what is asked for beside the conversation."""
     while True:
         for row in await surely(agent.approvals):
-            with suppress(AlreadyDecided, axon.ServerDied, axon.NoProcess):
+            with suppress(AlreadyDecided, axon.CallError):
                 await agent.approve(row.id, by="a program")
         await asyncio.sleep(0.01)
 
