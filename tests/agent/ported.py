@@ -29,8 +29,9 @@ life = present(Life(**json.loads(os.environ["LIFE"])))
 world = FileWorld(life)
 if MARK in os.environ:
     world.happens("born", os.getpid())
-agent = agent_of(world, 0.005)
-model = model_of(life, world, 0.005)
+pace = 0.05 if life.scenario == "stopped" else 0.005  # that tool is to be met while it runs
+agent = agent_of(world, pace)
+model = model_of(life, world, pace)
 store = store_of(life, world)
 on_error: dict[type[BaseException], Action] = {Hiccup: "retry"}
 server = AgentServer(agent, model=model, name="survivor", store=store, on_error=on_error, **options_of(life))
