@@ -40,11 +40,11 @@ class History:
         """Have a process live to its end, and say how that was."""
         return self.forge.wait(self.begins(at, when, **life))
 
-    def is_killed_after(self, events: int, seconds: float) -> None:
+    def is_killed_after(self, events: int, seconds: float, **life: Any) -> None:
         """Have a process killed from outside, so long after so many more events, unless it has ended by then."""
         bell = self.log.with_suffix(".bell")
         os.mkfifo(bell)
-        process = self.begins(bell=str(bell))
+        process = self.begins(bell=str(bell), **life)
         with bell.open("rb", buffering=0) as rings:
             while events > 0 and (rung := rings.read(events)):
                 events -= len(rung)
@@ -62,6 +62,17 @@ class History:
         assert self.lives(**life) == 0, self.last
         assert self.last[0] == "outcome"
         return self.last
+
+    def goes_on_in_a_port(self, *strikes: tuple[str, Moment], **life: Any) -> Event:
+        """Have an agent live in processes of its own which are killed there one after the other, while the program that
+        asks it lives to its end; returns what came of it.
+        """
+        (at, when), *then = strikes or (("", "before"),)
+        return self.ends_well(**{"port": "forked", "at": at, "when": when, "then": then, **life})
+
+    @property
+    def deaths(self) -> int:
+        return sum(event[0] == "killed" for event in self.events)
 
     @property
     def events(self) -> list[Event]:

@@ -9,11 +9,10 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pydantic_ai
 import pydantic_ai.models
-from agent_parts import texts_of
 from pydantic_ai import Agent, ModelMessage, ModelResponse, RunCancelled, RunContext
 from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.models.function import AgentInfo, FunctionModel
@@ -23,8 +22,11 @@ from worlds import EndingSQLite, FileWorld, Life, store_of
 import axon
 from axon import Supervisor, child
 from axon.agent import AgentServer, TurnFailed, approve, deny
+from axon.port._spec import interface_of  # which takes a second to make, once in a program
 from axon.store import AlreadyDecided, Store
 from forge import serve
+
+R = TypeVar("R")
 
 PLAN = [*STEPS[:-1], ["unlock"], STEPS[-1]]
 """What the model says: one step more than the survivor's own, for a tool that asks for its approval by itself."""
@@ -62,10 +64,19 @@ Server = AgentServer[object, str]
 Scenario = Callable[[Server, FileWorld], Awaitable[Any]]
 
 
+async def surely(ask: Callable[[], Awaitable[R]]) -> R:
+    """The answer of whoever is there next, for what nobody is attached to."""
+    while True:
+        try:
+            return await ask()
+        except axon.CallError:  # there is nobody, or its start takes its time
+            await asyncio.sleep(0.002)
+
+
 async def until(agent: Server, state: str, of: str, asking: asyncio.Task[Any]) -> bool:
     """Wait until the agent is in this state with this message; returns False if that is over."""
     while not asking.done():
-        status = await agent.status()
+        status = await surely(agent.status)
         if status.message_id == of and status.state == state:
             return True
         await asyncio.sleep(0.002)
@@ -77,8 +88,16 @@ async def turn(agent: Server, world: FileWorld) -> Any:
 
 
 async def stream(agent: Server, world: FileWorld) -> Any:
-    async for _ in agent.run_stream_events("go", message_id="go"):
-        pass
+    """Its reader comes back after each death, with the id of the last event that it has read."""
+    read: list[str] = []
+
+    async def to_the_end() -> None:
+        events = agent.run_stream_events("go", message_id="go", after=read[-1] if read else None)
+        async for _ in events:
+            assert events.last_event_id not in read, "no event is read twice"
+            read.append(events.last_event_id or "")
+
+    await surely(to_the_end)
     return await agent.run("go", message_id="go")
 
 
@@ -88,7 +107,7 @@ async def steered(agent: Server, world: FileWorld) -> Any:
     await until(agent, "thinking", "go", asking)
     telling = asyncio.create_task(agent.run("and hurry", message_id="hurry"))
     await world.comes_to("kept", "steered")
-    world.gate.set()
+    world.happens("go on")
     result = await asking
     assert (await telling).output == result.output
     return result
@@ -98,11 +117,11 @@ async def cancelled(agent: Server, world: FileWorld) -> Any:
     """The first turn is cancelled while the model thinks, then there is another one."""
     asking = asyncio.create_task(agent.run("wait", message_id="wait"))
     if await until(agent, "thinking", "wait", asking):
-        await agent.cancel()
+        await surely(lambda: agent.cancel(message_id="wait"))
     with suppress(RunCancelled, TurnFailed):
         await asking
         raise AssertionError("it was cancelled")
-    world.gate.set()
+    world.happens("go on")
     return await turn(agent, world)
 
 
@@ -112,15 +131,20 @@ async def stopped(agent: Server, world: FileWorld) -> Any:
         return await turn(agent, world)
     asking = asyncio.create_task(agent.run("go", message_id="go"))
     await until(agent, "tool", "go", asking)
-    await axon.stop(agent)
-    raise AssertionError("it was killed")
+    with suppress(axon.ServerDied):
+        await axon.stop(agent)
+    return await asking  # of its next process, if it has one of its own
 
 
 async def reset(agent: Server, world: FileWorld) -> Any:
     """The conversation begins afresh before the second turn."""
     await agent.run("before", message_id="before")
-    if "before" in texts_of(await agent.messages()):
+    while not world.happened("kept", "reset"):
+        await surely(agent.status)  # there is somebody who may hear it; if he dies before it is kept nobody has
+        deaths = world.deaths()
         agent.reset()
+        while not world.happened("kept", "reset") and world.deaths() == deaths:  # noqa: ASYNC110  # of another process
+            await asyncio.sleep(0.002)
     return await turn(agent, world)
 
 
@@ -141,7 +165,7 @@ def model_of(life: Life, world: FileWorld, pace: float) -> FunctionModel:
     function: Any = model.function
 
     async def gated(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        await world.gate.wait()
+        await world.comes_to("go on")
         answer: ModelResponse = await function(messages, info)
         return answer
 
@@ -152,29 +176,31 @@ def model_of(life: Life, world: FileWorld, pace: float) -> FunctionModel:
         answer: ModelResponse = await function(messages, info)
         return answer
 
-    if life.scenario in {"steered", "cancelled"}:
+    if life.scenario in {"steered", "cancelled", "down", "given up"}:
         return FunctionModel(gated)
     return FunctionModel(hiccups) if life.scenario == "hiccup" else model
 
 
+def options_of(life: Life) -> dict[str, Any]:
+    return {"attempts": 10, "when_busy": "steer" if life.scenario == "steered" else "queue", **life.options}
+
+
 def server_of(life: Life, world: FileWorld, store: Store, pace: float) -> Server:
-    options: dict[str, Any] = {"attempts": 10, **life.options}
     return AgentServer(
         agent_of(world, pace),
         model=model_of(life, world, pace),
         name="survivor",
         store=store,
         on_error={Hiccup: "retry"},
-        when_busy="steer" if life.scenario == "steered" else "queue",
-        **options,
+        **options_of(life),
     )
 
 
 async def granting(agent: Server) -> None:
     """Approve what is asked for, as soon as it is."""
     while True:
-        for id in (await agent.status()).approvals:
-            with suppress(AlreadyDecided):
+        for id in (await surely(agent.status)).approvals:
+            with suppress(AlreadyDecided, axon.CallError):
                 await agent.approve(id, by="a program")
         await asyncio.sleep(0.002)
 
@@ -195,7 +221,7 @@ async def agent_works(life: Life, world: FileWorld, agent: Server) -> None:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
     outcome = {
-        "told": told(await agent.messages()),
+        "told": told(await surely(agent.messages)),
         "result": told(result.all_messages()),
         "output": result.output,
         "requests": result.usage.requests,
@@ -265,11 +291,19 @@ WAYS: dict[str, Callable[[Life, FileWorld], Coroutine[Any, Any, None]]] = {
 }
 
 
+def way_of(life: Life) -> Callable[[Life, FileWorld], Coroutine[Any, Any, None]]:
+    if life.port:
+        from port_lives import ported_lives
+
+        return ported_lives
+    return WAYS.get(life.scenario, agent_lives)
+
+
 def live(life: Life) -> None:
     """Live, and end the process."""
     world = FileWorld(life)
     try:
-        asyncio.run(WAYS.get(life.scenario, agent_lives)(life, world))
+        asyncio.run(way_of(life)(life, world))
     except BaseException as error:
         world.happens("error", type(error).__name__, str(error), traceback.format_exc())
         os._exit(1)
@@ -291,6 +325,7 @@ def warm() -> None:
             result = await stream(sup.get(Server, "one"), FileWorld(Life("", os.devnull)))
             told(result.all_messages())
             granting.cancel()
+            interface_of(spec)
 
     asyncio.run(turns())
 

@@ -6,70 +6,24 @@ import random
 from collections.abc import Callable
 
 import pytest
-from killed import History, nothing_is_done_twice, told_unknown, without
+from kill_table import TABLE, it_is_as_if_nothing_had_been, strikes_at
+from killed import History, told_unknown, without
 from worlds import NEXT, PIECE, Moment
 
 from axon.agent import Boundary
-from forge import Forge
-from places import InFile
 
 pytestmark = [pytest.mark.kill, pytest.mark.slow]
-
-OTHERS: dict[Boundary, tuple[str, ...]] = {
-    Boundary.STEERED: ("steered",),
-    Boundary.CANCEL_ASKED: ("cancelled",),
-    Boundary.ENDED: ("cancelled",),
-    Boundary.ATTEMPT_FAILED: ("hiccup",),
-    Boundary.PAUSED: ("stopped",),
-    Boundary.RESET: ("reset",),
-}
-"""Where somebody interferes, or something goes wrong. All others are crossed by a turn, streamed or not."""
-
-TABLE = [
-    pytest.param(boundary, when, scenario, id=f"{boundary}-{when}-{scenario}")
-    for boundary in Boundary
-    for when in ("before", "after")
-    for scenario in OTHERS.get(boundary, ("turn", "stream"))
-]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], History]:
-    """What a scenario leaves if nothing is killed."""
-    known: dict[str, History] = {}
-
-    def whole(scenario: str) -> History:
-        if scenario not in known:
-            home = tmp_path_factory.mktemp(scenario)
-            known[scenario] = History(forge, InFile(home / "axon.db"), home / "log", scenario)
-            known[scenario].ends_well()
-        return known[scenario]
-
-    return whole
-
-
-def it_is_as_if_nothing_had_been(history: History, whole: History) -> None:
-    """All but what a tool returned whose end nobody knows, which the model is told."""
-    ledger = nothing_is_done_twice(history)
-    outcome, expected = history.outcome, whole.outcome
-    unknown = told_unknown(outcome["told"])
-    assert unknown == {call for turn, call in ledger.unknown if turn == "go"}
-    assert without(unknown, outcome["told"]) == without(unknown, expected["told"])
-    assert outcome["result"] == outcome["told"]
-    assert (outcome["output"], outcome["requests"]) == (expected["output"], expected["requests"])
 
 
 @pytest.mark.parametrize(("boundary", "when", "scenario"), TABLE)
 def test_a_kill_at_any_boundary(
     boundary: Boundary, when: Moment, scenario: str, history: History, undisturbed: Callable[[str], History]
 ) -> None:
-    """Killed exactly before what is written is durable, in the open transaction, or exactly after; then at the next boundary."""
     history.scenario = scenario
-    if boundary is Boundary.TOOL_UNKNOWN:
-        history.dies(Boundary.TOOL_DONE, "before")
-    history.dies(boundary, when)
-    again: Moment = "after" if when == "before" else "before"
-    history.lives(NEXT, again)  # there may be no next one
+    *strikes, (following, again) = strikes_at(boundary, when)
+    for at, moment in strikes:
+        history.dies(at, moment)
+    history.lives(following, again)  # there may be no next one
     history.ends_well()
     it_is_as_if_nothing_had_been(history, undisturbed(scenario))
 

@@ -35,7 +35,8 @@ class Life:
     """What a process is to do. store: an expression. log: the file of what has happened. at, when: where it is killed.
 
     grants: whether it approves what it asks for. options: of the `AgentServer`. bell: a FIFO into which it writes a byte
-    with everything that happens, default none.
+    with everything that happens, default none. port: whether the agent lives in a process of its own, which is the one
+    that is killed: a `forked` one, or an `executed` one. then: where those that follow it there are killed.
     """
 
     store: str
@@ -46,6 +47,8 @@ class Life:
     grants: bool = True
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     bell: str = ""
+    port: Literal["", "forked", "executed"] = ""
+    then: Sequence[tuple[str, Moment]] = ()
 
 
 class FileWorld(World):
@@ -54,7 +57,6 @@ class FileWorld(World):
     def __init__(self, life: Life) -> None:
         super().__init__()
         self.life = life
-        self.gate = asyncio.Event()
         self._file = os.open(life.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         self._bell = os.open(life.bell, os.O_WRONLY) if life.bell else None
 
@@ -66,6 +68,9 @@ class FileWorld(World):
 
     def happened(self, *what: object) -> bool:
         return list(what) in [event[: len(what)] for event in read_log(self.life.log)]
+
+    def deaths(self) -> int:
+        return sum(event[0] == "killed" for event in read_log(self.life.log))
 
     async def comes_to(self, *what: object) -> None:
         while not self.happened(*what):  # noqa: ASYNC110  # another process may do it

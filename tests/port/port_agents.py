@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,28 @@ def where(context: RunContext[Library]) -> dict[str, int | str]:
         died.write_text(str(os.getpid()))
         os.kill(os.getpid(), signal.SIGKILL)
     return {"process": os.getpid(), "shelf": context.deps.shelf}
+
+
+stubborn = Agent(FunctionModel(lambda messages, info: stubbornly(messages)), name="stubborn")
+
+
+def stubbornly(messages: list[ModelMessage]) -> ModelResponse:
+    if prompt_of(messages) == "for ever":
+        return ModelResponse(parts=[ToolCallPart("work", {})])
+    return ModelResponse(parts=[TextPart(f"{prompt_of(messages)}, in process {os.getpid()}")])
+
+
+def prompt_of(messages: list[ModelMessage]) -> str:
+    last: Any = messages[-1].parts[-1]
+    return str(last.content)
+
+
+@stubborn.tool_plain
+async def work() -> str:
+    """It does not let itself be cancelled."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
 
 
 store: Store = SQLiteStore(os.environ["STORE"]) if "STORE" in os.environ else MemoryStore()

@@ -21,20 +21,21 @@ def marked(owner: int | None = None) -> set[int]:
 
 
 def descriptors() -> list[str]:
-    """The pipes, sockets and process descriptors that are open here."""
+    """What is open here: pipes, sockets and process descriptors by their kind, files by their names."""
     found: list[str] = []
     for fd in Path("/proc/self/fd").iterdir():
         try:
-            kind = str(fd.readlink()).partition(":")[0]
+            name = str(fd.readlink())
         except FileNotFoundError:
             continue
-        if kind in ("pipe", "socket", "anon_inode"):
-            found.append(kind)
+        kind = name.partition(":")[0]
+        found.append(kind if kind in ("pipe", "socket", "anon_inode") else name)
     return sorted(found)
 
 
 def is_alive(pid: int) -> bool:
-    return bool(stat_of(pid)) and stat_of(pid)[0] not in "ZX"
+    state = stat_of(pid)[:1]
+    return bool(state) and state[0] not in "ZX"
 
 
 def gone_within(pids: list[int], seconds: float) -> bool:

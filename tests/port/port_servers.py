@@ -127,6 +127,12 @@ class Counter(GenServer[Count]):
         return sorted(sys.modules)
 
 
+def trace_id() -> int:
+    from opentelemetry import trace
+
+    return trace.get_current_span().get_span_context().trace_id
+
+
 class Traced(GenServer[None]):
     """Reports its requests to OpenTelemetry."""
 
@@ -137,9 +143,34 @@ class Traced(GenServer[None]):
 
     @call
     def trace(self, state: None) -> int:
-        from opentelemetry import trace
+        return trace_id()
 
-        return trace.get_current_span().get_span_context().trace_id
+    @call
+    async def trace_after_a_while(self, state: None) -> int:
+        await asyncio.sleep(0.01)
+        return trace_id()
+
+    @stream
+    async def traces(self, state: None) -> AsyncIterator[int]:
+        yield trace_id()
+        await asyncio.sleep(0.01)
+        yield trace_id()
+
+    @cast
+    def note_trace(self, state: None, file: str) -> None:
+        Path(file).write_text(str(trace_id()))
+
+    @call
+    def log_by_structlog(self, state: None, order: int) -> None:
+        import structlog
+
+        structlog.configure(
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            processors=[structlog.contextvars.merge_contextvars, structlog.stdlib.render_to_log_kwargs],
+        )
+        with structlog.contextvars.bound_contextvars(order=order):
+            structlog.get_logger("their.structlog").warning("they said")
 
 
 class Cleaner(GenServer[Path]):
@@ -206,9 +237,23 @@ class Doomed(Counter):
         state.value = len([bytes(2**20) for _ in range(4096)])
 
     @call
+    def eat_native_memory(self, state: Count) -> None:
+        """As a library in C++ does, which ends its process when there is no more."""
+        allocate = ctypes.CDLL(None).calloc
+        allocate.restype = ctypes.c_void_p
+        while allocated := allocate(1, 2**20):
+            ctypes.memset(allocated, 1, 2**20)
+        os.abort()
+
+    @call
     def loop_in_c(self, state: Count) -> None:
         """The interpreter's lock is held all the time."""
         re.match("(a+)+$", "a" * 60 + "b")
+
+    @call
+    def compute_in_c(self, state: Count) -> None:
+        """Here, too, for a time that is as good as endless."""
+        state.value = 7**10**9
 
     @call
     def burn(self, state: Count) -> None:
@@ -216,14 +261,14 @@ class Doomed(Counter):
             pass
 
     @call
-    def flood(self, state: Count) -> None:
+    def flood(self, state: Count, to: int = 1, line: bytes = b"flood\n") -> None:
         """It never stops printing."""
         while True:
-            os.write(1, b"flood\n" * 1000)
+            os.write(to, line * 1000)
 
     @call
-    def write_garbage(self, state: Count) -> None:
-        os.write(3, b"\xff" * 64)
+    def write_garbage(self, state: Count, garbage: bytes = b"\xff" * 64) -> None:
+        os.write(3, garbage)
 
     @call
     def fill_file(self, state: Count, file: str) -> int:

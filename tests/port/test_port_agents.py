@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import port_agents
 import pytest
 from port_agents import Library, Verdict
-from pydantic_ai import AgentRunResultEvent
+from pydantic_ai import AgentRunResultEvent, RunCancelled
 
 import axon
 from axon import Supervisor, child
-from axon.agent import AgentServer
-from axon.port import CannotCross, isolated
+from axon.agent import AgentServer, TurnFailed
+from axon.port import CannotCross, PortOverran, isolated
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -56,6 +57,39 @@ async def test_a_turn_whose_process_is_killed_goes_on_in_the_next_one(tmp_path: 
         assert result.output.startswith("then in process ")
         assert result.output != f"then in process {(tmp_path / 'died').read_text()}"
         assert [message.kind for message in await agent.messages()] == ["request", "response", "request", "response"]
+
+
+async def test_a_run_that_ignores_its_end_ends_with_its_process_and_the_agent_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its deadline or after `cancel`: its turn is over, and is not begun again."""
+    monkeypatch.setenv("STORE", str(tmp_path / "axon.db"))
+    spec = AgentServer(port_agents.stubborn, name="stubborn", store=port_agents.store)
+    async with Supervisor([child(isolated(spec, inherit=["STORE"], grace=0.5), id="one")]) as sup:
+        agent = sup.get(AgentServer[None, str], "one")
+        asking = asyncio.ensure_future(agent.run("for ever", message_id="cancelled"))
+        while (await agent.status()).state != "tool":  # noqa: ASYNC110  # of another process
+            await asyncio.sleep(0.01)
+        with pytest.raises(axon.ServerDied) as died:
+            await agent.cancel()
+        reason = died.value.reason
+        assert isinstance(reason, PortOverran)
+        assert (reason.handler, reason.grace) == ("run cancelled", 0.5)
+        with pytest.raises((RunCancelled, TurnFailed)):
+            await asking
+        assert (await agent.run("hello")).output.startswith("hello")
+
+        with pytest.raises(axon.DeadlineExceeded):
+            async with axon.deadline(1):
+                await agent.run("for ever", message_id="late")
+        reason = (await axon.wait_down(agent)).reason
+        assert isinstance(reason, PortOverran)
+        assert reason.handler == "run late"
+        with pytest.raises((axon.DeadlineExceeded, TurnFailed)):  # it ends just now, or has
+            await agent.run("for ever", message_id="late")
+        with pytest.raises(TurnFailed) as failed:
+            await agent.run("for ever", message_id="late")
+        assert failed.value.how == "deadline"
 
 
 def test_what_is_no_attribute_of_a_module_is_refused() -> None:

@@ -50,7 +50,7 @@ class LifeMachine(RuleBasedStateMachine):
         elif verdict.what == "hung":
             assert self.hang is not None
             assert rules.ready
-            assert now >= rules.sign + self.hang
+            assert now >= rules.sign + self.hang  # as the rules reckon: a difference may be rounded below it
         elif verdict.what == "overran":
             due = rules.open[verdict.request]
             assert due is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -12,38 +11,12 @@ from pathlib import Path
 
 import pytest
 from port_marks import gone_within, is_alive, marked
+from port_running import Running
 
 import axon
 from axon.port._proc import sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.kill]
-
-HERE = Path(__file__).parent
-
-
-class Running:
-    """A program that has said who its processes are."""
-
-    def __init__(self, said: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "port_program.py"), str(said)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        told = json.loads(self.process.stdout.readline())
-        self.pids: list[int] = told["pids"]
-        self.guard: int = told["guard"]
-        assert all(map(is_alive, self.pids))
-
-    def ends(self) -> int:
-        status = self.process.wait(30)
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
-        return status
 
 
 @pytest.fixture

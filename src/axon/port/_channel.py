@@ -31,9 +31,13 @@ class Channel(asyncio.Protocol):
         broken: Callable[[BadFrame], None],
         closed: Callable[[], None],
     ) -> Self:
-        """The channel over a connected socket, which is its own from now on."""
+        """The channel over a connected socket, which is its own from now on, also if this fails."""
         channel = cls(hear, broken, closed)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=sock)
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
         return channel
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -14,6 +14,7 @@ from ..errors import CallTimeout, Ignored, NoProcess, ServerDied, StartFailed
 from ..process import ExitReason, Process, checked, kill, normal, rest_of, runtime, shutdown, wait_down
 from ..process import exit as send_exit
 from ..server import GenServer, Slot, Stream, bound, deadline, launch, started, stop
+from ..telemetry import CancelIgnored, attach
 from ..wire import Interface, Method, Request, frame_of
 from ._errors import FrameTooLarge
 from ._frames import VERSION, Decoder, Frame, Kind, encode
@@ -27,6 +28,8 @@ WINDOW = 16
 """Items of a stream that may be under way."""
 LOG_ROOM = 2**18
 """Bytes that may wait to be sent before log lines are dropped."""
+LATER = 0.1
+"""Seconds that the runtime has to see by itself that a request is late; it knows its name."""
 ORPHAN_GRACE = 1.0
 """Seconds that the server has to end in order when the runtime has gone."""
 
@@ -63,6 +66,8 @@ class Child(asyncio.Protocol):
         self._heartbeat = Heartbeat(self._heartbeat_fd, hello.heartbeat)
         self._tick(hello.heartbeat)
         _set_up_logging(hello.levels, self._log)
+        self._home.cancel_grace = hello.grace + LATER
+        attach(self._overran, CancelIgnored)
         try:
             process = await self._start(hello)
         except BaseException as error:
@@ -104,6 +109,10 @@ class Child(asyncio.Protocol):
     def _asked_to_end(self, reason: ExitReason) -> None:
         if not self._stop.done():
             self._stop.set_result(reason)
+
+    def _overran(self, event: CancelIgnored) -> None:
+        """Nothing in here can end that work: its process has to be ended."""
+        self._write(Kind.OVERRAN, 0, event.what.encode())
 
     async def _close(self) -> None:
         if self._ticker is not None:

@@ -110,17 +110,18 @@ class ChildProcess:
     async def _spawn(self, argv: Sequence[str], env: Mapping[str, str], theirs: Sequence[int]) -> None:
         """Start it with these descriptors of its own, from 3 on. Raises `Stop`."""
         assert self._spawner is not None
-        (out, their_out), (err, their_err) = os.pipe(), os.pipe()
-        self._outputs = [Output(out, "stdout", self._owner), Output(err, "stderr", self._owner)]
-        given, limits = [*theirs, their_out, their_err], self._surroundings.limits.resources()
+        given, limits, cwd = [*theirs], self._surroundings.limits.resources(), self._surroundings.cwd
         try:
-            cwd = self._surroundings.cwd
+            for name in ("stdout", "stderr"):
+                read, write = os.pipe()
+                given.append(write)
+                self._outputs.append(Output(read, name, self._owner))
             self._child = await self._spawner.spawn(argv, env, given, limits, cwd, self._process_ended)
         except PortError as error:
             raise Stop(error) from error
         finally:
-            os.close(their_out)
-            os.close(their_err)
+            for fd in given[len(theirs) :]:
+                os.close(fd)
         for output in self._outputs:
             output.pid = self.pid
         if self.life.phase == "dead":  # it was quick to deserve that
@@ -242,6 +243,8 @@ class ChildProcess:
             return OutOfMemory(status.status, limits.memory, status.memory, said)
         if own is not None:
             return own
+        if limits.memory is not None and limits.ran_out(status.status, status.memory):
+            return OutOfMemory(status.status, limits.memory, status.memory, said)
         if limits.cpu is not None and status.status in (-24, -9) and status.cpu >= limits.cpu - 0.5:
             return OutOfTime(status.status, limits.cpu, said)
         return PortExited(status.status, said)

@@ -9,7 +9,7 @@ AxonError
    │  └─ OutOfTime        at its limit of CPU time                        .limit
    ├─ PortKilled          it was ended by its runtime
    │  ├─ PortHung         no heartbeat came                               .seconds .state
-   │  ├─ PortOverran      a request was not over at its deadline and the grace after it     .handler .grace
+   │  ├─ PortOverran      work went on after its deadline, or though it was cancelled       .handler .grace
    │  └─ BadFrame         what it said was no frame                       .problem
    ├─ GuardLost           the guard of the child processes ended, and took them along
    ├─ FrameTooLarge       a request or an answer is too large to cross    .size .limit
@@ -99,11 +99,13 @@ class PortHung(PortKilled):
 
 
 class PortOverran(PortKilled):
-    """A request to `handler` was not over `grace` seconds after its deadline, so the child was killed."""
+    """Work was not over `grace` seconds after its deadline or its cancellation, so the child was killed. `handler` is what
+    it was: a request to a handler, or the run of an agent.
+    """
 
     def __init__(self, handler: str, grace: float, said: Sequence[str] = ()) -> None:
         super().__init__(
-            f"{handler} went on for {grace:g} s after its deadline, and the child process was killed", said
+            f"{handler} went on for {grace:g} s after it was to be over, and the child process was killed", said
         )
         self.handler = handler
         self.grace = grace

@@ -17,7 +17,7 @@ _NONE = b""
 
 
 class Kind(IntEnum):
-    """What a frame is. To the child: `HELLO` to `STOP`; from it: `READY` to `EXIT`."""
+    """What a frame is. To the child: `HELLO` to `STOP`; from it: `READY` to `OVERRAN`."""
 
     HELLO = 1  # what it is to be
     REQUEST = 2  # a message for a handler, see axon.wire
@@ -33,6 +33,7 @@ class Kind(IntEnum):
     ERROR = 21
     LOG = 22
     EXIT = 23  # its server has ended, with a reason
+    OVERRAN = 24  # work of its goes on though it was cancelled
 
 
 class Frame(NamedTuple):

@@ -11,7 +11,7 @@ from ._spec import SpecAsData
 
 class Hello(BaseModel, frozen=True):
     """What the runtime says: what the child is to be. path: of its server; heartbeat: seconds; levels: of loggers by name,
-    none if nobody listens to them.
+    none if nobody listens to them; grace: seconds that work has to end when it is cancelled.
     """
 
     version: int
@@ -19,6 +19,7 @@ class Hello(BaseModel, frozen=True):
     path: str
     spec: SpecAsData
     heartbeat: float
+    grace: float
     levels: dict[str, int]
 
 

@@ -58,8 +58,8 @@ def isolated(
     start_within: seconds until its server has to run, default 30; to build its environment has the manager's `timeout`,
     and is not counted. hang: seconds it may give no sign of life, default 10;
     None is no limit. A thread of its own gives them, also while a handler computes, so that only a process that is stuck
-    is taken for one. grace: seconds it has to end in order, before SIGTERM and SIGKILL, and a request to be over after its
-    deadline, before the process is killed; default 3. A child's `shutdown` time should be longer.
+    is taken for one. grace: seconds it has to end in order, before SIGTERM and SIGKILL, and its work to be over after its
+    deadline or its cancellation, before the process is killed; default 3. A child's `shutdown` time should be longer.
 
     Raises `CannotCross` if another process cannot make the server again, `NotOnWire` for a handler whose arguments or
     answers JSON cannot carry, `InvalidOption`. At the start `StartFailed`, with a `PortStartFailed` as its reason, a

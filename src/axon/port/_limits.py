@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 from ..errors import InvalidOption
+
+_BROKEN = (-signal.SIGABRT, -signal.SIGBUS, -signal.SIGSEGV)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +17,8 @@ class Limits:
         isolated(Parser(), limits=Limits(memory=512 * 2**20, cpu=60))
 
     memory: bytes of data, heap and stacks it may have (on Linux; `RLIMIT_DATA`). At it an allocation fails, which is a
-    `MemoryError` in Python, and the child ends with `OutOfMemory`; the interpreter and Axon take some 100 MB themselves.
+    `MemoryError` in Python, and the child ends with `OutOfMemory`, also if a library in C aborts there; the interpreter and
+    Axon take some 100 MB themselves.
     cpu: seconds of processor time, whole ones, then `OutOfTime`. open_files: files and sockets at once; more is an
     `OSError`. file_size: bytes of any file it writes; more is an `OSError`.
 
@@ -32,6 +36,12 @@ class Limits:
             value = getattr(self, option)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
                 raise InvalidOption(option, value, f"None or a number >= {least}")
+
+    def ran_out(self, status: int, memory: int) -> bool:
+        """Whether a process that had so many bytes resident was at its limit of memory when this signal, negative, ended
+        it: libraries in C that are given no memory abort, or go on with what they have not got.
+        """
+        return self.memory is not None and status in _BROKEN and memory >= self.memory * 7 / 8
 
     def resources(self) -> dict[str, tuple[int, int]]:
         """The names of the system's limits, each with its soft and its hard value."""

@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from pydantic import ValidationError
@@ -47,24 +47,24 @@ class Port(ChildProcess):
 
     async def _open(self) -> None:
         assert self._spec is not None
-        ours, theirs = socket.socketpair()
-        self._heartbeat, write = os.pipe()
-        os.set_blocking(self._heartbeat, False)
-        self._loop.add_reader(self._heartbeat, self._read_signs)
-        ours.setblocking(False)
-        try:
+        with ExitStack() as given:  # what is the child's is closed here, however far this comes
+            self._heartbeat, write = os.pipe()
+            given.callback(os.close, write)
+            os.set_blocking(self._heartbeat, False)
+            self._loop.add_reader(self._heartbeat, self._read_signs)
+            ours, theirs = socket.socketpair()
+            given.callback(theirs.close)
+            ours.setblocking(False)
             self._channel = await Channel.over(ours, self._hear, self._broken, self._channel_closed)
             self._requests = Requests(self._home, self.life, self._channel, self._arm)
             await self._spawn(self._options.argv(), self._options.environment(), [theirs.fileno(), write])
-        finally:
-            theirs.close()
-            os.close(write)
         hello = Hello(
             version=VERSION,
             token=self.token,
             path=self._owner.path,
             spec=self._spec,
             heartbeat=self._options.heartbeat,
+            grace=self._options.grace,
             levels=levels(),
         )
         self._channel.send(Kind.HELLO, 0, hello.model_dump_json().encode())
@@ -94,6 +94,8 @@ class Port(ChildProcess):
             elif kind == Kind.EXIT:
                 self._own_reason = reason_from_data(body)
                 self._leaves()
+            elif kind == Kind.OVERRAN:
+                self._hear_overran(body.decode(errors="replace"))
             elif kind == Kind.LOG:
                 _log(LogLine.model_validate_json(body), self._owner, self.pid)
             else:
@@ -105,6 +107,10 @@ class Port(ChildProcess):
         if ready.version != VERSION or ready.token != self.token:
             raise BadFrame("its first word is not the one that was agreed on")
         self._is_ready()
+
+    def _hear_overran(self, what: str) -> None:
+        if self.life.phase in ("ready", "busy"):  # in a child that ends its time to do so is bounded anyway
+            self._kill(partial(PortOverran, what, self._options.grace))
 
     def _broken(self, error: BadFrame) -> None:
         self._kill(partial(BadFrame, error.problem))

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..process import Runtime
 from ._errors import GuardLost, PortStartFailed
-from ._proc import MARK, began
+from ._proc import MARK, began, pidfd_of
 
 PROGRAM = Path(__file__).with_name("_guard.py")
 _LENGTH = struct.Struct("!I")
@@ -100,7 +100,7 @@ class Spawner:
             raise
         finally:
             theirs.close()
-        self._pidfd = os.pidfd_open(self._pid) if hasattr(os, "pidfd_open") else None
+        self._pidfd = pidfd_of(self._pid)
         self._loop.add_reader(self._socket.fileno(), self._read)
 
     @classmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import typing
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -164,10 +165,19 @@ def _crossing(spec: GenServer[Any], name: str, hint: Any) -> JsonValue:
 
 def interface_of(spec: GenServer[Any]) -> Interface[Any]:
     """What may be asked of the server: all of its handlers. Raises `NotOnWire`."""
-    cls = type(spec)
-    names = [name for name in dir(cls) if isinstance(handler_of(cls, name), Handler)]
     whole: Any = spec.__axon_on_wire__()
-    return Interface(whole, methods=names)
+    try:
+        hash(whole)
+    except TypeError:  # of a hint with metadata, which may be anything
+        return _interface.__wrapped__(type(spec), whole)
+    cls: Any = type(spec)
+    return _interface(cls, whole)
+
+
+@lru_cache(maxsize=256)
+def _interface(cls: type[Any], whole: Any) -> Interface[Any]:
+    """Made once for all servers of a kind: it takes milliseconds for each handler, of an agent a whole second."""
+    return Interface(whole, methods=[name for name in dir(cls) if isinstance(handler_of(cls, name), Handler)])
 
 
 def handler_of(server: type[Any], name: str) -> object:

@@ -90,6 +90,8 @@ class Runtime:
         self._delivering = False
         self._context = Context()
         self.has_deadlines: bool = False
+        self.cancel_grace: float = 5.0
+        """Seconds after its cancellation in which work may clean up before it is told of."""
         self.enter_thread()
         self.burst: int = BURST
         self.in_place = True

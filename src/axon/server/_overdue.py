@@ -5,9 +5,6 @@ from __future__ import annotations
 from ..process import Process, Timer
 from ..telemetry import CancelIgnored
 
-CANCEL_GRACE = 5.0
-"""Seconds after its cancellation in which work may clean up before it is told of."""
-
 
 class Overdue:
     """Has a piece of work of `process` told of that is not over in time; `what` it is called."""
@@ -26,12 +23,12 @@ class Overdue:
             home.timers.cancel(self._timer)
         if not self._over:
             left = 0.0 if due is None else max(0.0, due - home.loop.time())
-            self._timer = home.timers.after(left + CANCEL_GRACE, self._tell)
+            self._timer = home.timers.after(left + home.cancel_grace, self._tell)
 
     def _tell(self) -> None:
-        if self._process.runtime.bus.wants(CancelIgnored):
-            event = CancelIgnored(path=self._process.path, what=self._what, seconds=CANCEL_GRACE)
-            self._process.runtime.bus.emit(event)
+        home = self._process.runtime
+        if home.bus.wants(CancelIgnored):
+            home.bus.emit(CancelIgnored(path=self._process.path, what=self._what, seconds=home.cancel_grace))
 
     def end(self) -> None:
         """The work is over."""
