@@ -10,7 +10,9 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,31 @@ async def test_a_supervised_one_that_is_killed_serves_again_on_another_port_and_
         assert reason.signal == "SIGKILL"
         assert await soon(service) != before
         assert (await service.run("Hello again!")).result
+
+
+LODGER = """
+from pydantic_ai import Agent
+
+agent = Agent("test")
+
+@agent.tool_plain
+def version() -> int:
+    import lodging
+    return lodging.VERSION
+"""
+
+
+async def test_another_interpreter_serves_an_agent_with_packages_of_its_own(tmp_path: Path) -> None:
+    """Here one that finds Axon where this one does."""
+    home = tmp_path / "env"
+    await asyncio.to_thread(venv.create, home, symlinks=True)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (packages / "lodging.py").write_text("VERSION = 2\n")
+    (packages / "axon.pth").write_text(sysconfig.get_path("purelib"))
+    (tmp_path / "lodger.py").write_text(LODGER)
+    async with Supervisor([AgentService("lodger", python=home / "bin" / "python", cwd=tmp_path)]) as sup:
+        answer = await sup.get(AgentService).run("Which version?")
+    assert answer.result == '{"version":2}'
 
 
 @pytest.mark.usefixtures("grpc_stays")

@@ -15,6 +15,7 @@ from tenacity import wait_fixed
 
 import axon
 from axon import DynamicSupervisor, GenServer, Supervisor, SupervisorDied, call, cast, child
+from axon.port import PortPool
 from axon.process import runtime
 from axon.telemetry import configure_logging
 
@@ -58,6 +59,17 @@ class Worker(GenServer[None]):
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
         await asyncio.sleep(8)
+
+
+class Parser(GenServer[None]):
+    """Fails at what it cannot read."""
+
+    def init(self) -> None:
+        return None
+
+    @call
+    def words(self, state: None, text: str) -> list[str]:
+        raise ValueError(f"cannot read {text!r}")
 
 
 async def settle() -> None:
@@ -124,11 +136,19 @@ async def dead_letters() -> None:
         busy.note("nobody is there")
 
 
+async def a_worker_died() -> None:
+    async with Supervisor([child(PortPool(Parser(), size=2), id="parsers")], name="jobs") as sup:
+        pool = sup.get(PortPool[Parser], "parsers")
+        with pytest.raises(axon.ServerDied):
+            await pool.ask(Parser.words, "evil")
+
+
 STORIES: dict[str, Callable[[], Awaitable[None]]] = {
     "A supervisor gave up": a_supervisor_gave_up,
     "A crash loop": a_crash_loop,
     "A zombie": a_zombie,
     "Work that ignores its cancellation": a_cancellation_is_ignored,
+    "A worker of a pool died": a_worker_died,
     "A dead letter": dead_letters,
 }
 

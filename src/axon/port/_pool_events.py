@@ -37,6 +37,11 @@ class WorkerTainted(Event):
     lost: int
     crashes: int
 
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return "its crashed line says why; what it had to do is lost, and whoever asked got ServerDied"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRefused(Event):
