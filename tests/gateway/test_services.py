@@ -132,11 +132,15 @@ async def test_a_supervised_one_that_is_killed_serves_again_on_another_port_and_
         before, ended = await service.url(), asyncio.create_task(axon.wait_down(service))
         async with Client(before) as client:
             assert (await client.run_sync("test_agent", "Others ask, too")).result
-        os.kill(port_status(service).pid, signal.SIGKILL)
+        pid = port_status(service).pid
+        os.kill(pid, signal.SIGKILL)
         reason = (await ended).reason
         assert isinstance(reason, PortExited)
         assert reason.signal == "SIGKILL"
-        assert await soon(service) != before
+        after = await soon(service)
+        assert port_status(service).pid != pid
+        async with Client(after) as client:
+            assert (await client.run_sync("test_agent", "And there, too")).result
         assert (await service.run("Hello again!")).result
 
 

@@ -21,7 +21,10 @@ def marked(owner: int | None = None) -> set[int]:
 
 
 def descriptors() -> list[str]:
-    """What is open here: pipes, sockets and process descriptors by their kind, files by their names."""
+    """What is open here: pipes, sockets and process descriptors by their kind, files by their names.
+
+    Not the locks of environments, which are theirs who manage them, and those are forgotten in their own time.
+    """
     found: list[str] = []
     for fd in Path("/proc/self/fd").iterdir():
         try:
@@ -29,6 +32,8 @@ def descriptors() -> list[str]:
         except FileNotFoundError:
             continue
         kind = name.partition(":")[0]
+        if name.endswith(".use"):
+            continue
         found.append(kind if kind in ("pipe", "socket", "anon_inode") else name)
     return sorted(found)
 

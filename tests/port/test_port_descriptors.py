@@ -7,7 +7,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -29,7 +29,7 @@ def program() -> Program:
 
 
 @contextmanager
-def free(count: int) -> Iterator[None]:
+def free(count: int) -> Generator[None]:
     """No more than so many descriptors can be opened."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))

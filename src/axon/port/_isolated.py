@@ -63,8 +63,8 @@ def isolated(
 
     Raises `CannotCross` if another process cannot make the server again, `NotOnWire` for a handler whose arguments or
     answers JSON cannot carry, `InvalidOption`. At the start `StartFailed`, with a `PortStartFailed` as its reason, a
-    `PythonEnvError` if its environment cannot be had, or with what the server's own `init` raised. Not for what fits in a thread, or has to be answered in microseconds: a call
-    takes some 100 µs, and the process 50 MB.
+    `PythonEnvError` if its environment cannot be had, or with what the server's own `init` raised. Not for what fits in
+    a thread, or has to be answered in microseconds: a call takes some 100 µs, and the process 50 MB.
     """
     checked_spec(server, "server")
     if type(server).__axon_supervises__:
