@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
@@ -23,10 +24,13 @@ MOST_DESCRIPTORS = 1024
 def forked(*modules: str) -> Any:
     """In the block guards and children are forks of this process; the children load these modules anew."""
 
-    def become_guard(path: str, arguments: Sequence[str], env: Mapping[str, str], *, file_actions: Any) -> int:
-        return fork(lambda: run_guard(arguments, file_actions))
+    def become_guard(
+        path: str, arguments: Sequence[str], env: Mapping[str, str], *, file_actions: Any, setsigmask: Iterable[int]
+    ) -> int:
+        return fork(lambda: run_guard(arguments, file_actions, setsigmask))
 
-    def run_guard(arguments: Sequence[str], file_actions: Any) -> None:
+    def run_guard(arguments: Sequence[str], file_actions: Any, mask: Iterable[int]) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for _, source, target in file_actions:
             os.dup2(source, target)
         os.closerange(3, MOST_DESCRIPTORS)
@@ -36,7 +40,7 @@ def forked(*modules: str) -> Any:
 
     def become_child(path: str, arguments: Sequence[str], env: Mapping[str, str]) -> None:
         os.closerange(5, MOST_DESCRIPTORS)
-        sys.argv = list(arguments[arguments.index("-m") + 1 :])
+        sys.argv = list(arguments[1:])
         os.environ.clear()
         os.environ.update(env)
         for module in modules:

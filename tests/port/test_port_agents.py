@@ -47,6 +47,7 @@ async def test_dependencies_of_a_run_and_structured_outputs_cross_as_what_they_a
     await axon.stop(judge)
 
 
+@pytest.mark.kill
 async def test_a_turn_whose_process_is_killed_goes_on_in_the_next_one(tmp_path: Path) -> None:
     """With a store: its asker is attached again, and the model is told that the tool's effect is not known."""
     spec = AgentServer(port_agents.writer, deps=port_agents.library, name="survivor", store=port_agents.store)
@@ -59,6 +60,7 @@ async def test_a_turn_whose_process_is_killed_goes_on_in_the_next_one(tmp_path: 
         assert [message.kind for message in await agent.messages()] == ["request", "response", "request", "response"]
 
 
+@pytest.mark.kill
 async def test_a_run_that_ignores_its_end_ends_with_its_process_and_the_agent_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
