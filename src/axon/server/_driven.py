@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..process import ExitReason, Started, rest_of, shutdown
 from ._history import RECENT
-from ._mailbox import Item, MailboxProcess
+from ._mailbox import ONE, Item, MailboxProcess
 from ._overdue import Overdue
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
+    from ._handler import Handler
     from ._request import Request
 
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
@@ -41,7 +42,19 @@ def first_step() -> Generator[None, None, None]:
 class DrivenProcess(MailboxProcess):
     """A process with callbacks; what these do, and what follows them, is the business of its subclasses."""
 
-    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
+    __slots__ = (
+        "begun",
+        "first",
+        "handed",
+        "handle",
+        "handled",
+        "in_callback",
+        "item",
+        "only",
+        "phase",
+        "recent",
+        "state",
+    )
     busy: bool  # said again, so that every checker infers the same for what is assigned here
     task: Task
 
@@ -52,6 +65,11 @@ class DrivenProcess(MailboxProcess):
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
     handled: int
     recent: list[Item | None] | None  # the messages handled last; the next one's place is `handled` modulo its length
+    first: Handler | None
+    only: object
+    """The first message is not in a list, nor is it a tuple, but these: its handler and its argument. A server that is
+    started for one call leaves nothing for the garbage collector to look at by it (1.5 of 8 µs).
+    """
     handed: tuple[Started, object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
@@ -81,9 +99,12 @@ class DrivenProcess(MailboxProcess):
         self.handled += 1
 
     def begin_recent(self) -> list[Item | None]:
-        """The first message: a server that has had none is 136 bytes smaller."""
+        """Make the list: a server that has had no message, or one, is 136 bytes smaller."""
         recent: list[Item | None] = [None] * RECENT
         self.recent = recent
+        if self.first is not None:
+            recent[0] = (self.first, self.only, ONE, None)
+            self.first = self.only = None
         return recent
 
     def count_batch(self, not_yet: int = 0) -> None:

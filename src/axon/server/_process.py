@@ -271,26 +271,33 @@ class ServerProcess(StartingProcess):
             self.settle(self._stop, reason)
             return
         # As `_stop` and `_end`, without the questions whose answers are known.
-        self.phase, self.terminated_with = "terminating", reason
-        if reason is normal and self._is_alone():
-            self.reason, self.calm, self.sends_in, self.state, self.context = reason, False, None, None, None
-            self.slot.left_by(self)
+        if reason is normal and self.ends_alone():
             return
+        self.phase, self.terminated_with = "terminating", reason
         context = Context() if self.context is None else self.context
         context.run(self.die, reason)
         if self.parent is not None:
             self._seen_to_at_once()
 
-    def _is_alone(self) -> bool:
-        """Whether its end concerns nobody: no task, no link, nothing that is kept in its `__dict__`, no listener. Then
-        `die` would find nothing to do for it but to mark it dead (0.5 µs less).
+    def ends_alone(self) -> bool:
+        """End an idle, calm server in order, if that concerns nobody: no `terminate`, no task, no link, nothing that is
+        kept in its `__dict__`, no listener. Then `die` would find nothing to do but to mark it dead (0.5 µs less).
         """
-        return (
-            self.task is None
-            and not (self.links or self.monitors or self.timers or self.mailbox or self.backlog or self.__dict__)
-            and not (self.runtime.collectors or self.runtime.bus.listeners)
-            and self.slot.process is self
-        )
+        if (
+            self.links is not None
+            or self.monitors is not None
+            or self.task is not None
+            or (self.timers or self.mailbox or self.backlog or self.__dict__)
+            or (self.runtime.collectors or self.runtime.bus.listeners)
+            or type(self.handle).terminate is not NO_TERMINATE
+            or self.slot.process is not self
+        ):
+            return False
+        self.busy = True
+        self.phase, self.terminated_with, self.reason = "terminating", normal, normal
+        self.calm, self.sends_in, self.state, self.context = False, None, None, None
+        self.slot.left_by(self)
+        return True
 
     def stop_soon(self, reason: ExitReason) -> None:
         """Queue an orderly end: it comes after the messages that are in the mailbox now."""

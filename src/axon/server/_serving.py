@@ -46,6 +46,8 @@ class ServingProcess(DrivenProcess):
     task: Task
     in_callback: bool
     item: Item | None
+    first: Handler | None
+    only: object
     handled: int
     recent: list[Item | None] | None
 
@@ -76,8 +78,12 @@ class ServingProcess(DrivenProcess):
         handler, argument, keywords, _ = item
         task, steps = self.task, False
         self.busy = self.in_callback = True
-        recent = self.recent or self.begin_recent()
-        self.item = recent[self.handled % RECENT] = item
+        self.item = item
+        if self.handled == 0 and keywords is ONE:
+            self.first, self.only = handler, argument
+        else:
+            recent = self.recent or self.begin_recent()
+            recent[self.handled % RECENT] = item
         self.handled += 1
         try:
             if task is not None:

@@ -10,10 +10,12 @@ from ..process import (
     ExitReason,
     Name,
     Process,
+    Runtime,
     Via,
     checked_seconds,
     claim,
     connect,
+    here,
     killed,
     release,
     running,
@@ -80,7 +82,9 @@ def launch(
         claim(name, process)
     if linked and parent is not None:
         connect(parent, process)
-    slot.process, slot.gave_up = process, None
+    slot.process = process
+    if slot.gave_up is not None:
+        slot.gave_up = None
     process.begin()
     return process
 
@@ -112,8 +116,7 @@ async def started(process: ServerProcess, timeout: float | None = None, *, given
 
 
 def _launched(spec: G, linked: bool, name: Name | None, mailbox: int | None) -> tuple[G, ServerProcess]:
-    if not isinstance(spec, GenServer) or spec._axon_slot is not None or not type(spec).__axon_checked__:
-        checked_spec(spec, "spec")  # asked here first, since most are in order
+    checked_spec(spec, "spec")
     starter = sending()
     home, parent = starter.runtime, None
     if isinstance(starter, Process):
@@ -138,7 +141,23 @@ async def start(spec: G, *, name: Name | None = None, timeout: float | None = No
     server that is to live, use a `Supervisor`. https://www.erlang.org/doc/man/gen_server#start-4
     """
     limit = None if timeout is None else checked_seconds(timeout, "timeout")
-    handle, process = _launched(spec, False, name, mailbox)
+    home = here.get()
+    if (
+        name is None
+        and mailbox is None
+        and type(home) is Runtime
+        and home.gate._is_owned()
+        and isinstance(spec, GenServer)
+        and spec._axon_slot is None
+        and type(spec).__axon_checked__
+    ):
+        # As `_launched` and `launch`, by a plain coroutine that wants no more (0.3 µs less).
+        slot = Slot(home, None)
+        handle = bound(spec, slot)
+        slot.process = process = ServerProcess(handle, slot, None, None)
+        process.begin()
+    else:
+        handle, process = _launched(spec, False, name, mailbox)
     if process.phase == "init" or process.outcome is not None:
         await started(process, limit)
     return handle

@@ -53,6 +53,7 @@ class StartingProcess(ServingProcess):
     state: Any
     item: Item | None
     handed: tuple[Started, object] | None
+    first: Handler | None
     recent: list[Item | None] | None
 
     slot: Slot
@@ -72,12 +73,11 @@ class StartingProcess(ServingProcess):
         self.handle = handle
         self.slot = slot
         self.phase, self.handled = "init", 0
-        self.begun = self.in_callback = False
-        self.state = self.item = self.handed = self.recent = self.terminated_with = None
+        self.in_callback, self.begun = True, False  # since `init` is what comes first
+        self.state = self.item = self.handed = self.first = self.recent = self.terminated_with = None
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        self.in_callback = True
         if not (self.handle.__axon_awaits__ and self.calm):
             return self._begin(Context(), None)
         lent = lend(self.runtime)
@@ -110,7 +110,7 @@ class StartingProcess(ServingProcess):
         running.set(self)  # the first that is done in its context
         value: Any = self.handle.init()
         if type(value) is not CoroutineType or not self.calm:
-            return cast("object", value)
+            return value
         self.task = self._make_task() if task is None else task
         if starter is None:
             return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))

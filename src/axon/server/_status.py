@@ -99,7 +99,7 @@ def text_of(handle: GenServer[Any], slot: Slot, item: Item) -> str:
 def recent_of(server: ServerProcess) -> tuple[object, ...]:
     """The messages the server handled last, newest last."""
     server.count_batch()
-    oldest, recent = server.handled % RECENT, server.recent or ()
+    oldest, recent = server.handled % RECENT, server.recent or server.begin_recent()
     ordered = [*recent[oldest:], *recent[:oldest]]
     return tuple(message_of(*item[:3]) for item in ordered if item is not None)
 
