@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextvars import Context
 from types import CoroutineType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..process import ExitReason, Monitor, Process, Runtime, Started, Timer, is_blank, running
 from ..telemetry import ProcessStarted
@@ -17,6 +17,9 @@ from ._mailbox import Item
 from ._serving import ServingProcess
 from ._slot import Slot
 from ._waits import WaitEdge
+
+if TYPE_CHECKING:
+    from ._handler import Handler
 
 
 class StartingProcess(ServingProcess):

@@ -153,8 +153,8 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
         slot = target._axon_slot
         home = None if slot is None or here.get() is not slot.runtime else slot.runtime
         if slot is not None and home is not None and home.gate._is_owned() and home.in_place_left > 1:
-            server = slot.process
-            if server is not None and server.calm and not server.busy and home.in_place and server.ends_alone():
+            idle = slot.process
+            if idle is not None and idle.calm and not idle.busy and home.in_place and idle.ends_alone():
                 home.in_place_left -= 1
                 return
     if reason is not normal:
