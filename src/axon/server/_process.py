@@ -16,13 +16,14 @@ from types import CoroutineType
 from typing import Any, cast
 
 from ..errors import DeadlineExceeded, Ignored, ServerDied, StartFailed
-from ..process import ExitReason, Process, Runtime, Started, Stop, Timer, disconnect, is_clean, normal
+from ..process import Exit, ExitReason, Process, Runtime, Started, Stop, Timer, disconnect, is_clean, normal
 from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import NO_TERMINATE, GenServer
 from ._mailbox import SYSTEM, Item
 from ._report import report_end, report_start
 from ._request import Request
+from ._serving import ServingProcess
 from ._starting import StartingProcess
 from ._status import crash_of, dead_letter
 from ._stream import Channel
@@ -232,15 +233,46 @@ class ServerProcess(StartingProcess):
         if (
             not self.calm
             or self.handed is not None
-            or isinstance(error, (Stop, *handler.raises))
+            or isinstance(error, Stop)
+            or (handler.raises and isinstance(error, handler.raises))
             or type(self.handle).terminate is not NO_TERMINATE
         ):
             return None
         # As `_failed`, `_stop` and `_end`, without the questions whose answers are known: 1 of 15 µs.
         self.phase, self.terminated_with, self.in_callback, self.item = "terminating", error, False, None
-        context.run(self.die, error)
-        self._seen_to_at_once()
+        parent = self.parent
+        if isinstance(parent, ServingProcess) and isinstance(error, Exception) and self._is_news_to(parent):
+            self.reason, self.calm, self.sends_in, self.links = error, False, None, None
+            self.state = self.context = None
+            self.slot.left_by(self)
+            del cast("dict[Process, None]", parent.links)[self]
+            parent.handle_now((None, Exit(self, error), None, None))
+        else:
+            context.run(self.die, error)
+            self._seen_to_at_once()
         return ServerDied(self, error)
+
+    def _is_news_to(self, parent: ServingProcess) -> bool:
+        """Whether its crash concerns its parent alone, who has nothing else to do and looks at it now. Then `die` would
+        find nothing to do for it but to send one signal, and the run queue nobody else (2 of 14 µs).
+        """
+        runtime, links = self.runtime, self.links
+        return (
+            links is not None
+            and len(links) == 1
+            and parent in links
+            and self.monitors is None
+            and self.waker is None
+            and not (self.timers or self.mailbox or self.backlog or self.__dict__)
+            and parent.trap_exit
+            and parent.calm
+            and not parent.busy
+            and parent.obeys is not self
+            and not runtime.ready
+            and self.slot.process is self
+            and runtime.in_place
+            and not runtime.is_watched(quiet=False)
+        )
 
     # -- starting and ending
 

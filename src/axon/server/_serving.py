@@ -223,6 +223,14 @@ class ServingProcess(DrivenProcess):
         elif self.reason is not None:
             self._seen_to_at_once()
 
+    def handle_now(self, item: Item) -> None:
+        """Handle a message that has just come, on the spot: of an idle, calm server, and a message for `handle_info`."""
+        self.busy = True
+        context = self.context
+        if context is None:
+            context = self.own_context()
+        context.run(self._handle_single, item)
+
     def _seen_to_at_once(self) -> None:
         """It has ended in somebody's turn: its supervisor restarts it in this very turn."""
         parent = self.parent

@@ -14,7 +14,6 @@ from ..process import (
     Via,
     checked_seconds,
     claim,
-    connect,
     here,
     killed,
     release,
@@ -69,9 +68,9 @@ def launch(
     handle: GenServer[Any],
     slot: Slot,
     parent: Process | None,
-    *,
     linked: bool,
     name: Name | None = None,
+    *,
     limit: int | None = None,
 ) -> ServerProcess:
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
@@ -81,7 +80,11 @@ def launch(
     if name is not None:
         claim(name, process)
     if linked and parent is not None:
-        connect(parent, process)
+        process.links, links = {parent: None}, parent.links  # as `connect`, of one that has no links yet
+        if links is None:
+            parent.links = {process: None}
+        else:
+            links[process] = None
     slot.process = process
     if slot.gave_up is not None:
         slot.gave_up = None

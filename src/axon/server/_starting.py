@@ -12,7 +12,7 @@ from ..process import ExitReason, Monitor, Process, Runtime, Started, Timer, is_
 from ..telemetry import ProcessStarted
 from ._driven import Phase
 from ._genserver import GenServer
-from ._lent import lend
+from ._lent import LentTask, lend
 from ._mailbox import Item
 from ._serving import ServingProcess
 from ._slot import Slot
@@ -79,21 +79,13 @@ class StartingProcess(ServingProcess):
         self.in_callback, self.begun = True, False  # since `init` is what comes first
         self.state = self.item = self.handed = self.first = self.recent = self.terminated_with = None
 
-    def begin(self) -> None:
+    def begin(self, lent: LentTask | None = None) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        if not (self.handle.__axon_awaits__ and self.calm):
-            return self._begin(Context(), None)
-        lent = lend(self.runtime)
-        lent.enter(self)
+        if lent is None and self.handle.__axon_awaits__ and self.calm:
+            return self._begin_with_lent_task()
+        self.context = context = Context() if lent is None else lent.context
         try:
-            return self._begin(lent.context, lent.task)
-        finally:
-            lent.leave(self)
-
-    def _begin(self, context: Context, task: asyncio.Task[None] | None) -> None:
-        self.context = context
-        try:
-            value = context.run(self._init, running.get(), task)
+            value = context.run(self._init, running.get(), lent)
         except BaseException as error:
             return self.settle(self._failed, error)
         if self.handed is not None:
@@ -107,14 +99,23 @@ class StartingProcess(ServingProcess):
         self.state, self.phase = value, "running"
         if self.task is None and (len(context) == 1 or is_blank(context)):
             self.context = None
+        return None
 
-    def _init(self, starter: Process | None, task: asyncio.Task[None] | None) -> object:
+    def _begin_with_lent_task(self) -> None:
+        lent = lend(self.runtime)
+        lent.enter(self)
+        try:
+            self.begin(lent)
+        finally:
+            lent.leave(self)
+
+    def _init(self, starter: Process | None, lent: LentTask | None) -> object:
         """What `init` returns, or, if it is to run in the task, a coroutine."""
         running.set(self)  # the first that is done in its context
         value: Any = self.handle.init()
         if type(value) is not CoroutineType or not self.calm:
             return value
-        self.task = self._make_task() if task is None else task
+        self.task = self._make_task() if lent is None else lent.task
         if starter is None:
             return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
         with WaitEdge(starter, self, refuse=False):  # its first step may be a call of its starter

@@ -97,24 +97,22 @@ class Children:
         failure = self.begin(child, supervisor, again=again)
         return await self.finish(child, supervisor) if failure is None and child.status != "running" else failure
 
-    def begin(self, child: Child, supervisor: ServerProcess, *, again: bool = False) -> StartFailed | Ignored | None:
+    def begin(self, child: Child, supervisor: ServerProcess, again: bool = False) -> StartFailed | Ignored | None:
         """Start a child as far as that goes without waiting: it is running, unless its `init` has to be awaited."""
         if child.timer is not None:
             self.cancel_timer(child)
         child.due, child.slot.restart_at = None, supervisor.runtime.timers.time() if again else None
         spec = child.spec
         try:
-            child.process = process = launch(
-                child.handle,
-                child.slot,
-                supervisor,
-                linked=True,
-                name=spec.name,
-                limit=spec.mailbox,
-            )
+            child.process = process = launch(child.handle, child.slot, supervisor, True, spec.name, limit=spec.mailbox)
         except NameTaken as error:
             child.failure = error
             return StartFailed(child.slot.path, error)
+        if process.phase == "running":
+            child.slot.restart_at, child.failure = None, None  # what it died of holds all that was at hand there
+            child.status = "running"
+            self.by_process[process] = child
+            return None
         return self._outcome(child, process) if process.phase != "init" or process.outcome is not None else None
 
     async def finish(self, child: Child, supervisor: ServerProcess) -> StartFailed | Ignored | None:

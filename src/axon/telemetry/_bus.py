@@ -58,9 +58,7 @@ class Bus:
         entry = _log.LEVELS.get(kind) or kind.logged  # as `_log.wants`, without its frame
         return entry is not None and _log.LOGGER.isEnabledFor(entry[0]) and _log.has_handler()
 
-    def is_logged(self) -> bool:
-        """Whether a log line of the highest level would reach anybody."""
-        return _log.is_heard()
+    is_logged = staticmethod(_log.is_heard)
 
     def emit(self, event: Event) -> None:
         """Hand the event to its listeners; one that raises is detached and never disturbs the emitter."""
