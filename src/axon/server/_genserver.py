@@ -206,16 +206,16 @@ def _refuse_to_leave(handle: GenServer[Any]) -> NoReturn:
 
 
 G = TypeVar("G", bound=GenServer[Any])
+_NEW, _PUT = object.__new__, object.__setattr__
 
 
 def bound(spec: G, slot: Slot | None) -> G:
     """The same spec at an address."""
-    handle = object.__new__(type(spec))
-    put = object.__setattr__
+    handle = _NEW(type(spec))
     for name, value in spec.__dict__.items():
-        put(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
+        _PUT(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
     if slot is not None:
-        put(handle, SLOT, slot)
+        _PUT(handle, SLOT, slot)
     return handle
 
 

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import ServerDied
-from ..process import as_task, is_blank, new_stepper, swap_current_task
+from ..process import as_task, is_blank, new_stepper, running, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
 from ._history import RECENT
 from ._lent import lend
@@ -74,7 +74,9 @@ class ServingProcess(DrivenProcess):
                     return self._ask_with_lent_task(item)
                 finally:
                     del self  # see below
-            context, had_none = self.own_context(), True
+            self.context = context = Context()  # as `own_context`, without its frame
+            context.run(running.set, self)
+            had_none = True
         handler, argument, keywords, _ = item
         task, steps = self.task, False
         self.busy = self.in_callback = True

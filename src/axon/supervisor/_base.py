@@ -224,7 +224,9 @@ class BaseSupervisor(GenServer[Children]):
         if heard and process is not None and child.failure is not None and not is_clean(child.failure):
             decision = "the supervisor gives up" if too_many else "restart"
             process.report_crash(child.failure, decision if not delay else f"restart in {delay:.3g} s")
-        state.lose(child)
+        if process is not None:  # as `lose`
+            state.by_process.pop(process, None)
+        child.process, child.status = None, "stopped"
         if too_many:
             self._give_up(child, me)
         if streak.count >= CRASH_LOOP and not streak.told:
