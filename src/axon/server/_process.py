@@ -244,8 +244,12 @@ class ServerProcess(StartingProcess):
         if isinstance(parent, ServingProcess) and isinstance(error, Exception) and self._is_news_to(parent):
             self.reason, self.calm, self.sends_in, self.links = error, False, None, None
             self.state = self.context = None
-            self.slot.left_by(self)
-            del cast("dict[Process, None]", parent.links)[self]
+            if self.slot.home is None:
+                self.slot.left_by(self)
+            else:
+                self.slot.process = None
+            if parent.links is not None:
+                del parent.links[self]
             parent.handle_now((None, Exit(self, error), None, None))
         else:
             context.run(self.die, error)

@@ -31,11 +31,21 @@ class Slot:
     that a crash here is told by the program for which this one runs the server.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_former", "given", "home", "open_to", "process", "restart_at", "runtime")
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_former",
+        "gave_up",
+        "given",
+        "home",
+        "open_to",
+        "process",
+        "restart_at",
+        "runtime",
+    )
     # What few ever need is in the dict: a slot is made for each server.
     ended: str | None = None
     children: dict[str, Slot] | None = None
-    gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
     lost: bool = False
     reported: bool = False
 
@@ -48,6 +58,7 @@ class Slot:
         self.process: ServerProcess | None = None
         self.open_to: Runtime | None = runtime  # whose casts need only be queued; None if the mailbox has a limit
         self.restart_at: float | None = None
+        self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
 
     @property
     def label(self) -> str:

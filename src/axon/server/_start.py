@@ -85,9 +85,7 @@ def launch(
             parent.links = {process: None}
         else:
             links[process] = None
-    slot.process = process
-    if slot.gave_up is not None:
-        slot.gave_up = None
+    slot.process, slot.gave_up = process, None
     process.begin()
     return process
 

@@ -191,7 +191,8 @@ class BaseSupervisor(GenServer[Children]):
             if not message.counted:
                 return self._restart(state, child, None)
             state.forget(child)
-            return self._restart_group(state, child, this_supervisor())
+            me = this_supervisor()
+            return self._restart_group(state, child, me, me.runtime.timers.time())
         return None
 
     async def terminate(self, state: Children, reason: ExitReason) -> None:
@@ -215,7 +216,8 @@ class BaseSupervisor(GenServer[Children]):
 
     def _restart(self, state: Children, child: Child, process: ServerProcess | None) -> Awaitable[None] | None:
         """Count a restart, and do it: now, or later if the child has a backoff."""
-        me = this_supervisor()
+        me = running.get()
+        assert isinstance(me, ServerProcess), "see `this_supervisor`"
         now = me.runtime.timers.time()
         too_many = add_restart(state.restarts, now, self.max_restarts, self.max_seconds)
         streak = count_restart(child, now)
@@ -234,7 +236,7 @@ class BaseSupervisor(GenServer[Children]):
         if delay:
             self._try_again(child, me, delay)
             return None
-        return self._restart_group(state, child, me)
+        return self._restart_group(state, child, me, now)
 
     def _try_again(self, child: Child, me: ServerProcess, delay: float | None = None) -> None:
         """Restart it by a message to oneself: after a delay, or, since it has just failed, behind those that wait."""
@@ -258,14 +260,14 @@ class BaseSupervisor(GenServer[Children]):
             me.runtime.bus.emit(event)
         raise Stop(shutdown)
 
-    def _restart_group(self, state: Children, child: Child, me: ServerProcess) -> Awaitable[None] | None:
+    def _restart_group(self, state: Children, child: Child, me: ServerProcess, now: float) -> Awaitable[None] | None:
         """Stop those whom the strategy concerns, start them in order; if one fails, a message to oneself tries
         again (rules A54, A55, A58).
         """
         members = self._group(state, child)
         if members is not None and len(members) > 1:
             return self._restart_members(state, child, members, me)
-        failure = state.begin(child, me, again=True)
+        failure = state.begin(child, me, now)
         if failure is None and child.status != "running":
             return self._restart_alone(state, child, me)
         return self._restarted(state, child, failure, me)

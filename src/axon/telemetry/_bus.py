@@ -56,7 +56,7 @@ class Bus:
         if kind in self.listeners:
             return True
         entry = _log.LEVELS.get(kind) or kind.logged  # as `_log.wants`, without its frame
-        return entry is not None and _log.LOGGER.isEnabledFor(entry[0]) and _log.has_handler()
+        return entry is not None and _log.LOGGER.isEnabledFor(entry[0]) and _log.is_heard(entry[0])
 
     is_logged = staticmethod(_log.is_heard)
 
