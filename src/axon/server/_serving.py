@@ -66,14 +66,11 @@ class ServingProcess(DrivenProcess):
         through the mailbox but its speed: no request, no future and no turn of the loop (0.5 against 5 µs).
         """
         handler: Any  # without a cast, which is a call
-        context, had_none = self.context, False
-        if context is None:
-            handler = item[0]
-            if handler.is_async:
-                try:
-                    return self._ask_with_lent_task(item)
-                finally:
-                    del self  # see below
+        context, had_none, lent = self.context, False, None
+        if context is None and item[0] is not None and item[0].is_async:
+            lent = lend(self)  # for a coroutine, which seldom has to wait
+            context, self.task = lent.context, lent.task
+        elif context is None:
             self.context = context = Context()  # as `own_context`, without its frame
             context.run(running.set, self)
             had_none = True
@@ -102,29 +99,28 @@ class ServingProcess(DrivenProcess):
                     return self.failed_in_place(error)
                 raise died
             finally:  # the error keeps this frame: what it dies of would be a ring, and 2 µs for the garbage collector
-                del self, context, task, died
+                del context, task, died
+                if lent is not None:
+                    lent.leave(self)
+                del self, lent
         # What a handler answered last time is seldom of another type, and to ask that takes a third of `isinstance`.
         if self.calm and (type(value) is handler.answers or is_answer(handler, value)) and self.handed is None:
             self.in_callback, self.item = False, None
             if self.mailbox is not None:
                 self.runtime.wake(self)
-                return value
-            self.busy = False
-            if had_none and self.handled < RECENT and (len(context) == 1 or is_blank(context)) and self.task is None:
+            else:
+                self.busy = False
+            if lent is not None:
+                del context, task  # whoever keeps one of them is counted
+                lent.leave(self)
+            elif had_none and self.handled < RECENT and (len(context) == 1 or is_blank(context)) and self.task is None:
                 self.context = None  # the handler has left nothing there: an idle server is 190 bytes smaller
             return value
-        return self._settle_call(self._completed if steps else self._left, value)
-
-    def _ask_with_lent_task(self, item: Item) -> Any:
-        """`ask_in_place`, of a coroutine, which seldom has to wait: see `LentTask`."""
-        lent = lend(self.runtime)
-        lent.enter(self)
-        self.task = lent.task
-        try:
-            return self.ask_in_place(item)
-        finally:
+        request = self._settle_call(self._completed if steps else self._left, value)
+        if lent is not None:
+            del context, task
             lent.leave(self)
-            del self, lent  # see above
+        return request
 
     def answered_in_place(self, handler: Handler, value: object) -> Any:
         """What a plain handler answered on the spot, or the request if that is to be waited for."""

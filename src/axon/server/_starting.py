@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextvars import Context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..process import ExitReason, Monitor, Process, Runtime, Started, Timer, is_blank, running
 from ..telemetry import ProcessStarted
@@ -79,11 +79,19 @@ class StartingProcess(ServingProcess):
         self.in_callback, self.begun = True, False  # since `init` is what comes first
         self.state = self.item = self.handed = self.first = self.recent = self.terminated_with = None
 
-    def begin(self, lent: LentTask | None = None) -> None:
+    def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
-        if lent is None and self.handle.__axon_awaits__ and self.calm:
-            return self._begin_with_lent_task()
-        self.context = context = Context() if lent is None else lent.context
+        if self.handle.__axon_awaits__ and self.calm:
+            lent = lend(self)
+            try:
+                self._begin(lent.context, lent)
+            finally:
+                lent.leave(self)
+        else:
+            self._begin(Context(), None)
+
+    def _begin(self, context: Context, lent: LentTask | None) -> None:
+        self.context = context
         try:
             value = context.run(self._init, running.get(), lent)
         except BaseException as error:
@@ -97,28 +105,22 @@ class StartingProcess(ServingProcess):
             return self.settle(self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
         self.state, self.phase = value, "running"
-        # One that is restarted is in use, and its calls are spared the making of one (0.5 of 10 µs).
+        # One that is restarted is in use, and its calls are spared the making of a context (0.5 of 10 µs).
         is_used = self.slot.restart_at is not None and lent is None
         if not is_used and self.task is None and (len(context) == 1 or is_blank(context)):
             self.context = None
         return None
 
-    def _begin_with_lent_task(self) -> None:
-        lent = lend(self.runtime)
-        lent.enter(self)
-        try:
-            self.begin(lent)
-        finally:
-            lent.leave(self)
-
     def _init(self, starter: Process | None, lent: LentTask | None) -> object:
         """What `init` returns, or, if it is to run in the task, a coroutine."""
         running.set(self)  # the first that is done in its context
-        value: Any = self.handle.init()
+        value: object = self.handle.init()
         if type(value) is not CoroutineType or not self.calm:
             return value
-        self.task = self._make_task() if lent is None else lent.task
-        if starter is None:
-            return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
+        pending = cast("Coroutine[Any, Any, Any]", value)
+        task: asyncio.Task[None] = self._make_task() if lent is None else lent.task
+        self.task = task
+        if starter is None or starter.task is None:  # which makes no edge
+            return self._begin_coroutine(task, pending)
         with WaitEdge(starter, self, refuse=False):  # its first step may be a call of its starter
-            return self._begin_coroutine(self.task, cast("Coroutine[Any, Any, Any]", value))
+            return self._begin_coroutine(task, pending)

@@ -148,7 +148,7 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     `NoProcess` if nobody is there, and `ServerDied` if it ended with another reason than asked for.
     https://www.erlang.org/doc/man/gen_server#stop-3
     """
-    if timeout is None and reason is normal and isinstance(target, GenServer):
+    if timeout is None and reason is normal and is_server(target):
         # An idle server that nobody has to be told of, stopped by a plain coroutine: most that are (0.4 of 1.1 µs).
         slot = target._axon_slot
         home = None if slot is None or here.get() is not slot.runtime else slot.runtime
