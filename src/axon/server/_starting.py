@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextvars import Context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..process import ExitReason, Monitor, Process, Runtime, Started, Timer, is_blank, running
 from ..telemetry import ProcessStarted
