@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextvars import Context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, cast
