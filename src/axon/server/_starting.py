@@ -114,8 +114,9 @@ class StartingProcess(ServingProcess):
     def _init(self, starter: Process | None, lent: LentTask | None) -> object:
         """What `init` returns, or, if it is to run in the task, a coroutine."""
         running.set(self)  # the first that is done in its context
-        value: object = self.handle.init()
-        if type(value) is not CoroutineType or not self.calm:
+        value: Any = self.handle.init()
+        kind: object = type(value)  # with a name of its own, since a cast would be a call
+        if kind is not CoroutineType or not self.calm:
             return value
         pending = cast("Coroutine[Any, Any, Any]", value)
         task: asyncio.Task[None] = self._make_task() if lent is None else lent.task
