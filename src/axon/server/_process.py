@@ -21,6 +21,7 @@ from ._deferred import answer_later, isfuture
 from ._driven import Pending, Phase
 from ._genserver import NO_TERMINATE, GenServer
 from ._mailbox import SYSTEM, Item
+from ._quiet import is_news_to
 from ._report import report_end, report_start
 from ._request import Request
 from ._serving import ServingProcess
@@ -241,7 +242,7 @@ class ServerProcess(StartingProcess):
         # As `_failed`, `_stop` and `_end`, without the questions whose answers are known: 1 of 15 µs.
         self.phase, self.terminated_with, self.in_callback, self.item = "terminating", error, False, None
         parent = self.parent
-        if isinstance(parent, ServingProcess) and isinstance(error, Exception) and self._is_news_to(parent):
+        if isinstance(parent, ServingProcess) and isinstance(error, Exception) and is_news_to(parent, self):
             self.reason, self.calm, self.sends_in, self.links = error, False, None, None
             self.state = self.context = None
             if self.slot.home is None:
@@ -255,28 +256,6 @@ class ServerProcess(StartingProcess):
             context.run(self.die, error)
             self._seen_to_at_once()
         return ServerDied(self, error)
-
-    def _is_news_to(self, parent: ServingProcess) -> bool:
-        """Whether its crash concerns its parent alone, who has nothing else to do and looks at it now. Then `die` would
-        find nothing to do for it but to send one signal, and the run queue nobody else (2 of 14 µs).
-        """
-        runtime, links = self.runtime, self.links
-        return (
-            links is not None
-            and len(links) == 1
-            and parent in links
-            and self.monitors is None
-            and self.waker is None
-            and not (self.timers or self.mailbox or self.backlog or self.__dict__)
-            and parent.trap_exit
-            and parent.calm
-            and not parent.busy
-            and parent.obeys is not self
-            and not runtime.ready
-            and self.slot.process is self
-            and runtime.in_place
-            and not runtime.is_watched(quiet=False)
-        )
 
     # -- starting and ending
 

@@ -115,9 +115,8 @@ class StartingProcess(ServingProcess):
         """What `init` returns, or, if it is to run in the task, a coroutine."""
         running.set(self)  # the first that is done in its context
         value: Any = self.handle.init()
-        kind: object = type(value)  # with a name of its own, since a cast would be a call
-        if kind is not CoroutineType or not self.calm:
-            return value
+        if type(value) is not CoroutineType or not self.calm:
+            return cast("object", value)
         pending = cast("Coroutine[Any, Any, Any]", value)
         task: asyncio.Task[None] = self._make_task() if lent is None else lent.task
         self.task = task
