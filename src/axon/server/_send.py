@@ -13,9 +13,9 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import CallTimeout, DeadlineExceeded, MailboxFull, NotStarted, ServerDied, WrongLoop
-from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
+from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime, turn
 from ._followed import FollowedRequest
-from ._history import RECENT
+from ._history import KEPT
 from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, outcome_of, refuse_zombie
 from ._status import dead_letter, text_of
@@ -200,14 +200,19 @@ def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, An
     async def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> Any:
         if argument is _NONE or rest:
             return await send_any(self, *(() if argument is _NONE else (argument, *rest)))
-        slot, home, item = self._axon_slot, who_sends(), (handler, argument, ONE, None)
-        process = None if slot is None or home is not slot.runtime else slot.process
-        if process is None or process.busy or not process.calm:
-            return await _ask_in_place(self, handler, item)
-        home = process.runtime
-        left = home.in_place_left
-        if left <= 0 or not home.gate._is_owned():
-            return await _ask_in_place(self, handler, item)
+        slot, item = self._axon_slot, (handler, argument, ONE, None)
+        while True:
+            process = None if slot is None or who_sends() is not slot.runtime else slot.process
+            if process is None or process.busy or not process.calm:
+                return await _ask(self, handler, item)
+            home = process.runtime
+            left = home.in_place_left
+            if not home.gate._is_owned():
+                return await _ask(self, handler, item)
+            if left > 0:
+                break
+            home.in_place_left = IN_PLACE
+            await turn()  # and look again who is there
         home.in_place_left = left - 1
         context = process.context
         if not is_plain or context is None or process.task is not None:
@@ -218,9 +223,11 @@ def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, An
                 raise
         else:
             process.busy = process.in_callback = True
-            recent = process.recent or process.begin_recent()
-            process.item = recent[process.handled % RECENT] = item
-            process.handled += 1
+            recent = process.recent
+            if recent is None or len(recent) >= KEPT:
+                recent = process.forget()
+            recent.append(item)
+            process.item = item
             try:
                 value = context.run(function, process.handle, process.state, argument)
             except BaseException as error:
@@ -272,7 +279,7 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
                 return answer
             return outcome_of(answer) if answer.done else await _answer(process, answer, handler.timeout)
         home.in_place_left = IN_PLACE
-        await asyncio.sleep(0)  # and look again who is there
+        await turn()  # and look again who is there
     return await _ask(handle, handler, item)
 
 
