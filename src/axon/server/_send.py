@@ -134,7 +134,7 @@ def tell_all(
 ) -> None:
     """Send one cast to many servers, each by its own class's handler of this name; to all, or if it does not fit to none.
 
-    What is the same for all is looked at once: 0.2 µs for each, of 0.6 by a cast each.
+    What is the same for all is looked at once: 0.1 µs for each, of 0.6 by a cast each.
     """
     items: dict[type, Item | None] = {}
     for server in {type(process.handle): None for process in processes}:
@@ -147,7 +147,7 @@ def tell_all(
         item = items[type(process.handle)]
         if item is None:  # a subclass made something else of it
             getattr(process.handle, name)(*args, **keywords)
-        elif followed or process.limit is not None:
+        elif followed or process.slot.open_to is not home:
             _tell_with_care(process.handle, item)
         elif process.mailbox is not None:  # as in `telling`
             process.mailbox.append(item)
