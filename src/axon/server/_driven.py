@@ -13,7 +13,7 @@ from types import GeneratorType, coroutine
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..process import ExitReason, Started, rest_of, shutdown
-from ._history import KEPT, RECENT
+from ._history import RECENT
 from ._mailbox import Item, MailboxProcess
 from ._overdue import Overdue
 
@@ -41,7 +41,7 @@ def first_step() -> Generator[None, None, None]:
 class DrivenProcess(MailboxProcess):
     """A process with callbacks; what these do, and what follows them, is the business of its subclasses."""
 
-    __slots__ = ("begun", "forgotten", "handed", "handle", "in_callback", "item", "phase", "recent", "state")
+    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
     busy: bool  # said again, so that every checker infers the same for what is assigned here
     task: Task
 
@@ -50,8 +50,8 @@ class DrivenProcess(MailboxProcess):
     phase: Phase
     in_callback: bool
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
-    recent: list[Item] | None  # the messages handled last, newest last; a server that has had none is 136 bytes smaller
-    forgotten: int  # so many were handled before these
+    handled: int
+    recent: list[Item | None] | None  # the messages handled last; the next one's place is `handled` modulo its length
     handed: tuple[Started, object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
@@ -76,25 +76,15 @@ class DrivenProcess(MailboxProcess):
 
     def remember(self, item: Item) -> None:
         """A message is handled now; its request is not kept, which would keep the answer alive."""
-        recent = self.recent
-        if recent is None or len(recent) >= KEPT:
-            recent = self.forget()
-        recent.append(item if item[3] is None else (*item[:3], None))
+        recent = self.recent or self.begin_recent()
+        recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
+        self.handled += 1
 
-    def forget(self) -> list[Item]:
-        """All that is remembered once there is room for more."""
-        recent = self.recent
-        if recent is None:
-            self.recent = recent = []
-        else:
-            self.forgotten += len(recent) - RECENT
-            del recent[:-RECENT]
+    def begin_recent(self) -> list[Item | None]:
+        """The first message: a server that has had none is 136 bytes smaller."""
+        recent: list[Item | None] = [None] * RECENT
+        self.recent = recent
         return recent
-
-    @property
-    def handled(self) -> int:
-        """Messages since its start."""
-        return self.forgotten + len(self.recent or ())
 
     def count_batch(self, not_yet: int = 0) -> None:
         if self.batch is None or self.taken is None:
@@ -103,12 +93,15 @@ class DrivenProcess(MailboxProcess):
         if end == counted:
             return
         self.counted = end
-        recent = self.recent
-        if recent is None or len(recent) > KEPT - RECENT:
-            recent = self.forget()
-        first = max(counted, end - RECENT)
-        recent += self.taken[first:end]
-        self.forgotten += first - counted
+        fresh = self.taken[max(counted, end - RECENT) : end]
+        self.handled = handled = self.handled + end - counted
+        if len(fresh) == RECENT:  # as below, for all places at once: 0.2 µs and not 0.6
+            first = -handled % RECENT
+            self.recent = [*fresh[first:], *fresh[:first]]
+            return
+        recent = self.recent or self.begin_recent()
+        for back, item in enumerate(reversed(fresh), 1):
+            recent[(handled - back) % RECENT] = item
 
     # -- turns of its own
 

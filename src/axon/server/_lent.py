@@ -71,7 +71,7 @@ class LentTask:
         if was_lent:
             process.task = None
         # One that is to end in order needs a task by which it hears that the event loop closes.
-        is_done = not lives or (not process.forgotten and len(process.recent or ()) < RECENT and type(process.handle).terminate is NO_TERMINATE)
+        is_done = not lives or (process.handled < RECENT and type(process.handle).terminate is NO_TERMINATE)
         if is_done and self._is_as_it_was():
             process.runtime.lent.append(self)
         elif lives:

@@ -47,13 +47,13 @@ class StartingProcess(ServingProcess):
     obeys: Process | None
     handle: GenServer[Any]
     phase: Phase
-    forgotten: int
+    handled: int
     begun: bool
     in_callback: bool
     state: Any
     item: Item | None
     handed: tuple[Started, object] | None
-    recent: list[Item] | None
+    recent: list[Item | None] | None
 
     slot: Slot
     terminated_with: ExitReason | None
@@ -71,7 +71,7 @@ class StartingProcess(ServingProcess):
         self.obeys = obeys
         self.handle = handle
         self.slot = slot
-        self.phase, self.forgotten = "init", 0
+        self.phase, self.handled = "init", 0
         self.begun = self.in_callback = False
         self.state = self.item = self.handed = self.recent = self.terminated_with = None
 

@@ -99,7 +99,9 @@ def text_of(handle: GenServer[Any], slot: Slot, item: Item) -> str:
 def recent_of(server: ServerProcess) -> tuple[object, ...]:
     """The messages the server handled last, newest last."""
     server.count_batch()
-    return tuple(message_of(*item[:3]) for item in (server.recent or ())[-RECENT:])
+    oldest, recent = server.handled % RECENT, server.recent or ()
+    ordered = [*recent[oldest:], *recent[:oldest]]
+    return tuple(message_of(*item[:3]) for item in ordered if item is not None)
 
 
 def crash_of(server: ServerProcess, reason: ExitReason) -> tuple[object, tuple[str, ...]]:
