@@ -60,11 +60,15 @@ def turn() -> Generator[None, None, None]:
     yield
 
 
+_NOTHING: Any = object()
+"""That a coroutine returned None, and does not wait for a turn: to ask a generator for that takes 25 ns."""
+
+
 @coroutine
 def _stepping() -> Generator[Any, Any, None]:
     value: object = None
     while True:
-        pending: Generator[Any, Any, object] = yield value
+        pending: Generator[Any, Any, object] = yield _NOTHING if value is None else value
         value = yield from pending
 
 
@@ -122,6 +126,9 @@ def take_first_step(
             _current_tasks.pop(loop, None)
         else:
             _current_tasks[loop] = outer
+    if value is _NOTHING:
+        steppers.append(stepper)
+        return None
     if stepper.gi_yieldfrom is not None:
         return Waits(stepper, value)
     steppers.append(stepper)
@@ -157,5 +164,5 @@ def _rest_of(started: Started, awaited: Any, error: BaseException | None) -> Gen
         except StopIteration as stop:
             return stop.value
         if isinstance(started, GeneratorType) and started.gi_yieldfrom is None:
-            return awaited
+            return None if awaited is _NOTHING else awaited
         error = None

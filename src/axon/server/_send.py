@@ -137,14 +137,16 @@ def tell_all(
     What is the same for all is looked at once: 0.1 µs for each, of 0.6 by a cast each.
     """
     items: dict[type, Item | None] = {}
+    item: Item | None = None
     for server in {type(process.handle): None for process in processes}:
         handler: Handler | None = getattr(getattr(server, name), "__axon_handler__", None)
         if handler is not None:
             handler.check(args, keywords)
-        items[server] = None if handler is None or handler.kind != "cast" else _packed(handler, args, keywords)
-    followed = home.has_deadlines or home.bus.tracer is not None
+        items[server] = item = None if handler is None or handler.kind != "cast" else _packed(handler, args, keywords)
+    followed, mixed = home.has_deadlines or home.bus.tracer is not None, len(items) > 1
     for process in processes:
-        item = items[type(process.handle)]
+        if mixed:
+            item = items[type(process.handle)]
         if item is None:  # a subclass made something else of it
             getattr(process.handle, name)(*args, **keywords)
         elif followed or process.slot.open_to is not home:
@@ -202,12 +204,10 @@ def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, An
             return await send_any(self, *(() if argument is _NONE else (argument, *rest)))
         slot, item = self._axon_slot, (handler, argument, ONE, None)
         while True:
-            process = None if slot is None or who_sends() is not slot.runtime else slot.process
-            if process is None or process.busy or not process.calm:
+            if slot is None or who_sends() is not (home := slot.runtime) or not home.gate._is_owned():
                 return await _ask(self, handler, item)
-            home = process.runtime
-            left = home.in_place_left
-            if not home.gate._is_owned():
+            process, left = slot.process, home.in_place_left
+            if process is None or process.busy or not process.calm:
                 return await _ask(self, handler, item)
             if left > 0:
                 break
