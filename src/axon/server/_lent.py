@@ -13,10 +13,8 @@ from sys import getrefcount
 from typing import TYPE_CHECKING
 from weakref import getweakrefcount
 
-from ..process import Runtime, here, is_blank, running
-from ._driven import first_step
+from ..process import Runtime, here, is_blank, running, turn
 from ._genserver import NO_TERMINATE
-from ._history import RECENT
 
 if TYPE_CHECKING:
     from ._serving import ServingProcess
@@ -40,7 +38,7 @@ class LentTask:
     async def _serve(self, home: Runtime) -> None:
         cancelled = None
         try:
-            await first_step()
+            await turn()  # as in `DrivenProcess`
         except asyncio.CancelledError as error:
             cancelled = error
         if self in home.lent:
@@ -71,7 +69,7 @@ class LentTask:
         if was_lent:
             process.task = None
         # One that is to end in order needs a task by which it hears that the event loop closes.
-        is_done = not lives or (process.handled < RECENT and type(process.handle).terminate is NO_TERMINATE)
+        is_done = not lives or (not process.rounds and type(process.handle).terminate is NO_TERMINATE)
         if is_done and self._is_as_it_was():
             process.runtime.lent.append(self)
         elif lives:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from ..errors import CallTimeout, DeadlineExceeded, MailboxFull, NotStarted, ServerDied, WrongLoop
 from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime, turn
 from ._followed import FollowedRequest
-from ._history import RECENT
+from ._history import LAST
 from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, outcome_of, refuse_zombie
 from ._status import dead_letter, text_of
@@ -223,9 +223,9 @@ def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, An
                 raise
         else:
             process.busy = process.in_callback = True
-            recent, handled = process.recent or process.begin_recent(), process.handled
-            process.item = recent[handled % RECENT] = item
-            process.handled = handled + 1
+            recent, place = process.recent or process.begin_recent(), process.place
+            process.item = recent[place] = item
+            process.place = place + 1 if place < LAST else process.begin_round()
             try:
                 value = context.run(function, process.handle, process.state, argument)
             except BaseException as error:

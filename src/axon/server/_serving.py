@@ -9,9 +9,9 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import ServerDied
-from ..process import Waits, as_task, is_blank, swap_current_task, take_first_step
+from ..process import Waits, as_task, is_blank, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
-from ._history import RECENT
+from ._history import LAST
 from ._lent import lend
 from ._mailbox import ONE, Item
 from ._request import Request
@@ -46,7 +46,8 @@ class ServingProcess(DrivenProcess):
     task: Task
     in_callback: bool
     item: Item | None
-    handled: int
+    place: int
+    rounds: int
     recent: list[Item | None] | None
 
     def apply(self, handler: Handler, args: Any, keywords: dict[str, Any] | None) -> Any:
@@ -76,16 +77,13 @@ class ServingProcess(DrivenProcess):
         handler, argument, keywords, _ = item
         task, steps = self.task, False
         self.busy = self.in_callback = True
-        recent, handled = self.recent or self.begin_recent(), self.handled
-        self.item = recent[handled % RECENT] = item
-        self.handled = handled + 1
+        recent, place = self.recent or self.begin_recent(), self.place
+        self.item = recent[place] = item
+        self.place = place + 1 if place < LAST else self.begin_round()
         try:
             if task is not None:
                 steps = handler.is_async
-                if not steps:
-                    value = context.run(self._plainly, task, item)
-                else:
-                    value = self._begun(context, task, item)
+                value = self._begun(context, task, item) if steps else context.run(self._plainly, task, item)
             elif keywords is ONE:
                 value = context.run(handler.function, self.handle, self.state, argument)
             else:
@@ -105,7 +103,7 @@ class ServingProcess(DrivenProcess):
                 self.runtime.wake(self)
                 return value
             self.busy = False
-            if had_none and self.handled < RECENT and (len(context) == 1 or is_blank(context)) and self.task is None:
+            if had_none and not self.rounds and (len(context) == 1 or is_blank(context)) and self.task is None:
                 self.context = None  # the handler has left nothing there: an idle server is 190 bytes smaller
             return value
         return self._settle_call(self._completed if steps else self._left, value)
@@ -150,14 +148,12 @@ class ServingProcess(DrivenProcess):
     def _begun(self, context: Context, task: asyncio.Task[None], item: Any) -> Any:
         """The answer of an `async` handler that need not wait; one that has to goes on in the task."""
         handler, args, keywords, _ = item
-        steppers, loop = self.runtime.steppers, self.runtime.loop
+        take = self.runtime.first_steps.take
         try:
             if keywords is ONE:
-                value = context.run(
-                    take_first_step, steppers, loop, task, handler.function, self.handle, self.state, args
-                )
+                value = context.run(take, task, handler.function, self.handle, self.state, args)
             else:
-                value = context.run(take_first_step, steppers, loop, task, self.apply, handler, args, keywords)
+                value = context.run(take, task, self.apply, handler, args, keywords)
         except BaseException:
             del self, context, task  # see above
             raise
@@ -247,7 +243,7 @@ class ServingProcess(DrivenProcess):
         mailbox = self.mailbox
         if mailbox is None or len(mailbox) > 1 or not self.calm or self.backlog is not None:
             return self._run_turn(self.runtime.burst)
-        item = mailbox[0]
+        item: Any = mailbox[0]
         handler, argument, keywords, request = item
         is_exit = handler is None and keywords is None and not self.is_parents_exit(argument)
         if request is not None or (keywords is not ONE and not is_exit):
@@ -255,19 +251,19 @@ class ServingProcess(DrivenProcess):
         # It is the only message that waits: what a batch takes would be half of it (0.2 of 0.4 µs).
         handle, task, steps = self.handle, self.task, False
         self.mailbox, self.in_callback = None, True
-        recent, handled = self.recent or self.begin_recent(), self.handled
-        self.item = recent[handled % RECENT] = item
-        self.handled = handled + 1
+        recent, place = self.recent or self.begin_recent(), self.place
+        self.item = recent[place] = item
+        self.place = place + 1 if place < LAST else self.begin_round()
         try:
-            if handler is None and task is None:
-                value = handle.handle_info(self.state, argument)
-            elif task is None:
-                function = handler.function  # as a method that is none it would be looked up, for 7 ns
-                value = function(handle, self.state, argument)
+            if task is None:
+                if handler is None:
+                    value: Any = handle.handle_info(self.state, argument)
+                else:
+                    function = handler.function  # as a method that is none it would be looked up, for 7 ns
+                    value = function(handle, self.state, argument)
             elif handler is None or handler.is_async:
-                home, steps = self.runtime, True
-                function = type(handle).handle_info if handler is None else handler.function
-                value = take_first_step(home.steppers, home.loop, task, function, handle, self.state, argument)
+                function, steps = type(handle).handle_info if handler is None else handler.function, True
+                value = self.runtime.first_steps.take(task, function, handle, self.state, argument)
             else:
                 value = self._plainly(task, item)
         except BaseException as error:

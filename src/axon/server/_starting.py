@@ -47,7 +47,8 @@ class StartingProcess(ServingProcess):
     obeys: Process | None
     handle: GenServer[Any]
     phase: Phase
-    handled: int
+    place: int
+    rounds: int
     begun: bool
     in_callback: bool
     state: Any
@@ -71,7 +72,7 @@ class StartingProcess(ServingProcess):
         self.obeys = obeys
         self.handle = handle
         self.slot = slot
-        self.phase, self.handled = "init", 0
+        self.phase, self.rounds, self.place = "init", 0, 0
         self.begun = self.in_callback = False
         self.state = self.item = self.handed = self.recent = self.terminated_with = None
 
