@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import axon
@@ -80,6 +80,7 @@ SENT_LATER = ("call", "async call", "state")
 
 
 @given(st.lists(st.sampled_from([*WAYS]), min_size=1, max_size=150), st.booleans())
+@example(["async", "async", "plain", "async"], True)
 def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(ways: list[str], has_task: bool) -> None:
     async def main() -> None:
         server = await axon.start(Mixed())
