@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import axon
@@ -79,12 +79,19 @@ SENT_LATER = ("call", "async call", "state")
 """Sent in a turn of their own, after what was sent in this one."""
 
 
+async def give_task(server: Mixed) -> None:
+    """A server has a task of its own once a coroutine had to wait."""
+    server.note_later("its task")
+    await axon.get_state(server)
+
+
 @given(st.lists(st.sampled_from([*WAYS]), min_size=1, max_size=150), st.booleans())
+@example(["async", "async", "plain", "async"], True)
 def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(ways: list[str], has_task: bool) -> None:
     async def main() -> None:
         server = await axon.start(Mixed())
         if has_task:
-            await server.ask_async("its task")
+            await give_task(server)
         state = await axon.get_state(server)
         sent = state.copy()
         later: Seen = []
@@ -119,7 +126,7 @@ async def test_in_the_middle_of_a_burst_one_sees_what_was_handled_and_what_waits
     handlers: Callable[[Mixed], Verbs],
 ) -> None:
     server = await axon.start(Mixed())
-    await server.ask_async("its task")
+    await give_task(server)
     note, do = handlers(server)
     looks: list[axon.Statistics] = []
     for n in range(100):
@@ -144,7 +151,7 @@ async def test_who_dies_in_a_burst_leaves_the_rest_to_the_dead_letters_in_order(
         raise ValueError("ink")
 
     server = await axon.start(Mixed())
-    await server.ask_async("its task")
+    await give_task(server)
     note, do = handlers(server)
     with axon.dead_letters() as letters:
         for n in range(10):

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from threading import RLock, get_ident
-from types import GeneratorType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
 from ._context import here, running
+from ._step import FirstSteps
 from ._timers import TimerHeap
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Runtime:
         self.armed: bool = False  # whether the loop is told that there are some
         self.lent: list[Any] = []  # tasks that belong to nobody yet, of a room above
         self.spawner: object = None  # of child processes, which is kept in a room above
-        self.steppers: list[GeneratorType[Any, Any, None]] = []  # that run no coroutine now
+        self.first_steps: FirstSteps = FirstSteps(loop)
         self._signals: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()
         self._delivering = False
         self._context = Context()

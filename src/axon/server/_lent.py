@@ -13,10 +13,8 @@ from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 from weakref import getweakrefcount
 
-from ..process import Runtime, here, is_blank, running
-from ._driven import first_step
+from ..process import Runtime, here, is_blank, running, turn
 from ._genserver import NO_TERMINATE
-from ._history import RECENT
 
 if TYPE_CHECKING:
     from ._serving import ServingProcess
@@ -41,7 +39,7 @@ class LentTask:
     async def _serve(self, home: Runtime) -> None:
         cancelled = None
         try:
-            await first_step()
+            await turn()  # as in `DrivenProcess`
         except asyncio.CancelledError as error:
             cancelled = error
         if self in home.lent:
@@ -66,7 +64,7 @@ class LentTask:
         if was_lent:
             process.task = None
         # One that is to end in order needs a task by which it hears that the event loop closes.
-        is_done = not lives or (process.handled < RECENT and type(process.handle).terminate is NO_TERMINATE)
+        is_done = not lives or (not process.rounds and type(process.handle).terminate is NO_TERMINATE)
         task, context = self.task, self.context
         # Whether no trace of the process is left: in the context, at the task, or by anybody who keeps one of them (the
         # context by `Task.get_context`) or looks at the task; asyncio itself does so once.

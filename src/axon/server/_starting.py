@@ -50,7 +50,8 @@ class StartingProcess(ServingProcess):
     obeys: Process | None
     handle: GenServer[Any]
     phase: Phase
-    handled: int
+    place: int
+    rounds: int
     begun: bool
     in_callback: bool
     state: Any
@@ -75,7 +76,7 @@ class StartingProcess(ServingProcess):
         self.obeys = obeys
         self.handle = handle
         self.slot = slot
-        self.phase, self.handled = "init", 0
+        self.phase, self.rounds, self.place = "init", 0, 0
         self.in_callback, self.begun = True, False  # since `init` is what comes first
         self.state = self.item = self.handed = self.first = self.recent = self.terminated_with = None
 
