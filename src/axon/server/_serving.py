@@ -331,10 +331,10 @@ class ServingProcess(DrivenProcess):
             if keywords is one and request is None:
                 self.item = item
                 try:
+                    if has_task and (handle.__axon_awaits_info__ if handler is None else handler.is_async):
+                        return self._await_batch(handler, argument)
                     if handler is None:
                         value = handle.handle_info(state, argument)
-                    elif has_task and handler.is_async:
-                        return self._await_batch(handler, argument)
                     else:
                         function = handler.function  # as a method that is none it would be looked up, for 7 ns
                         value = function(handle, state, argument)
@@ -356,8 +356,8 @@ class ServingProcess(DrivenProcess):
         return None
 
     async def _await_batch(self, handler: Any, argument: Any) -> Any:
-        """Await this handler and those of the messages after it, up to one that is more than a cast with one argument
-        for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
+        """Await this handler and those of the messages after it, up to one that is more than a message with one
+        argument for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
 
         It ends with what the last of them returned, which is still to be completed. If one has to wait, the messages
         after it have been put back.
@@ -365,15 +365,19 @@ class ServingProcess(DrivenProcess):
         handle, state = self.handle, self.state
         batch: Any = self.batch or iter(())  # the task began it, and what was left has been put back
         while True:
-            function = handler.function
-            value = await function(handle, state, argument)
+            if handler is None:
+                value = await handle.handle_info(state, argument)
+            else:
+                function = handler.function
+                value = await function(handle, state, argument)
             if value is not None or not self.calm:
                 return value
             item = next(batch, None)
             if item is None:
                 return None
             handler, argument, keywords, request = item
-            if keywords is not ONE or request is not None or handler is None or not handler.is_async:
+            is_async = handle.__axon_awaits_info__ if handler is None else handler.is_async
+            if keywords is not ONE or request is not None or not is_async:
                 self.put_back(item)
                 return None
             self.item = item
