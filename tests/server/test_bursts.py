@@ -4,7 +4,7 @@ whoever looks in the middle of one sees what was handled and what waits."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -60,7 +60,20 @@ class Mixed(GenServer[Seen]):
     async def do_async(self, state: Seen, what: Callable[[Seen], object]) -> None:
         what(state)
 
-    def handle_info(self, state: Seen, message: object) -> None:
+    def handle_info(self, state: Seen, message: object) -> Awaitable[None] | None:
+        state.append(message)
+        return None
+
+
+class AsyncInfo(Mixed):
+    async def handle_info(self, state: Seen, message: object) -> None:
+        state.append(message)
+
+
+class WaitingInfo(Mixed):
+    async def handle_info(self, state: Seen, message: object) -> None:
+        if isinstance(message, int) and message % 3 == 0:
+            await asyncio.sleep(0)
         state.append(message)
 
 
@@ -79,10 +92,16 @@ SENT_LATER = ("call", "async call", "state")
 """Sent in a turn of their own, after what was sent in this one."""
 
 
-@given(st.lists(st.sampled_from([*WAYS]), min_size=1, max_size=150), st.booleans())
-def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(ways: list[str], has_task: bool) -> None:
+@given(
+    st.sampled_from([Mixed, AsyncInfo, WaitingInfo]),
+    st.lists(st.sampled_from([*WAYS]) | st.just("info"), min_size=1, max_size=150),
+    st.booleans(),
+)
+def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(
+    kind: type[Mixed], ways: list[str], has_task: bool
+) -> None:
     async def main() -> None:
-        server = await axon.start(Mixed())
+        server = await axon.start(kind())
         if has_task:
             await server.ask_async("its task")
         state = await axon.get_state(server)

@@ -362,6 +362,7 @@ class ServingProcess(DrivenProcess):
         It ends with what the last of them returned, which is still to be completed. If one has to wait, the messages
         after it have been put back.
         """
+        handle: Any
         handle, state = self.handle, self.state
         batch: Any = self.batch or iter(())  # the task began it, and what was left has been put back
         while True:
