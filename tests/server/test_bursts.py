@@ -52,6 +52,12 @@ class Mixed(GenServer[Seen]):
         state.append(thing)
         return len(state)
 
+    @call
+    async def ask_later(self, state: Seen, thing: object) -> int:
+        await asyncio.sleep(0)
+        state.append(thing)
+        return len(state)
+
     @cast
     def do(self, state: Seen, what: Callable[[Seen], object]) -> None:
         what(state)
@@ -103,7 +109,7 @@ def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(
     async def main() -> None:
         server = await axon.start(kind())
         if has_task:
-            await server.ask_async("its task")
+            await server.ask_later("its task")
         state = await axon.get_state(server)
         sent = state.copy()
         later: Seen = []
@@ -138,7 +144,7 @@ async def test_in_the_middle_of_a_burst_one_sees_what_was_handled_and_what_waits
     handlers: Callable[[Mixed], Verbs],
 ) -> None:
     server = await axon.start(Mixed())
-    await server.ask_async("its task")
+    await server.ask_later("its task")
     note, do = handlers(server)
     looks: list[axon.Statistics] = []
     for n in range(100):
@@ -163,7 +169,7 @@ async def test_who_dies_in_a_burst_leaves_the_rest_to_the_dead_letters_in_order(
         raise ValueError("ink")
 
     server = await axon.start(Mixed())
-    await server.ask_async("its task")
+    await server.ask_later("its task")
     note, do = handlers(server)
     with axon.dead_letters() as letters:
         for n in range(10):
