@@ -319,3 +319,15 @@ async def test_many_due_at_once_leave_those_that_are_not() -> None:
     assert len(timers.pending()) == 500
     await asyncio.sleep(1000)
     assert seen[500:] == list(range(500, 1000))
+
+
+async def test_what_fell_due_while_the_loop_was_blocked_comes_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers, seen = asyncio.get_running_loop(), runtime().timers, list[str]()
+    timers.after(1, seen.append, "first")
+    timers.after(4, seen.append, "armed early, due late")
+    await asyncio.sleep(1.5)
+    timers.after(2, seen.append, "armed late, due in between")
+    timers.after(1, seen.append, "next")
+    monkeypatch.setattr(timers, "time", lambda: loop.time() + 10)
+    await asyncio.sleep(1)
+    assert seen == ["first", "next", "armed late, due in between", "armed early, due late"]
