@@ -61,8 +61,9 @@ _WHEN = attrgetter("_when")
 class TimerHeap:
     """All timers of one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, serve: Callable[[Callable[[], None]], None]) -> None:
         self._loop = loop
+        self._serve = serve  # calls a function that delivers, and serves who has mail then
         # The loop's time, without its frame if it is asyncio's own (40 ns, not 70).
         self.time: Callable[[], float] = monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
         # Those armed since any fired, in that order: most fire or are cancelled before they need a place in the heap,
@@ -168,6 +169,12 @@ class TimerHeap:
 
     def _run(self) -> None:
         self._armed, self._arm_before = None, -inf  # what is armed meanwhile is seen to at the end
+        try:
+            self._serve(self._fire_due)
+        finally:
+            self._arm_next()
+
+    def _fire_due(self) -> None:
         # The clock's own resolution, as asyncio does: a timer may not be late by a whole turn for a rounding error.
         due = iter(self._take_due(self.time() + 1e-9))
         last: Process | None = None
@@ -192,7 +199,6 @@ class TimerHeap:
                 last.deliver_all(messages)
         finally:
             self._fresh[:0] = due  # left by one that raised
-            self._arm_next()
 
     def _take_due(self, now: float) -> list[Timer]:
         """Those that are due, in order."""
