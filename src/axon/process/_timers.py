@@ -1,7 +1,7 @@
-"""Messages to be sent later: one heap behind one timer of the loop.
+"""Messages to be sent later: a list and a heap behind one timer of the loop.
 
-Of 10,000 due at once a `loop.call_later` takes 2.6 µs to arm and to call an empty function, an entry of this heap
-2.3, in which its message is delivered and handled, too (3.11).
+Of 10,000 due at once a `loop.call_later` takes 2.9 µs to arm and to call an empty function, one of these 1.3, in which
+its message is delivered and handled, too (3.11).
 """
 
 from __future__ import annotations
