@@ -175,6 +175,7 @@ class TimerHeap:
             self._arm_next()
 
     def _fire_due(self) -> None:
+        """Call and deliver what is due; what one that raises leaves stays."""
         # The clock's own resolution, as asyncio does: a timer may not be late by a whole turn for a rounding error.
         due = iter(self._take_due(self.time() + 1e-9))
         last: Process | None = None
