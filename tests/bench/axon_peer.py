@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import axon
-from axon import GenServer, Group, Supervisor, call, cast, child
+from axon import GenServer, Group, Supervisor, call, cast, child, send_after
 
 if TYPE_CHECKING:
 
@@ -111,7 +111,7 @@ class AxonPeer(Peer):
         return partial(group.broadcast, tell)
 
     def send_after(self, delay: float, ref: Plain | Async, message: Any) -> None:
-        axon.send_after(max(0.0, delay), ref, message)
+        send_after(delay, ref, message)
 
 
 class AxonAsyncPeer(AxonPeer):

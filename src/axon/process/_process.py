@@ -124,6 +124,11 @@ class Process:
         """Put a message into the mailbox, and see that the process runs."""
         raise NotImplementedError
 
+    def deliver_all(self, messages: list[object]) -> None:
+        """Put messages into the mailbox, in this order."""
+        for message in messages:
+            self.deliver(message)
+
     def waiting(self) -> int:
         """How many messages wait in the mailbox."""
         raise NotImplementedError

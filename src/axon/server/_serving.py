@@ -339,10 +339,10 @@ class ServingProcess(DrivenProcess):
             if keywords is one and request is None:
                 self.item = item
                 try:
+                    if has_task and (handle.__axon_awaits_info__ if handler is None else handler.is_async):
+                        return self._await_batch(handler, argument)
                     if handler is None:
                         value = handle.handle_info(state, argument)
-                    elif has_task and handler.is_async:
-                        return self._await_batch(handler, argument)
                     else:
                         function = handler.function  # as a method that is none it would be looked up, for 7 ns
                         value = function(handle, state, argument)
@@ -364,25 +364,28 @@ class ServingProcess(DrivenProcess):
         return None
 
     async def _await_batch(self, handler: Any, argument: Any) -> Any:
-        """Await this handler and those of the messages after it, up to one that is more than a cast with one argument
-        for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
+        """Await this handler and those of the messages after it, up to one that is more than a message with one
+        argument for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
 
         It ends with what the last of them returned, which is still to be completed. If one has to wait, the messages
         after it have been put back.
         """
+        handle: Any
         handle, state, one = self.handle, self.state, ONE
         batch: Any = self.batch or ()  # the task began it, and what was left has been put back
-        function = handler.function
+        info = type(handle).handle_info
+        function = info if handler is None else handler.function
         value = await function(handle, state, argument)
         if value is not None or not self.calm:
             return value
         for item in batch:
             handler, argument, keywords, request = item
-            if keywords is not one or request is not None or handler is None or not handler.is_async:
+            is_async = handle.__axon_awaits_info__ if handler is None else handler.is_async
+            if keywords is not one or request is not None or not is_async:
                 self.put_back(item)
                 return None
             self.item = item
-            function = handler.function
+            function = info if handler is None else handler.function
             value = await function(handle, state, argument)
             if value is not None or not self.calm:
                 return value
