@@ -93,5 +93,5 @@ def test_a_gateway_takes_no_bare_list_of_tokens() -> None:
     """It would let nobody in, or everybody; and the message shows no secret."""
     tokens = [Token(name="ada", secret=SECRET)]
     with pytest.raises(InvalidOption, match=r"Tokens\(\[\.\.\.\]\)") as refused:
-        Gateway(tokens=tokens)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Gateway(tokens=tokens)  # type: ignore[arg-type]
     assert SECRET not in str(refused.value)

@@ -370,10 +370,9 @@ class ServingProcess(DrivenProcess):
         It ends with what the last of them returned, which is still to be completed. If one has to wait, the messages
         after it have been put back.
         """
-        handle: Any
         handle, state, one = self.handle, self.state, ONE
         batch: Any = self.batch or ()  # the task began it, and what was left has been put back
-        info = type(handle).handle_info
+        info: Any = type(handle).handle_info
         function = info if handler is None else handler.function
         value = await function(handle, state, argument)
         if value is not None or not self.calm:
