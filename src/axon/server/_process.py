@@ -44,6 +44,7 @@ class ServerProcess(StartingProcess):
     context: Context | None
     mailbox: list[Item] | None
     backlog: list[Item] | None
+    links: dict[Process, None] | None
     task: asyncio.Task[None] | None
     stops: bool
     limit: int | None

@@ -288,7 +288,9 @@ async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
         await asyncio.sleep(0)
     process = slot.process
     if process is None:
-        raise slot.absent()
+        absent = slot.absent()
+        await turn()  # whoever asks again and again lets the loop go round, and the restart come
+        raise absent
     tracer, patience = home.bus.tracer, handler.timeout
     request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
     item = (*item[:3], request)
