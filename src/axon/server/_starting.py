@@ -31,21 +31,17 @@ class StartingProcess(ServingProcess):
     sends_in: Runtime | None
     parent: Process | None
     serial: int
-    _label: str | None
     context: Context | None
     task: asyncio.Task[None] | None
     links: dict[Process, None] | None
-    exit_requested: ExitReason | None
     reason: ExitReason | None
     monitors: dict[Monitor, None] | None
     timers: set[Timer] | None
-    trap_exit: bool
     busy: bool
     calm: bool
     mailbox: list[Item] | None
     backlog: list[Item] | None
     batch: Iterator[Item] | None
-    taken: list[Item] | None
     waker: asyncio.Future[None] | None
     obeys: Process | None
     handle: GenServer[Any]
@@ -64,21 +60,27 @@ class StartingProcess(ServingProcess):
     terminated_with: ExitReason | None
 
     def __init__(self, handle: GenServer[Any], slot: Slot, parent: Process | None, obeys: Process | None) -> None:
-        # All that its bases have is set here: a constructor of each would cost 0.1 µs.
+        # All that its bases have is set here: a constructor of each would cost 0.1 µs. What is asked for only when it
+        # has been set stays unset: `_label`, which is its slot's, `taken`, `terminated_with`.
         self.runtime = self.sends_in = runtime = slot.runtime
         self.parent = parent
         self.serial = next(runtime.serials)
-        self._label = slot.given
-        self.context = self.task = self.links = self.exit_requested = self.reason = self.monitors = self.timers = None
-        self.trap_exit = handle.trap_exit
+        self.context = self.task = self.links = self.reason = self.monitors = self.timers = None
+        if handle.trap_exit:
+            self.trap_exit = True
         self.busy, self.calm = True, runtime.in_place  # calm, unless `init` asks for something
-        self.mailbox = self.backlog = self.batch = self.taken = self.waker = None
+        self.mailbox = self.backlog = self.batch = self.waker = None
         self.obeys = obeys
         self.handle = handle
         self.slot = slot
         self.phase, self.rounds, self.place = "init", 0, 0
         self.in_callback, self.begun = True, False  # since `init` is what comes first
-        self.state = self.item = self.handed = self.first = self.recent = self.terminated_with = None
+        self.state = self.item = self.handed = self.first = self.recent = None
+
+    @property
+    def label(self) -> str:
+        given = self.slot.given
+        return f"{self.kind}#{self.serial}" if given is None else given
 
     def begin(self) -> None:
         """Run `init`, in place if it is plain; `outcome` tells how it went, as soon as the phase is not init."""
@@ -89,19 +91,24 @@ class StartingProcess(ServingProcess):
             finally:
                 lent.leave(self)
         else:
-            self._begin(Context(), None)
+            self.context = context = Context()
+            context.run(running.set, self)  # the first that is done in it
+            self._begin(context, None)
 
     def _begin(self, context: Context, lent: LentTask | None) -> None:
-        self.context = context
         try:
-            value = context.run(self._init, running.get(), lent)
+            value: object = context.run(self.handle.init)  # a frame between, for what seldom follows, would be 60 ns
+            if type(value) is CoroutineType and self.calm:
+                pending = cast("Coroutine[Any, Any, Any]", value)
+                value = context.run(self._first_step, running.get(), pending, lent)
         except BaseException as error:
             return self.settle(self._failed, error)
         if self.handed is not None:
             return None
         if type(value) is CoroutineType:
-            with WaitEdge(running.get(), self, refuse=False):  # as in `_init`
-                return self.settle(self._left if self.task is None else self._completed, value)
+            with WaitEdge(running.get(), self, refuse=False):  # as in `_first_step`
+                pending = cast("Coroutine[Any, Any, Any]", value)
+                return self.settle(self._left if self.task is None else self._completed, pending)
         if not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
             return self.settle(self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
@@ -112,13 +119,8 @@ class StartingProcess(ServingProcess):
             self.context = None
         return None
 
-    def _init(self, starter: Process | None, lent: LentTask | None) -> object:
-        """What `init` returns, or, if it is to run in the task, a coroutine."""
-        running.set(self)  # the first that is done in its context
-        value: Any = self.handle.init()
-        if type(value) is not CoroutineType or not self.calm:
-            return cast("object", value)
-        pending = cast("Coroutine[Any, Any, Any]", value)
+    def _first_step(self, starter: Process | None, pending: Coroutine[Any, Any, Any], lent: LentTask | None) -> object:
+        """What an `init` returns that is a coroutine and need not wait; one that has to goes on in the task."""
         task: asyncio.Task[None] = self._make_task() if lent is None else lent.task
         self.task = task
         if starter is None or starter.task is None:  # which makes no edge
