@@ -98,7 +98,8 @@ class StartingProcess(ServingProcess):
     def _begin(self, context: Context, lent: LentTask | None) -> None:
         try:
             value: object = context.run(self.handle.init)  # a frame between, for what seldom follows, would be 60 ns
-            if type(value) is CoroutineType and self.calm:
+            kind = type(value)
+            if kind is CoroutineType and self.calm:
                 pending = cast("Coroutine[Any, Any, Any]", value)
                 value = context.run(self._first_step, running.get(), pending, lent)
         except BaseException as error:
@@ -107,8 +108,7 @@ class StartingProcess(ServingProcess):
             return None
         if type(value) is CoroutineType:
             with WaitEdge(running.get(), self, refuse=False):  # as in `_first_step`
-                pending = cast("Coroutine[Any, Any, Any]", value)
-                return self.settle(self._left if self.task is None else self._completed, pending)
+                return self.settle(self._left if self.task is None else self._completed, value)
         if not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
             return self.settle(self._completed, value)
         self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
