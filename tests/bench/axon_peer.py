@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import axon
-from axon import GenServer, Group, Supervisor, call, cast, child
+from axon import GenServer, Group, Supervisor, call, cast, child, send_after
 
 if TYPE_CHECKING:
 
@@ -23,11 +23,10 @@ else:
 
 
 class Plain(GenServer[Any]):
-    behaviour: Any = None
-    make: Any = None  # makes one for each incarnation of a supervised server
+    behaviour: Any
 
     def init(self) -> Any:
-        return self.behaviour if self.make is None else self.make()
+        return self.behaviour
 
     @call
     def ask(self, state: Any, message: Any) -> Any:
@@ -41,12 +40,18 @@ class Plain(GenServer[Any]):
         state.on_cast(message)
 
 
+class PlainCrasher(Plain):
+    """`behaviour` makes one for each incarnation of a supervised server."""
+
+    def init(self) -> Any:
+        return self.behaviour()
+
+
 class Async(GenServer[Any]):
-    behaviour: Any = None
-    make: Any = None
+    behaviour: Any
 
     async def init(self) -> Any:
-        return self.behaviour if self.make is None else self.make()
+        return self.behaviour
 
     @call
     async def ask(self, state: Any, message: Any) -> Any:
@@ -60,9 +65,15 @@ class Async(GenServer[Any]):
         state.on_cast(message)
 
 
+class AsyncCrasher(Async):
+    async def init(self) -> Any:
+        return self.behaviour()
+
+
 class AxonPeer(Peer):
     packages = ("axon-otp",)
     server: type[Plain | Async] = Plain
+    crasher: type[Plain | Async] = PlainCrasher
     supervisors: list[Supervisor]
 
     async def start(self) -> None:
@@ -85,7 +96,7 @@ class AxonPeer(Peer):
         await axon.stop(ref)
 
     async def supervise(self, factory: Callable[[], Any]) -> Plain | Async:
-        tree = Supervisor([child(self.server(make=factory), id="it")], max_restarts=1_000_000_000, max_seconds=0.001)
+        tree = Supervisor([child(self.crasher(factory), id="it")], max_restarts=1_000_000_000, max_seconds=0.001)
         supervisor = await axon.start(tree)
         self.supervisors.append(supervisor)
         return supervisor.get(self.server, "it")
@@ -100,8 +111,9 @@ class AxonPeer(Peer):
         return partial(group.broadcast, tell)
 
     def send_after(self, delay: float, ref: Plain | Async, message: Any) -> None:
-        axon.send_after(max(0.0, delay), ref, message)
+        send_after(delay, ref, message)
 
 
 class AxonAsyncPeer(AxonPeer):
     server = Async
+    crasher = AsyncCrasher

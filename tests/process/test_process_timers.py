@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from subjects import quiet, subject
+from subjects import KINDS, Kind, quiet, subject
 
 import axon
 from axon import Timeout, Timer, kill, normal
@@ -164,7 +164,7 @@ async def test_cancelled_timers_do_not_pile_up() -> None:
         axon.send_after(3600, target.process, "the only one")
         for _ in range(10_000):
             axon.cancel_timer(axon.send_after(1800, target.process, "never"))
-        assert len(runtime().timers._heap) < 200
+        assert len(runtime().timers) < 200
         assert target.process.timers is not None
         assert len(target.process.timers) == 1
         await asyncio.sleep(7200)
@@ -177,35 +177,59 @@ async def test_timers_of_the_dead_do_not_pile_up() -> None:
         async with subject() as target:
             for _ in range(100):
                 axon.send_after(3600, target.process, "never")
-    assert len(runtime().timers._heap) < 200
+    assert len(runtime().timers) < 200
 
 
 SECONDS = st.integers(0, 100_000).map(lambda ms: ms / 1000)
 
 
 @pytest.mark.slow
-@given(st.lists(st.tuples(SECONDS, st.none() | SECONDS), max_size=30))
-def test_timers_agree_with_a_sorted_list(plan: list[tuple[float, float | None]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 20.0]) | SECONDS, SECONDS, st.none() | SECONDS), max_size=30))
+def test_timers_agree_with_a_sorted_list(plan: list[tuple[float, float, float | None]]) -> None:
     """Whatever is armed and cancelled, and when: what is due before its cancellation comes, in order of time."""
     seen: list[tuple[object, float]] = []
 
     async def main() -> None:
-        process = spawn(stamps, seen, 0.0)
-        timers = [axon.send_after(due, process, n) for n, (due, _) in enumerate(plan)]
-        for timer, (_, cancel) in zip(timers, plan, strict=True):
+        loop, process = asyncio.get_running_loop(), spawn(stamps, seen, 0.0)
+
+        def arm(n: int, at: float, seconds: float, cancel: float | None) -> None:
+            timer = axon.send_after(seconds, process, n)
             if cancel is not None:
-                asyncio.get_running_loop().call_at(cancel, axon.cancel_timer, timer)
-        await asyncio.sleep(200)
+                loop.call_at(at + cancel, axon.cancel_timer, timer)
+
+        for n, (at, seconds, cancel) in enumerate(plan):
+            loop.call_at(at, arm, n, at, seconds, cancel)
+        await asyncio.sleep(300)
+        assert not len(runtime().timers)
         axon.exit(process, kill)
         await quiet()
 
     with asyncio.Runner(loop_factory=a_loop) as runner:
         runner.run(main())
-    sure = {n: due for n, (due, cancel) in enumerate(plan) if cancel is None or cancel > due}
-    tied = {n for n, (due, cancel) in enumerate(plan) if cancel == due}
+    sure = {
+        n: at + seconds for n, (at, seconds, cancel) in enumerate(plan) if cancel is None or at + cancel > at + seconds
+    }
+    tied = {n for n, (at, seconds, cancel) in enumerate(plan) if cancel is not None and at + cancel == at + seconds}
     came = {n: at for n, at in seen if n not in tied}
     assert came == sure
     assert [at for _, at in seen] == sorted(at for _, at in seen)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_due_together_comes_in_order_whatever_it_is(kind: Kind) -> None:
+    """Messages, an exit signal as a message among them, for one process and another."""
+    async with subject(kind, trapping=True) as first, subject(kind) as second:
+        messages = [1, 2, axon.Exit(second.process, normal), 3, 4]
+        for message in messages:
+            axon.send_after(1, first.process, message)
+        for message in (1, 2, 3):
+            axon.send_after(1, second.process, message)
+            axon.send_after(1, first.process, message)
+        cancelled = axon.send_after(1, first.process, "never")
+        axon.send_after(1, first.process, "last")
+        axon.cancel_timer(cancelled)
+        await asyncio.sleep(2)
+        assert (first.seen, second.seen) == ([*messages, 1, 2, 3, "last"], [1, 2, 3])
 
 
 async def test_timers_that_are_due_as_good_as_together_share_one_of_the_loops() -> None:
@@ -256,12 +280,16 @@ async def test_a_timer_that_raises_takes_no_other_with_it() -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
-    timers.after(1, seen.append, 1)
-    timers.after(1, fail)
-    for n in range(2, 40):
-        timers.after(1, seen.append, n)
-    await asyncio.sleep(2)
-    assert (seen, [type(error) for error in told]) == (list(range(1, 40)), [ZeroDivisionError])
+    async with subject() as target:
+        timers.after(1, seen.append, 1)
+        axon.send_after(1, target.process, "before")
+        timers.after(1, fail)
+        axon.send_after(1, target.process, "after")
+        for n in range(2, 40):
+            timers.after(1, seen.append, n)
+        await asyncio.sleep(2)
+        assert (seen, [type(error) for error in told]) == (list(range(1, 40)), [ZeroDivisionError])
+        assert target.seen == ["before", "after"]
 
 
 async def test_what_a_timer_cancels_does_not_fire_any_more_though_it_is_due_too() -> None:
@@ -277,7 +305,7 @@ async def test_what_a_timer_cancels_does_not_fire_any_more_though_it_is_due_too(
     timers.after(2, seen.append, "later")
     await asyncio.sleep(5)
     assert seen == ["later"]
-    assert (timers._heap, timers._cancelled) == ([], 0)
+    assert (len(timers), timers._cancelled) == (0, 0)
 
 
 async def test_many_due_at_once_leave_those_that_are_not() -> None:
@@ -291,3 +319,15 @@ async def test_many_due_at_once_leave_those_that_are_not() -> None:
     assert len(timers.pending()) == 500
     await asyncio.sleep(1000)
     assert seen[500:] == list(range(500, 1000))
+
+
+async def test_what_fell_due_while_the_loop_was_blocked_comes_in_order_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers, seen = asyncio.get_running_loop(), runtime().timers, list[str]()
+    timers.after(1, seen.append, "first")
+    timers.after(4, seen.append, "armed early, due late")
+    await asyncio.sleep(1.5)
+    timers.after(2, seen.append, "armed late, due in between")
+    timers.after(1, seen.append, "next")
+    monkeypatch.setattr(timers, "time", lambda: loop.time() + 10)
+    await asyncio.sleep(1)
+    assert seen == ["first", "next", "armed late, due in between", "armed early, due late"]

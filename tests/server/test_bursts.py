@@ -4,11 +4,11 @@ whoever looks in the middle of one sees what was handled and what waits."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import axon
@@ -52,6 +52,12 @@ class Mixed(GenServer[Seen]):
         state.append(thing)
         return len(state)
 
+    @call
+    async def ask_later(self, state: Seen, thing: object) -> int:
+        await asyncio.sleep(0)
+        state.append(thing)
+        return len(state)
+
     @cast
     def do(self, state: Seen, what: Callable[[Seen], object]) -> None:
         what(state)
@@ -60,7 +66,20 @@ class Mixed(GenServer[Seen]):
     async def do_async(self, state: Seen, what: Callable[[Seen], object]) -> None:
         what(state)
 
-    def handle_info(self, state: Seen, message: object) -> None:
+    def handle_info(self, state: Seen, message: object) -> Awaitable[None] | None:
+        state.append(message)
+        return None
+
+
+class AsyncInfo(Mixed):
+    async def handle_info(self, state: Seen, message: object) -> None:
+        state.append(message)
+
+
+class WaitingInfo(Mixed):
+    async def handle_info(self, state: Seen, message: object) -> None:
+        if isinstance(message, int) and message % 3 == 0:
+            await asyncio.sleep(0)
         state.append(message)
 
 
@@ -79,12 +98,19 @@ SENT_LATER = ("call", "async call", "state")
 """Sent in a turn of their own, after what was sent in this one."""
 
 
-@given(st.lists(st.sampled_from([*WAYS]), min_size=1, max_size=150), st.booleans())
-def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(ways: list[str], has_task: bool) -> None:
+@given(
+    st.sampled_from([Mixed, AsyncInfo, WaitingInfo]),
+    st.lists(st.sampled_from([*WAYS]) | st.just("info"), min_size=1, max_size=150),
+    st.booleans(),
+)
+@example(Mixed, ["async", "async", "plain", "async"], True)
+def test_whatever_a_burst_is_made_of_its_order_is_that_of_sending(
+    kind: type[Mixed], ways: list[str], has_task: bool
+) -> None:
     async def main() -> None:
-        server = await axon.start(Mixed())
+        server = await axon.start(kind())
         if has_task:
-            await server.ask_async("its task")
+            await server.ask_later("its task")
         state = await axon.get_state(server)
         sent = state.copy()
         later: Seen = []
@@ -119,7 +145,7 @@ async def test_in_the_middle_of_a_burst_one_sees_what_was_handled_and_what_waits
     handlers: Callable[[Mixed], Verbs],
 ) -> None:
     server = await axon.start(Mixed())
-    await server.ask_async("its task")
+    await server.ask_later("its task")
     note, do = handlers(server)
     looks: list[axon.Statistics] = []
     for n in range(100):
@@ -144,7 +170,7 @@ async def test_who_dies_in_a_burst_leaves_the_rest_to_the_dead_letters_in_order(
         raise ValueError("ink")
 
     server = await axon.start(Mixed())
-    await server.ask_async("its task")
+    await server.ask_later("its task")
     note, do = handlers(server)
     with axon.dead_letters() as letters:
         for n in range(10):

@@ -102,6 +102,22 @@ async def test_b14_nobody_at_the_address(start: Start, kind: type[Plain]) -> Non
     assert caught.value.restart_in is None
 
 
+async def test_who_asks_again_and_again_while_nobody_is_there_keeps_nobody_from_coming() -> None:
+    """A refusal takes a turn of the loop; otherwise this would spin for ever, and the restart never come."""
+    async with axon.Supervisor([Plain()]) as supervisor:
+        server = supervisor.get(Plain)
+        axon.exit(server, ValueError("of somebody else"))
+        refused = 0
+        while refused < 100:
+            try:
+                await server.echo(1)
+            except (axon.NoProcess, axon.ServerDied):
+                refused += 1
+            else:
+                break
+        assert refused < 10
+
+
 async def test_b16_after_a_timeout_the_request_is_still_executed_and_the_server_usable(start: Start) -> None:
     server = await start(Calculator())
     worker = await start(Async())

@@ -215,6 +215,27 @@ async def timers() -> Operation:
     return operation
 
 
+async def timers_in_a_row() -> Operation:
+    class Ticks(GenServer[None]):
+        def init(self) -> None: ...
+
+        def handle_info(self, state: None, message: Any) -> None:
+            left, done = message
+            if left:
+                axon.send_after(0, axon.current(), (left - 1, done))
+            else:
+                done.set_result(None)
+
+    server = await axon.start(Ticks())
+
+    async def operation() -> None:
+        done = asyncio.get_running_loop().create_future()
+        axon.send_after(0, server, (TIMES - 1, done))
+        await done
+
+    return operation
+
+
 @pytest.mark.real_clock
 @pytest.mark.parametrize(
     ("prepare", "costs", "by_mail"),
@@ -229,6 +250,9 @@ async def timers() -> Operation:
         pytest.param(children, Costs(), Costs(72, 48), id="24 children started"),
         pytest.param(restarts, Costs(1), Costs(96, 48, 1), id="24 crashes and restarts"),
         pytest.param(timers, Costs(timers=1), Costs(timers=1), id="48 timers armed and cancelled"),
+        pytest.param(
+            timers_in_a_row, Costs(1, 1, 48), Costs(49, 1, 48), id="48 that fire, each armed when the last one fired"
+        ),
     ],
 )
 def test_an_operation_costs_the_loop_exactly(prepare: Prepare, costs: Costs, by_mail: Costs) -> None:

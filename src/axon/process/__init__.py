@@ -66,10 +66,12 @@ from ._spawn import spawn_link as spawn_link
 from ._spawn import spawn_monitor as spawn_monitor
 from ._spawn import start_timer as start_timer
 from ._spawn import undelivered as undelivered
+from ._step import FirstSteps as FirstSteps
 from ._step import Started as Started
+from ._step import Waits as Waits
 from ._step import as_task as as_task
-from ._step import new_stepper as new_stepper
 from ._step import rest_of as rest_of
 from ._step import swap_current_task as swap_current_task
+from ._step import turn as turn
 from ._timers import Timer as Timer
 from ._timers import checked_seconds as checked_seconds

@@ -36,14 +36,14 @@ class Process:
     """
 
     # A slot for what every process has or is asked at every message; the rest, which few ever need, is in a dict that
-    # is made with the first of it, so that an idle process is small.
+    # is made with the first of it, so that an idle process is small, and soon looked at by the garbage collector (15 ns
+    # for each slot until it is old).
     __slots__ = (
         "__dict__",
         "__weakref__",
         "_label",
         "calm",
         "context",
-        "exit_requested",
         "links",
         "monitors",
         "parent",
@@ -53,11 +53,12 @@ class Process:
         "serial",
         "task",
         "timers",
-        "trap_exit",
     )
     monitors: dict[Monitor, None] | None
     timers: set[Timer] | None
     name: Name | None = None
+    trap_exit: bool = False
+    exit_requested: ExitReason | None = None
     monitoring: set[Subscription] | None = None
     at_death: dict[Callable[[], None], None] | None = None
 
@@ -69,10 +70,8 @@ class Process:
         self._label: str | None = label
         self.context: Context | None = None
         self.task: asyncio.Task[None] | None = None
-        self.trap_exit: bool = False
         self.calm: bool = False  # nothing but messages is to be looked after
         self.links: dict[Process, None] | None = None
-        self.exit_requested: ExitReason | None = None
         self.reason: ExitReason | None = None
         self.monitors = self.timers = None
 
@@ -123,6 +122,11 @@ class Process:
     def deliver(self, message: object) -> None:
         """Put a message into the mailbox, and see that the process runs."""
         raise NotImplementedError
+
+    def deliver_all(self, messages: list[object]) -> None:
+        """Put messages into the mailbox, in this order."""
+        for message in messages:
+            self.deliver(message)
 
     def waiting(self) -> int:
         """How many messages wait in the mailbox."""

@@ -10,23 +10,29 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Generator
-from types import GeneratorType, coroutine
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from types import CoroutineType, GeneratorType, coroutine
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar, cast
 
 P = ParamSpec("P")
 R = TypeVar("R")
+X = TypeVar("X")
+Y = TypeVar("Y")
+Z = TypeVar("Z")
 
+_Tasks: TypeAlias = dict[asyncio.AbstractEventLoop, asyncio.Task[Any]]
+_current_tasks: _Tasks | None = None  # known on Python 3.11 alone
 if sys.version_info >= (3, 12):
     from asyncio.tasks import _swap_current_task as _swap
 else:
-    _current_tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[Any]] = vars(asyncio.tasks)["_current_tasks"]
+    _tasks: _Tasks = vars(asyncio.tasks)["_current_tasks"]
+    _current_tasks = _tasks
 
     def _swap(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, /) -> asyncio.Task[Any] | None:
-        outer = _current_tasks.get(loop)
+        outer = _tasks.get(loop)
         if task is None:
-            _current_tasks.pop(loop, None)
+            _tasks.pop(loop, None)
         else:
-            _current_tasks[loop] = task
+            _tasks[loop] = task
         return outer
 
 
@@ -51,14 +57,24 @@ def as_task(
 
 
 @coroutine
+def turn() -> Generator[None, None, None]:
+    """Let the loop go round once: `asyncio.sleep(0)` without its two frames."""
+    yield
+
+
+_NOTHING: Any = object()
+"""That a coroutine returned None, and does not wait for a turn: to ask a generator for that takes 25 ns."""
+
+
+@coroutine
 def _stepping() -> Generator[Any, Any, None]:
     value: object = None
     while True:
-        pending: Generator[Any, Any, object] = yield value
+        pending: Generator[Any, Any, object] = yield _NOTHING if value is None else value
         value = yield from pending
 
 
-def new_stepper() -> GeneratorType[Any, Any, None]:
+def _new_stepper() -> GeneratorType[Any, Any, None]:
     """A generator that runs each coroutine that is sent to it, and gives what that returned: without the
     `StopIteration` that ends a coroutine this takes 0.11 µs and not 0.23.
 
@@ -68,6 +84,52 @@ def new_stepper() -> GeneratorType[Any, Any, None]:
     stepper: Any = _stepping()
     stepper.send(None)
     return cast("GeneratorType[Any, Any, None]", stepper)
+
+
+class Waits(NamedTuple):
+    """What a coroutine is after its first step if it has to wait."""
+
+    started: GeneratorType[Any, Any, None]
+    awaited: object
+
+
+class FirstSteps:
+    """First steps of coroutines that are taken on the spot, in one event loop."""
+
+    __slots__ = ("_free", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._free: list[GeneratorType[Any, Any, None]] = []  # steppers that run no coroutine now
+
+    def take(self, task: asyncio.Task[Any], function: Callable[[X, Y, Z], Any], x: X, y: Y, z: Z, /) -> Any:
+        """Call a function under the name of a task, and await there what it returned, or tell that it `Waits`."""
+        loop, free = self._loop, self._free
+        stepper = free.pop() if free else _new_stepper()
+        # As `swap_current_task`, here and below, without its frame on Python 3.11: 80 ns less.
+        if _current_tasks is None:
+            outer = swap_current_task(loop, task)
+        else:
+            outer = _current_tasks.get(loop)
+            _current_tasks[loop] = task
+        try:
+            value: Any = function(x, y, z)
+            if type(value) is CoroutineType:
+                value = stepper.send(value)
+        except BaseException:
+            del task  # the error keeps this frame: a ring
+            raise
+        finally:
+            if _current_tasks is None:
+                swap_current_task(loop, outer)
+            elif outer is None:
+                _current_tasks.pop(loop, None)
+            else:
+                _current_tasks[loop] = outer
+        if value is not _NOTHING and stepper.gi_yieldfrom is not None:
+            return Waits(stepper, value)
+        free.append(stepper)
+        return None if value is _NOTHING else value
 
 
 Started: TypeAlias = "Coroutine[Any, Any, Any] | GeneratorType[Any, Any, None]"
@@ -99,5 +161,5 @@ def _rest_of(started: Started, awaited: Any, error: BaseException | None) -> Gen
         except StopIteration as stop:
             return stop.value
         if isinstance(started, GeneratorType) and started.gi_yieldfrom is None:
-            return awaited
+            return None if awaited is _NOTHING else awaited
         error = None

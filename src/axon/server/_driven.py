@@ -7,18 +7,19 @@ parked task; only one that has to wait is handed over to that task, which then s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine
 from operator import length_hint
-from types import GeneratorType, coroutine
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ..process import ExitReason, Started, rest_of, shutdown
-from ._history import RECENT
-from ._mailbox import Item, MailboxProcess
+from ..process import ExitReason, Started, rest_of, shutdown, turn
+from ._history import LAST, RECENT
+from ._mailbox import ONE, Item, MailboxProcess
 from ._overdue import Overdue
 
 if TYPE_CHECKING:
     from ._genserver import GenServer
+    from ._handler import Handler
     from ._request import Request
 
 Pending: TypeAlias = "Coroutine[Any, Any, Any] | None"
@@ -32,16 +33,23 @@ UNBEGUN = object()
 """What a coroutine waits for that has not taken its first step."""
 
 
-@coroutine
-def first_step() -> Generator[None, None, None]:
-    """Wait for the first step of the task."""
-    yield
-
-
 class DrivenProcess(MailboxProcess):
     """A process with callbacks; what these do, and what follows them, is the business of its subclasses."""
 
-    __slots__ = ("begun", "handed", "handle", "handled", "in_callback", "item", "phase", "recent", "state")
+    __slots__ = (
+        "begun",
+        "first",
+        "handed",
+        "handle",
+        "in_callback",
+        "item",
+        "only",
+        "phase",
+        "place",
+        "recent",
+        "rounds",
+        "state",
+    )
     busy: bool  # said again, so that every checker infers the same for what is assigned here
     task: Task
 
@@ -50,8 +58,15 @@ class DrivenProcess(MailboxProcess):
     phase: Phase
     in_callback: bool
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
-    handled: int
-    recent: list[Item | None] | None  # the messages handled last; the next one's place is `handled` modulo its length
+    recent: list[Item | None] | None  # the messages handled last, each in the place of the oldest one
+    first: Handler | None
+    only: object
+    """The first message is not in a list, nor is it a tuple, but these: its handler and its argument. A server that is
+    started for one call leaves nothing for the garbage collector to look at by it (1.5 of 8 µs).
+    """
+    # The next one's place, and how often that began anew: a large number is 20 ns of 360 to count, and to divide.
+    place: int
+    rounds: int
     handed: tuple[Started, object] | None
     """What the task is to go on with, and what that waits for."""
     begun: bool  # whether the task has taken a step itself
@@ -76,15 +91,28 @@ class DrivenProcess(MailboxProcess):
 
     def remember(self, item: Item) -> None:
         """A message is handled now; its request is not kept, which would keep the answer alive."""
-        recent = self.recent or self.begin_recent()
-        recent[self.handled % RECENT] = item if item[3] is None else (*item[:3], None)
-        self.handled += 1
+        recent, place = self.recent or self.begin_recent(), self.place
+        recent[place] = item if item[3] is None else (*item[:3], None)
+        self.place = place + 1 if place < LAST else self.begin_round()
 
     def begin_recent(self) -> list[Item | None]:
-        """The first message: a server that has had none is 136 bytes smaller."""
+        """Make the list: a server that has had no message, or one, is 136 bytes smaller."""
         recent: list[Item | None] = [None] * RECENT
         self.recent = recent
+        if self.first is not None:
+            recent[0] = (self.first, self.only, ONE, None)
+            self.first = self.only = None
         return recent
+
+    def begin_round(self) -> int:
+        """The first place again."""
+        self.rounds += 1
+        return 0
+
+    @property
+    def handled(self) -> int:
+        """Messages since its start, those of a batch as far as they are counted."""
+        return self.rounds * RECENT + self.place
 
     def count_batch(self, not_yet: int = 0) -> None:
         if self.batch is None or self.taken is None:
@@ -94,7 +122,13 @@ class DrivenProcess(MailboxProcess):
             return
         self.counted = end
         fresh = self.taken[max(counted, end - RECENT) : end]
-        self.handled = handled = self.handled + end - counted
+        handled = self.handled + end - counted
+        self.rounds, self.place = divmod(handled, RECENT)
+        if len(fresh) == RECENT:  # as below, for all places at once: 0.2 µs and not 0.6
+            oldest = RECENT - self.place
+            self.recent = [*fresh[oldest:], *fresh[:oldest]]
+            self.first = self.only = None
+            return
         recent = self.recent or self.begin_recent()
         for back, item in enumerate(reversed(fresh), 1):
             recent[(handled - back) % RECENT] = item
@@ -171,7 +205,7 @@ class DrivenProcess(MailboxProcess):
     async def _drive(self) -> None:
         cancelled = None
         try:
-            await first_step()
+            await turn()  # its first step, so that it hears of a cancellation before it
         except asyncio.CancelledError as error:
             cancelled = error
         await self.drive(cancelled)

@@ -80,6 +80,7 @@ class GenServer(Generic[S]):
     __axon_unchecked__: ClassVar[bool] = False
     __axon_checked__: ClassVar[bool] = False  # of each class by itself: whether one has been started, and was in order
     __axon_awaits__: ClassVar[bool] = False  # whether its init is a coroutine function
+    __axon_awaits_info__: ClassVar[bool] = False  # whether its handle_info is one
     __axon_supervises__: ClassVar[bool] = False  # whether it is a child of type supervisor
     __axon_finishes__: ClassVar[bool] = False  # whether a request under way is finished after its deadline
     __axon_isolated__: ClassVar[bool] = False  # whether it lives in another process, and is here by its port alone
@@ -88,6 +89,7 @@ class GenServer(Generic[S]):
         super().__init_subclass__(**keywords)
         cls.__axon_checked__ = False
         cls.__axon_awaits__ = inspect.iscoroutinefunction(cls.init)
+        cls.__axon_awaits_info__ = inspect.iscoroutinefunction(cls.handle_info)
         _refuse_bare_defaults(cls)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         for name, value in list(vars(cls).items()):
@@ -206,16 +208,16 @@ def _refuse_to_leave(handle: GenServer[Any]) -> NoReturn:
 
 
 G = TypeVar("G", bound=GenServer[Any])
+_NEW, _PUT = object.__new__, object.__setattr__
 
 
 def bound(spec: G, slot: Slot | None) -> G:
     """The same spec at an address."""
-    handle = object.__new__(type(spec))
-    put = object.__setattr__
+    handle = _NEW(type(spec))
     for name, value in spec.__dict__.items():
-        put(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
+        _PUT(handle, name, value)  # its own `__dict__` would cost 64 bytes as soon as it is asked for
     if slot is not None:
-        put(handle, SLOT, slot)
+        _PUT(handle, SLOT, slot)
     return handle
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 RECENT = 8
 """Messages a server remembers."""
+LAST = RECENT - 1
+"""The last place of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

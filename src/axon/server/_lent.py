@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 from contextvars import Context
 from sys import getrefcount
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import getweakrefcount
 
-from ..process import Runtime, here, is_blank, running
-from ._driven import first_step
+from ..process import Runtime, here, is_blank, running, turn
 from ._genserver import NO_TERMINATE
-from ._history import RECENT
 
 if TYPE_CHECKING:
     from ._serving import ServingProcess
@@ -25,22 +23,23 @@ if TYPE_CHECKING:
 class LentTask:
     """A task that belongs to nobody yet."""
 
-    __slots__ = ("_name", "_owner", "_server", "_traces", "context", "task")
+    __slots__ = ("_context_keepers", "_keepers", "_name", "_owner", "context", "server", "task")
 
     def __init__(self, home: Runtime) -> None:
         self._owner: ServingProcess | None = None
-        self._server: type[object] | None = None  # whose name it bears
+        self.server: type[object] | None = None  # whose name it bears
         self._name = "axon"
         self.context: Context = Context()
         body = self._serve(home)
         body.send(None)  # a coroutine that has not begun would not hear of a cancellation (rule Z4)
-        self.task: asyncio.Task[None] = home.start_task(body, self.context, self._name)
-        self._traces = self._seen_by()
+        self.task: Any = home.start_task(body, self.context, self._name)
+        task, context = self.task, self.context  # counted as in `leave`
+        self._keepers, self._context_keepers = getrefcount(task), getrefcount(context)
 
     async def _serve(self, home: Runtime) -> None:
         cancelled = None
         try:
-            await first_step()
+            await turn()  # as in `DrivenProcess`
         except asyncio.CancelledError as error:
             cancelled = error
         if self in home.lent:
@@ -48,16 +47,10 @@ class LentTask:
         if self._owner is not None:
             await self._owner.drive(cancelled)
 
-    def enter(self, process: ServingProcess) -> None:
-        """What is done in its context and under its name is done by this process now."""
-        process.context = context = self.context
-        context.run(running.set, process)
-        if len(context) > 1:
-            context.run(here.set, process)  # the only other thing that is there
-        server = type(process.handle)
-        if self._server is not server:
-            self._server, self._name = server, process.kind
-            self.task.set_name(self._name)
+    def bear_name(self, process: ServingProcess) -> None:
+        """Be called what the process is called, if the last one was called otherwise."""
+        self.server, self._name = type(process.handle), process.kind
+        self.task.set_name(self._name)
 
     def leave(self, process: ServingProcess) -> None:
         """The step is over: the task is the process's own from now on, or goes back."""
@@ -71,31 +64,38 @@ class LentTask:
         if was_lent:
             process.task = None
         # One that is to end in order needs a task by which it hears that the event loop closes.
-        is_done = not lives or (process.handled < RECENT and type(process.handle).terminate is NO_TERMINATE)
-        if is_done and self._is_as_it_was():
+        is_done = not lives or (not process.rounds and type(process.handle).terminate is NO_TERMINATE)
+        task, context = self.task, self.context
+        # Whether no trace of the process is left: in the context, at the task, or by anybody who keeps one of them (the
+        # context by `Task.get_context`) or looks at the task; asyncio itself does so once.
+        if (
+            is_done
+            and getrefcount(task) == self._keepers
+            and getrefcount(context) == self._context_keepers
+            and (len(context) == 1 or is_blank(context))
+            and getweakrefcount(task) == 1
+            and not task._must_cancel  # which outlives `uncancel` until Python 3.13
+            and not task._callbacks
+            and task.get_name() is self._name
+        ):
             process.runtime.lent.append(self)
         elif lives:
-            process.task, process.context, self._owner = self.task, self.context, process
-
-    def _is_as_it_was(self) -> bool:
-        """Whether no trace of the process is left: in the context, at the task, or by anybody who keeps one of them."""
-        return (
-            (len(self.context) == 1 or is_blank(self.context))
-            and self._seen_by() == self._traces
-            and not getattr(self.task, "_must_cancel", False)  # which outlives `uncancel` until Python 3.13
-            and not getattr(self.task, "_callbacks", None)
-            and self.task.get_name() is self._name
-        )
-
-    def _seen_by(self) -> tuple[int, int, int]:
-        """How many keep the task, how many look at it, and how many keep the context (`Task.get_context`)."""
-        return getrefcount(self.task), getweakrefcount(self.task), getrefcount(self.context)
+            process.task, process.context, self._owner = task, context, process
 
 
-def lend(home: Runtime) -> LentTask:
-    """The task that is to be lent; nobody else gets it meanwhile."""
-    while home.lent:
-        lent: LentTask = home.lent.pop()
-        if not getattr(lent.task, "_must_cancel", False):  # as whoever cancels all tasks does
-            return lent
-    return LentTask(home)
+def lend(process: ServingProcess) -> LentTask:
+    """A task that nobody else gets meanwhile: what is done in its context and under its name is done by this process."""
+    home, lent = process.runtime, None
+    while home.lent and lent is None:
+        lent = home.lent.pop()
+        if lent.task._must_cancel:  # as whoever cancels all tasks does
+            lent = None
+    if lent is None:
+        lent = LentTask(home)
+    process.context = context = lent.context
+    context.run(running.set, process)
+    if len(context) > 1:
+        context.run(here.set, process)  # the only other thing that is there
+    if lent.server is not type(process.handle):
+        lent.bear_name(process)
+    return lent

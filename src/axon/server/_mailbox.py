@@ -83,6 +83,19 @@ class MailboxProcess(Process):
         else:
             self.enqueue((None, message, ONE, None))
 
+    def deliver_all(self, messages: list[object]) -> None:
+        if len(messages) == 1 or Exit in map(type, messages) or self.reason is not None:
+            super().deliver_all(messages)
+            return
+        items: list[Item] = [(None, message, ONE, None) for message in messages]
+        if self.mailbox is None:
+            self.mailbox = items
+        else:
+            self.mailbox += items
+        if not self.busy:
+            self.busy = True
+            self.runtime.wake(self)
+
     def stop_is_queued(self) -> None:
         """Break off what would keep the server from its end."""
         self.stops = True

@@ -28,8 +28,9 @@ def report_start(server: ServerProcess) -> None:
 
 def report_end(server: ServerProcess, reason: ExitReason) -> None:
     """The server is dead; a supervised one's crash is its supervisor's to report, together with what it decides."""
-    bus, terminated_with = server.runtime.bus, server.terminated_with
+    bus = server.runtime.bus
     if bus.wants(ProcessExited):
+        terminated_with = server.terminated_with if server.phase == "terminating" else None
         terminated = terminated_with is not None
         bus.emit(
             ProcessExited(path=server.path, reason=reason, terminated=terminated, terminate_reason=terminated_with)

@@ -13,9 +13,9 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import CallTimeout, DeadlineExceeded, MailboxFull, NotStarted, ServerDied, WrongLoop
-from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime
+from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime, turn
 from ._followed import FollowedRequest
-from ._history import RECENT
+from ._history import LAST
 from ._mailbox import ONE, SYSTEM, Item
 from ._request import Request, call_request, outcome_of, refuse_zombie
 from ._status import dead_letter, text_of
@@ -134,20 +134,22 @@ def tell_all(
 ) -> None:
     """Send one cast to many servers, each by its own class's handler of this name; to all, or if it does not fit to none.
 
-    What is the same for all is looked at once: 0.2 µs for each, of 0.6 by a cast each.
+    What is the same for all is looked at once: 0.1 µs for each, of 0.6 by a cast each.
     """
     items: dict[type, Item | None] = {}
+    item: Item | None = None
     for server in {type(process.handle): None for process in processes}:
         handler: Handler | None = getattr(getattr(server, name), "__axon_handler__", None)
         if handler is not None:
             handler.check(args, keywords)
-        items[server] = None if handler is None or handler.kind != "cast" else _packed(handler, args, keywords)
-    followed = home.has_deadlines or home.bus.tracer is not None
+        items[server] = item = None if handler is None or handler.kind != "cast" else _packed(handler, args, keywords)
+    followed, mixed = home.has_deadlines or home.bus.tracer is not None, len(items) > 1
     for process in processes:
-        item = items[type(process.handle)]
+        if mixed:
+            item = items[type(process.handle)]
         if item is None:  # a subclass made something else of it
             getattr(process.handle, name)(*args, **keywords)
-        elif followed or process.limit is not None:
+        elif followed or process.slot.open_to is not home:
             _tell_with_care(process.handle, item)
         elif process.mailbox is not None:  # as in `telling`
             process.mailbox.append(item)
@@ -200,14 +202,17 @@ def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, An
     async def send(self: GenServer[Any], argument: Any = _NONE, *rest: Any) -> Any:
         if argument is _NONE or rest:
             return await send_any(self, *(() if argument is _NONE else (argument, *rest)))
-        slot, home, item = self._axon_slot, who_sends(), (handler, argument, ONE, None)
-        process = None if slot is None or home is not slot.runtime else slot.process
-        if process is None or process.busy or not process.calm:
-            return await _ask_in_place(self, handler, item)
-        home = process.runtime
-        left = home.in_place_left
-        if left <= 0 or not home.gate._is_owned():
-            return await _ask_in_place(self, handler, item)
+        slot, item = self._axon_slot, (handler, argument, ONE, None)
+        while True:
+            if slot is None or who_sends() is not (home := slot.runtime) or not home.gate._is_owned():
+                return await _ask(self, handler, item)
+            process, left = slot.process, home.in_place_left
+            if process is None or process.busy or not process.calm:
+                return await _ask(self, handler, item)
+            if left > 0:
+                break
+            home.in_place_left = IN_PLACE
+            await turn()  # and look again who is there
         home.in_place_left = left - 1
         context = process.context
         if not is_plain or context is None or process.task is not None:
@@ -218,9 +223,9 @@ def _asking_one(handler: Handler, send_any: Callable[..., Coroutine[Any, Any, An
                 raise
         else:
             process.busy = process.in_callback = True
-            recent = process.recent or process.begin_recent()
-            process.item = recent[process.handled % RECENT] = item
-            process.handled += 1
+            recent, place = process.recent or process.begin_recent(), process.place
+            process.item = recent[place] = item
+            process.place = place + 1 if place < LAST else process.begin_round()
             try:
                 value = context.run(function, process.handle, process.state, argument)
             except BaseException as error:
@@ -272,7 +277,7 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
                 return answer
             return outcome_of(answer) if answer.done else await _answer(process, answer, handler.timeout)
         home.in_place_left = IN_PLACE
-        await asyncio.sleep(0)  # and look again who is there
+        await turn()  # and look again who is there
     return await _ask(handle, handler, item)
 
 
@@ -283,7 +288,9 @@ async def _ask(handle: GenServer[Any], handler: Handler, item: Item) -> Any:
         await asyncio.sleep(0)
     process = slot.process
     if process is None:
-        raise slot.absent()
+        absent = slot.absent()
+        await turn()  # whoever asks again and again lets the loop go round, and the restart come
+        raise absent
     tracer, patience = home.bus.tracer, handler.timeout
     request = call_request(caller) if tracer is None else FollowedRequest(tracer, process, handler, caller)
     item = (*item[:3], request)

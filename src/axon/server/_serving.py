@@ -9,9 +9,9 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import ServerDied
-from ..process import as_task, is_blank, new_stepper, swap_current_task
+from ..process import Waits, as_task, is_blank, running, swap_current_task
 from ._driven import DrivenProcess, Pending, Task
-from ._history import RECENT
+from ._history import LAST
 from ._lent import lend
 from ._mailbox import ONE, Item
 from ._request import Request
@@ -46,7 +46,10 @@ class ServingProcess(DrivenProcess):
     task: Task
     in_callback: bool
     item: Item | None
-    handled: int
+    first: Handler | None
+    only: object
+    place: int
+    rounds: int
     recent: list[Item | None] | None
 
     def apply(self, handler: Handler, args: Any, keywords: dict[str, Any] | None) -> Any:
@@ -64,25 +67,28 @@ class ServingProcess(DrivenProcess):
         through the mailbox but its speed: no request, no future and no turn of the loop (0.5 against 5 µs).
         """
         handler: Any  # without a cast, which is a call
-        context, had_none = self.context, False
-        if context is None:
-            handler = item[0]
-            if handler.is_async:
-                try:
-                    return self._ask_with_lent_task(item)
-                finally:
-                    del self  # see below
-            context, had_none = self.own_context(), True
+        context, had_none, lent = self.context, False, None
+        if context is None and item[0] is not None and item[0].is_async:
+            lent = lend(self)  # for a coroutine, which seldom has to wait
+            context, self.task = lent.context, lent.task
+        elif context is None:
+            self.context = context = Context()  # as `own_context`, without its frame
+            context.run(running.set, self)
+            had_none = True
         handler, argument, keywords, _ = item
         task, steps = self.task, False
         self.busy = self.in_callback = True
-        recent = self.recent or self.begin_recent()
-        self.item = recent[self.handled % RECENT] = item
-        self.handled += 1
+        recent, place = self.recent, self.place
+        if recent is None and place == 0 and keywords is ONE:
+            self.item, self.first, self.only, self.place = item, handler, argument, 1
+        else:
+            recent = recent or self.begin_recent()
+            self.item = recent[place] = item
+            self.place = place + 1 if place < LAST else self.begin_round()
         try:
             if task is not None:
                 steps = handler.is_async
-                value = context.run(self._first_step if steps else self._plainly, task, item)
+                value = self._begun(context, task, item) if steps else context.run(self._plainly, task, item)
             elif keywords is ONE:
                 value = context.run(handler.function, self.handle, self.state, argument)
             else:
@@ -94,29 +100,28 @@ class ServingProcess(DrivenProcess):
                     return self.failed_in_place(error)
                 raise died
             finally:  # the error keeps this frame: what it dies of would be a ring, and 2 µs for the garbage collector
-                del self, context, task, died
+                del context, task, died
+                if lent is not None:
+                    lent.leave(self)
+                del self, lent
         # What a handler answered last time is seldom of another type, and to ask that takes a third of `isinstance`.
         if self.calm and (type(value) is handler.answers or is_answer(handler, value)) and self.handed is None:
             self.in_callback, self.item = False, None
             if self.mailbox is not None:
                 self.runtime.wake(self)
-                return value
-            self.busy = False
-            if had_none and self.handled < RECENT and (len(context) == 1 or is_blank(context)) and self.task is None:
+            else:
+                self.busy = False
+            if lent is not None:
+                del context, task  # whoever keeps one of them is counted
+                lent.leave(self)
+            elif had_none and not self.rounds and (len(context) == 1 or is_blank(context)) and self.task is None:
                 self.context = None  # the handler has left nothing there: an idle server is 190 bytes smaller
             return value
-        return self._settle_call(self._completed if steps else self._left, value)
-
-    def _ask_with_lent_task(self, item: Item) -> Any:
-        """`ask_in_place`, of a coroutine, which seldom has to wait: see `LentTask`."""
-        lent = lend(self.runtime)
-        lent.enter(self)
-        self.task = lent.task
-        try:
-            return self.ask_in_place(item)
-        finally:
+        request = self._settle_call(self._completed if steps else self._left, value)
+        if lent is not None:
+            del context, task
             lent.leave(self)
-            del self, lent  # see above
+        return request
 
     def answered_in_place(self, handler: Handler, value: object) -> Any:
         """What a plain handler answered on the spot, or the request if that is to be waited for."""
@@ -144,26 +149,21 @@ class ServingProcess(DrivenProcess):
         handler, args, keywords, _ = item
         return as_task(self.runtime.loop, task, self.apply, handler, args, keywords)
 
-    def _first_step(self, task: asyncio.Task[None], item: Any) -> Any:
+    def _begun(self, context: Context, task: asyncio.Task[None], item: Any) -> Any:
         """The answer of an `async` handler that need not wait; one that has to goes on in the task."""
         handler, args, keywords, _ = item
-        loop, steppers = self.runtime.loop, self.runtime.steppers
-        stepper = steppers.pop() if steppers else new_stepper()
-        outer = swap_current_task(loop, task)
+        take = self.runtime.first_steps.take
         try:
             if keywords is ONE:
-                value = stepper.send(handler.function(self.handle, self.state, args))
+                value = context.run(take, task, handler.function, self.handle, self.state, args)
             else:
-                value = stepper.send(self.apply(handler, args, keywords))
+                value = context.run(take, task, self.apply, handler, args, keywords)
         except BaseException:
-            del self, task, stepper  # see above
+            del self, context, task  # see above
             raise
-        finally:
-            swap_current_task(loop, outer)
-        if stepper.gi_yieldfrom is None:
-            steppers.append(stepper)
+        if type(value) is not Waits:
             return value
-        self._hand_over(stepper, value)
+        self._hand_over(*value)
         return None
 
     def _begin_coroutine(self, task: asyncio.Task[None], pending: Coroutine[Any, Any, Any]) -> Any:
@@ -217,6 +217,14 @@ class ServingProcess(DrivenProcess):
         elif self.reason is not None:
             self._seen_to_at_once()
 
+    def handle_now(self, item: Item) -> None:
+        """Handle a message that has just come, on the spot: of an idle, calm server, and a message for `handle_info`."""
+        self.busy, self.mailbox = True, [item]
+        context = self.context
+        if context is None:
+            context = self.own_context()
+        context.run(self.run)
+
     def _seen_to_at_once(self) -> None:
         """It has ended in somebody's turn: its supervisor restarts it in this very turn."""
         parent = self.parent
@@ -245,40 +253,40 @@ class ServingProcess(DrivenProcess):
     def run(self) -> None:
         """Handle messages until none is left, a burst is over, or one has to wait."""
         mailbox = self.mailbox
-        if mailbox is not None and len(mailbox) == 1 and self.calm and self.backlog is None:
-            item = mailbox[0]
-            handler, message, keywords, request = item
-            is_exit = handler is None and keywords is None and not self.is_parents_exit(message)
-            if (keywords is ONE or is_exit) and request is None:
-                self._handle_single(item)
-                return
-        self._run_turn(self.runtime.burst)
-
-    def _handle_single(self, item: Item) -> None:
-        """Handle the only message that waits: what a batch takes would be half of it (0.2 of 0.4 µs)."""
-        handler, argument, _, _ = item
-        task, steps = self.task, False
+        if mailbox is None or len(mailbox) > 1 or not self.calm or self.backlog is not None:
+            return self._run_turn(self.runtime.burst)
+        item: Any = mailbox[0]
+        handler, argument, keywords, request = item
+        is_exit = handler is None and keywords is None and not self.is_parents_exit(argument)
+        if request is not None or (keywords is not ONE and not is_exit):
+            return self._run_turn(self.runtime.burst)
+        # It is the only message that waits: what a batch takes would be half of it (0.2 of 0.4 µs).
+        handle, task, steps = self.handle, self.task, False
         self.mailbox, self.in_callback = None, True
-        recent = self.recent or self.begin_recent()
-        self.item = recent[self.handled % RECENT] = item
-        self.handled += 1
+        recent, place = self.recent or self.begin_recent(), self.place
+        self.item = recent[place] = item
+        self.place = place + 1 if place < LAST else self.begin_round()
         try:
-            if handler is None and task is None:
-                value = self.handle.handle_info(self.state, argument)
-            elif handler is None:
-                value = self._under_task(self.handle.handle_info, self.state, argument)
-            elif task is None:
-                function = handler.function
-                value = function(self.handle, self.state, argument)
+            if task is None:
+                if handler is None:
+                    value: Any = handle.handle_info(self.state, argument)
+                else:
+                    function = handler.function  # as a method that is none it would be looked up, for 7 ns
+                    value = function(handle, self.state, argument)
+            elif handler is None or handler.is_async:
+                function, steps = type(handle).handle_info if handler is None else handler.function, True
+                value = self.runtime.first_steps.take(task, function, handle, self.state, argument)
             else:
-                steps = handler.is_async
-                value = self._first_step(task, item) if steps else self._plainly(task, item)
+                value = self._plainly(task, item)
         except BaseException as error:
             return self._go_on(self._failed, error)
-        if value is not None or not self.calm or self.handed is not None or self.mailbox is not None:
-            return self._go_on(self._completed if steps else self._left, value)
-        self.in_callback, self.item, self.busy = False, None, False
-        return None
+        if value is None and self.calm and self.handed is None and self.mailbox is None:
+            self.in_callback, self.item, self.busy = False, None, False
+            return None
+        if type(value) is Waits:
+            self._hand_over(*value)
+            return None
+        return self._go_on(self._completed if steps else self._left, value)
 
     def _go_on(self, step: Callable[[Any], Pending], value: Any) -> None:
         """Do what follows a message that was the only one, and serve what waits by then."""
@@ -331,10 +339,10 @@ class ServingProcess(DrivenProcess):
             if keywords is one and request is None:
                 self.item = item
                 try:
+                    if has_task and (handle.__axon_awaits_info__ if handler is None else handler.is_async):
+                        return self._await_batch(handler, argument)
                     if handler is None:
                         value = handle.handle_info(state, argument)
-                    elif has_task and handler.is_async:
-                        return self._await_batch(handler, argument)
                     else:
                         function = handler.function  # as a method that is none it would be looked up, for 7 ns
                         value = function(handle, state, argument)
@@ -356,24 +364,28 @@ class ServingProcess(DrivenProcess):
         return None
 
     async def _await_batch(self, handler: Any, argument: Any) -> Any:
-        """Await this handler and those of the messages after it, up to one that is more than a cast with one argument
-        for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
+        """Await this handler and those of the messages after it, up to one that is more than a message with one
+        argument for an `async` handler: a coroutine is awaited in a third of the time it takes to step through it.
 
         It ends with what the last of them returned, which is still to be completed. If one has to wait, the messages
         after it have been put back.
         """
-        handle, state = self.handle, self.state
-        batch: Any = self.batch or iter(())  # the task began it, and what was left has been put back
-        while True:
-            function = handler.function
-            value = await function(handle, state, argument)
-            if value is not None or not self.calm:
-                return value
-            item = next(batch, None)
-            if item is None:
-                return None
+        handle, state, one = self.handle, self.state, ONE
+        batch: Any = self.batch or ()  # the task began it, and what was left has been put back
+        info: Any = type(handle).handle_info
+        function = info if handler is None else handler.function
+        value = await function(handle, state, argument)
+        if value is not None or not self.calm:
+            return value
+        for item in batch:
             handler, argument, keywords, request = item
-            if keywords is not ONE or request is not None or handler is None or not handler.is_async:
+            is_async = handle.__axon_awaits_info__ if handler is None else handler.is_async
+            if keywords is not one or request is not None or not is_async:
                 self.put_back(item)
                 return None
             self.item = item
+            function = info if handler is None else handler.function
+            value = await function(handle, state, argument)
+            if value is not None or not self.calm:
+                return value
+        return None

@@ -32,20 +32,22 @@ class Slot:
     """
 
     __slots__ = (
+        "__dict__",
         "__weakref__",
         "_former",
-        "children",
-        "ended",
         "gave_up",
         "given",
         "home",
-        "lost",
         "open_to",
         "process",
-        "reported",
         "restart_at",
         "runtime",
     )
+    # What few ever need is in the dict: a slot is made for each server.
+    ended: str | None = None
+    children: dict[str, Slot] | None = None
+    lost: bool = False
+    reported: bool = False
 
     def __init__(self, runtime: Runtime, label: str | None, home: Slot | None = None) -> None:
         self.runtime: Runtime = runtime
@@ -56,11 +58,7 @@ class Slot:
         self.process: ServerProcess | None = None
         self.open_to: Runtime | None = runtime  # whose casts need only be queued; None if the mailbox has a limit
         self.restart_at: float | None = None
-        self.ended: str | None = None
-        self.children: dict[str, Slot] | None = None
         self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
-        self.lost: bool = False
-        self.reported: bool = False
 
     @property
     def label(self) -> str:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..process import ExitReason, Letter, Message, Why, short
-from ._history import RECENT
 from ._mailbox import arguments_of
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def text_of(handle: GenServer[Any], slot: Slot, item: Item) -> str:
 def recent_of(server: ServerProcess) -> tuple[object, ...]:
     """The messages the server handled last, newest last."""
     server.count_batch()
-    oldest, recent = server.handled % RECENT, server.recent or ()
+    oldest, recent = server.place, server.recent or server.begin_recent()
     ordered = [*recent[oldest:], *recent[:oldest]]
     return tuple(message_of(*item[:3]) for item in ordered if item is not None)
 

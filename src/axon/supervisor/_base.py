@@ -71,9 +71,9 @@ class BaseSupervisor(GenServer[Children]):
         """The children it begins with."""
         return ()
 
-    def _group(self, state: Children, failed: Child) -> list[Child]:
-        """Those who restart when this one fails, in start order."""
-        return [failed]
+    def _group(self, state: Children, failed: Child) -> list[Child] | None:
+        """Those who restart when this one fails, in start order; None if it is this one alone."""
+        return None
 
     def _gone(self, state: Children, child: Child, why: str) -> None:
         """Nobody restarts this child, which has ended or chose not to start: keep its spec, or drop it."""
@@ -191,7 +191,8 @@ class BaseSupervisor(GenServer[Children]):
             if not message.counted:
                 return self._restart(state, child, None)
             state.forget(child)
-            return self._restart_group(state, child, this_supervisor())
+            me = this_supervisor()
+            return self._restart_group(state, child, me, me.runtime.timers.time())
         return None
 
     async def terminate(self, state: Children, reason: ExitReason) -> None:
@@ -204,7 +205,7 @@ class BaseSupervisor(GenServer[Children]):
         self, state: Children, child: Child, process: ServerProcess, reason: ExitReason
     ) -> Awaitable[None] | None:
         child.failure = reason
-        if is_restarted(child.spec.restart, reason):
+        if child.spec.restart == "permanent" or is_restarted(child.spec.restart, reason):
             return self._restart(state, child, process)
         if not is_clean(reason):
             temporary = child.spec.restart == "temporary"
@@ -215,24 +216,27 @@ class BaseSupervisor(GenServer[Children]):
 
     def _restart(self, state: Children, child: Child, process: ServerProcess | None) -> Awaitable[None] | None:
         """Count a restart, and do it: now, or later if the child has a backoff."""
-        me = this_supervisor()
+        me = running.get()
+        assert isinstance(me, ServerProcess), "see `this_supervisor`"
         now = me.runtime.timers.time()
         too_many = add_restart(state.restarts, now, self.max_restarts, self.max_seconds)
-        attempt = count_restart(child, now)
-        delay = 0.0 if too_many or child.spec.backoff is None else backoff_delay(child, attempt)
+        streak = count_restart(child, now)
+        delay = 0.0 if too_many or child.spec.backoff is None else backoff_delay(child, streak.count)
         heard = me.runtime.is_watched(quiet=False)  # asked once, not for each event: 0.2 µs
         if heard and process is not None and child.failure is not None and not is_clean(child.failure):
             decision = "the supervisor gives up" if too_many else "restart"
             process.report_crash(child.failure, decision if not delay else f"restart in {delay:.3g} s")
-        state.lose(child)
+        if process is not None:  # as `lose`
+            state.by_process.pop(process, None)
+        child.process, child.status = None, "stopped"
         if too_many:
             self._give_up(child, me)
-        if attempt >= CRASH_LOOP:
-            tell_crash_loop(child, me)
+        if streak.count >= CRASH_LOOP and not streak.told:
+            tell_crash_loop(child, streak, me)
         if delay:
             self._try_again(child, me, delay)
             return None
-        return self._restart_group(state, child, me)
+        return self._restart_group(state, child, me, now)
 
     def _try_again(self, child: Child, me: ServerProcess, delay: float | None = None) -> None:
         """Restart it by a message to oneself: after a delay, or, since it has just failed, behind those that wait."""
@@ -256,14 +260,14 @@ class BaseSupervisor(GenServer[Children]):
             me.runtime.bus.emit(event)
         raise Stop(shutdown)
 
-    def _restart_group(self, state: Children, child: Child, me: ServerProcess) -> Awaitable[None] | None:
+    def _restart_group(self, state: Children, child: Child, me: ServerProcess, now: float) -> Awaitable[None] | None:
         """Stop those whom the strategy concerns, start them in order; if one fails, a message to oneself tries
         again (rules A54, A55, A58).
         """
         members = self._group(state, child)
-        if len(members) > 1:
+        if members is not None and len(members) > 1:
             return self._restart_members(state, child, members, me)
-        failure = state.begin(child, me, again=True)
+        failure = state.begin(child, me, now)
         if failure is None and child.status != "running":
             return self._restart_alone(state, child, me)
         return self._restarted(state, child, failure, me)
@@ -292,7 +296,8 @@ class BaseSupervisor(GenServer[Children]):
         if failure is not None:
             self._gone(state, child, "chose not to start")
             return None
-        expect_stability(child, me, self.max_seconds)
+        if child.streak is not None:
+            expect_stability(child, child.streak, me, self.max_seconds)
         bus = me.runtime.bus
         if bus.wants(ChildRestarted):
             restarts = len(state.restarts)

@@ -94,24 +94,16 @@ class Children:
 
         `again`: it will be tried until it starts, so whoever asks for it in between hears that a restart is due.
         """
-        failure = self.begin(child, supervisor, again=again)
+        failure = self.begin(child, supervisor, supervisor.runtime.timers.time() if again else None)
         return await self.finish(child, supervisor) if failure is None and child.status != "running" else failure
 
-    def begin(self, child: Child, supervisor: ServerProcess, *, again: bool = False) -> StartFailed | Ignored | None:
+    def begin(self, child: Child, supervisor: ServerProcess, due: float | None = None) -> StartFailed | Ignored | None:
         """Start a child as far as that goes without waiting: it is running, unless its `init` has to be awaited."""
         if child.timer is not None:
             self.cancel_timer(child)
-        child.due, child.slot.restart_at = None, supervisor.runtime.timers.time() if again else None
-        spec = child.spec
+        child.due, child.slot.restart_at, spec = None, due, child.spec
         try:
-            child.process = process = launch(
-                child.handle,
-                child.slot,
-                supervisor,
-                linked=True,
-                name=spec.name,
-                limit=spec.mailbox,
-            )
+            child.process = process = launch(child.handle, child.slot, supervisor, True, spec.name, limit=spec.mailbox)
         except NameTaken as error:
             child.failure = error
             return StartFailed(child.slot.path, error)

@@ -51,12 +51,14 @@ class Streak:
         end_streak(child)
 
 
-def count_restart(child: Child, now: float) -> int:
-    """One more restart of this child; returns how many there were in a row."""
-    streak = child.streak = child.streak or Streak(now)
+def count_restart(child: Child, now: float) -> Streak:
+    """One more restart of this child; returns those that there were in a row."""
+    streak = child.streak
+    if streak is None:
+        streak = child.streak = Streak(now)
     streak.count += 1
     streak.stable_at = inf
-    return streak.count
+    return streak
 
 
 def backoff_delay(child: Child, attempt: int) -> float:
@@ -89,15 +91,12 @@ def backoff_delay(child: Child, attempt: int) -> float:
     return float(delay)
 
 
-def expect_stability(child: Child, supervisor: ServerProcess, max_seconds: float) -> None:
+def expect_stability(child: Child, streak: Streak, supervisor: ServerProcess, max_seconds: float) -> None:
     """The child runs again: its streak is over when it has done so for the stable time.
 
     That is `max_seconds`, the time its supervisor looks back anyway, or its last wait if that was longer: after a
     minute's wait a run of a few seconds does not show that it has recovered, and must not begin the waits anew.
     """
-    streak = child.streak
-    if streak is None:
-        return
     lasting = max(max_seconds, streak.wait)
     streak.stable_at = at = supervisor.runtime.timers.time() + lasting
     if streak.timer is not None and streak.looks_at > at:
@@ -123,11 +122,9 @@ def end_streak(child: Child) -> None:
         runtime.bus.emit(CrashLoopEnded(path=child.slot.path, restarts=streak.count, seconds=lasted))
 
 
-def tell_crash_loop(child: Child, supervisor: ServerProcess) -> None:
+def tell_crash_loop(child: Child, streak: Streak, supervisor: ServerProcess) -> None:
     """Say once, in a streak that is long enough, that this child keeps failing."""
-    streak, runtime = child.streak, supervisor.runtime
-    if streak is None or streak.told or streak.count < CRASH_LOOP:
-        return
+    runtime = supervisor.runtime
     streak.told = True
     if runtime.bus.wants(CrashLoopStarted):
         lasted = runtime.loop.time() - streak.since

@@ -146,9 +146,9 @@ class Supervisor(BaseSupervisor):
     def _specs(self) -> Sequence[ChildSpec[GenServer[Any]]]:
         return [as_child(given) for given in self.children]
 
-    def _group(self, state: Children, failed: Child) -> list[Child]:
+    def _group(self, state: Children, failed: Child) -> list[Child] | None:
         if self.strategy == "one_for_one":
-            return [failed]
+            return None
         return [state.by_id[id] for id in group(self.strategy, state.by_id, failed.id)]
 
     def _ended(self, state: Children, child: Child) -> None:

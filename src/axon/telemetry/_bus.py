@@ -30,12 +30,14 @@ class _Attachment:
 class Bus:
     """The listeners of one event loop, and the tracer of its requests. Reach it with `attach` and `emit`."""
 
-    __slots__ = ("_loop", "_spans", "_tracer", "listeners", "on_tracer")
+    __slots__ = ("_loop", "_spans", "_tracer", "is_logged", "listeners", "on_tracer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._tracer: Tracer | None = None
         self.on_tracer: Callable[[], None] | None = None
         """Called when a tracer comes or goes."""
+        self.is_logged: Callable[[], bool] = _log.is_heard
+        """Whether a line of our highest level would reach anybody."""
         self._loop = loop
         self.listeners: dict[type[Event], list[_Attachment]] = {}
         self._spans = itertools.count(1)
@@ -56,11 +58,7 @@ class Bus:
         if kind in self.listeners:
             return True
         entry = _log.LEVELS.get(kind) or kind.logged  # as `_log.wants`, without its frame
-        return entry is not None and _log.LOGGER.isEnabledFor(entry[0]) and _log.has_handler()
-
-    def is_logged(self) -> bool:
-        """Whether a log line of the highest level would reach anybody."""
-        return _log.is_heard()
+        return entry is not None and _log.LOGGER.isEnabledFor(entry[0]) and _log.is_heard(entry[0])
 
     def emit(self, event: Event) -> None:
         """Hand the event to its listeners; one that raises is detached and never disturbs the emitter."""

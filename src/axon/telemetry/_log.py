@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import sys
 from collections.abc import MutableMapping
+from logging import NullHandler
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidOption
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     import structlog
 
 LOGGER = logging.getLogger("axon")
-LOGGER.addHandler(logging.NullHandler())
+LOGGER.addHandler(NullHandler())
 
 LEVELS: dict[type[Event], tuple[int, str]] = {
     ProcessStarted: (logging.INFO, "started"),
@@ -74,21 +75,16 @@ LEVELS: dict[type[Event], tuple[int, str]] = {
 def wants(kind: type[Event]) -> bool:
     """Whether a line of this kind would reach anybody."""
     entry = LEVELS.get(kind) or kind.logged
-    return entry is not None and LOGGER.isEnabledFor(entry[0]) and has_handler()
+    return entry is not None and is_heard(entry[0])
 
 
-def is_heard() -> bool:
-    """Whether a line of the highest level would reach anybody."""
-    return LOGGER.isEnabledFor(logging.ERROR) and has_handler()
-
-
-def has_handler() -> bool:
-    """Whether a line that is enabled would reach anybody."""
+def is_heard(level: int = logging.ERROR) -> bool:
+    """Whether a line of this level, by default our own highest, would reach anybody."""
     logger: logging.Logger | None = LOGGER
     while logger is not None:
         for handler in logger.handlers:  # a generator would cost 0.3 µs, at each crash and restart several times
-            if type(handler) is not logging.NullHandler:
-                return True
+            if type(handler) is not NullHandler:
+                return LOGGER.isEnabledFor(level)
         logger = logger.parent if logger.propagate else None
     return False
 
