@@ -174,7 +174,7 @@ class Crew(Children):
             worker = self.to_start.popleft()
             worker.stage = "starting"
             worker.new_address()
-            worker.outcome = self.begin(worker, self.me, again=True)
+            worker.outcome = self.begin(worker, self.me, self.me.runtime.timers.time())
             worker.incarnation = process = worker.process
             self.starting[worker] = settled = self.me.runtime.loop.create_future()
             if process is not None and process.phase == "init":

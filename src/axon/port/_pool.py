@@ -253,7 +253,7 @@ class PortPool(BaseSupervisor, Generic[G_co]):
         _crew(state).lost(cast("Worker", child), reason)
         return super()._exited(state, child, process, reason)
 
-    def _restart_group(self, state: Children, child: Child, me: ServerProcess) -> Awaitable[None] | None:
+    def _restart_group(self, state: Children, child: Child, me: ServerProcess, now: float) -> Awaitable[None] | None:
         _crew(state).enlist(cast("Worker", child))
         return None
 
