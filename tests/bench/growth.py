@@ -46,10 +46,33 @@ def each(began: float, operations: int) -> float:
     return (process_time() - began) / operations * 1e6
 
 
+class Plain:
+    """What the caches of the processor alone make of many objects."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def ask(self) -> int:
+        return self.number
+
+
+async def methods(objects: int) -> float:
+    """Calls of a plain method of one after the other of so many objects, each with two more: no actors."""
+    made = [(Plain(n), [n], {n: n}) for n in range(objects)]
+    chosen = [made[n * 7919 % objects] for n in range(10_000)]
+    began = process_time()
+    for plain, listed, counted in chosen:
+        listed[0] = counted[plain.ask()]
+    return each(began, len(chosen))
+
+
 async def calls(actors: int) -> float:
-    """Calls to one after the other of so many servers."""
+    """Calls to one after the other of so many servers, none of them its first ones."""
     servers = [await axon.start(Part(n)) for n in range(actors)]
     chosen = [servers[n * 7919 % actors] for n in range(10_000)]
+    for server in chosen:
+        for _ in range(10):
+            await server.ask()
     began = process_time()
     for server in chosen:
         await server.ask()
@@ -131,6 +154,9 @@ async def broadcasts(members: int) -> float:
     pool = axon.group(Part, "pool")
     servers = [await axon.start(Part(n)) for n in range(members)]
     pool.join(*servers)
+    for _ in range(10):  # no first messages
+        pool.broadcast(Part.tell)
+        await axon.get_state(servers[-1])
     rounds = max(1, 20_000 // members)
     began = process_time()
     for _ in range(rounds):
@@ -144,6 +170,7 @@ async def broadcasts(members: int) -> float:
 
 
 LINES: dict[str, tuple[Measure, tuple[int, ...]]] = {
+    "a method, objects": (methods, (10, 1_000, 100_000)),
     "call, servers": (calls, (10, 1_000, 100_000)),
     "start and stop, servers": (starts_and_stops, (10, 1_000, 100_000)),
     "cast, mailbox": (casts, (1, 100, 10_000, 1_000_000)),
