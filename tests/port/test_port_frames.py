@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from axon.port import BadFrame
+from axon.port._channel import Channel
 from axon.port._frames import LARGEST, Decoder, Frame, Kind, encode
 
 frames = st.builds(
@@ -65,3 +66,14 @@ def test_garbage_is_refused_or_waited_for_and_never_more_than_a_frame_is_kept(
 def test_a_length_that_is_too_large_is_refused_before_its_bytes_come(length: int, kind: Kind) -> None:
     with pytest.raises(BadFrame, match=str(length)):
         Decoder().feed(length.to_bytes(4, "big") + bytes([kind]) + bytes(8))
+
+
+def test_after_what_is_no_frame_nothing_is_heard_any_more() -> None:
+    heard: list[Frame] = []
+    broken: list[BadFrame] = []
+    channel = Channel(heard.append, broken.append, lambda: None)
+    channel.data_received(encode(Kind.ANSWER, 1, b"1"))
+    channel.data_received(b"\xff" * 64)
+    channel.data_received(encode(Kind.ANSWER, 2, b"2"))
+    assert [frame[1] for frame in heard] == [1]
+    assert len(broken) == 1

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
 
 R = TypeVar("R")
 
-ROUNDS = int(os.environ.get("AXON_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("AXON_ROUNDS", "10"))
 HANG = 1.5
 GRACE = 0.5
 MEMORY = Limits(memory=400 * 2**20)

@@ -21,6 +21,7 @@ class Channel(asyncio.Protocol):
         self._decoder = Decoder()
         self._transport: asyncio.Transport | None = None
         self._room: asyncio.Future[None] | None = None
+        self._is_broken = False
         self.full = False
 
     @classmethod
@@ -46,11 +47,14 @@ class Channel(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the child's."""
+        """Bytes of the child's; after what was no frame nothing is heard any more, not even an answer."""
+        if self._is_broken:
+            return
         try:
             for frame in self._decoder.feed(data):
                 self._hear(frame)
         except BadFrame as error:
+            self._is_broken = True
             self._broken(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
