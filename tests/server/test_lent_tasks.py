@@ -12,6 +12,7 @@ from inspect import isawaitable
 from typing import cast
 
 import pytest
+from servers import settle
 
 import axon
 from axon import GenServer, call
@@ -132,6 +133,7 @@ async def test_who_cancels_its_task_cancels_nobody_elses() -> None:
     worker, other = await axon.start(Worker()), await axon.start(Worker())
     await worker.do(lambda _: mine().cancel())
     assert await other.wait()
+    await settle()
     assert axon.whereis(worker) is None, "a cancellation that nobody asked for is a crash"
     await axon.stop(other)
 
