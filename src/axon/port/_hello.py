@@ -9,6 +9,10 @@ from pydantic import BaseModel
 from ._spec import SpecAsData
 
 
+OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "pid"}
+"""What every log record has here; in another Python it may have more, or less."""
+
+
 class Hello(BaseModel, frozen=True):
     """What the runtime says: what the child is to be. path: of its server; heartbeat: seconds; levels: of loggers by name,
     none if nobody listens to them; grace: seconds that work has to end when it is cancelled.
