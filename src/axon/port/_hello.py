@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from ._spec import SpecAsData
 
-
 OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "pid"}
 """What every log record has here; in another Python it may have more, or less."""
 
