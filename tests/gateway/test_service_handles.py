@@ -64,6 +64,19 @@ async def test_requests_in_flight_end_with_the_reason_and_the_next_ones_find_the
         assert await service.url() != before
 
 
+async def test_where_its_store_is_goes_by_the_environment(tmp_path: Path) -> None:
+    """The address of a database may have a password in it, and the arguments of a program are everybody's to read."""
+    store = tmp_path / "conversation.db"
+    spec = AgentService("agents.example_agent", model="test", store=str(store), cwd=Path(__file__).parents[2])
+    async with Supervisor([child(spec, id="one")]) as sup:
+        service = sup.get(AgentService, "one")
+        await service.run("Hello?")
+        told = await asyncio.to_thread(Path("/proc", str(port_status(service).pid), "cmdline").read_bytes)
+        assert b"axon.port" in told
+        assert store.name.encode() not in told
+    assert store.is_file()
+
+
 async def ask(service: AgentService, prompt: str) -> object:
     return await service.run(prompt)
 

@@ -192,6 +192,45 @@ async def test_a_supervised_one_over_grpc() -> None:
                 await service.run("Hello?")
 
 
+SLOW = """
+import asyncio
+from pydantic_ai import Agent
+from pydantic_ai.models.function import FunctionModel
+
+async def pieces(messages, info):
+    yield "I am"
+    await asyncio.sleep(60)
+
+async def answer(messages, info):
+    await asyncio.sleep(60)
+
+agent = Agent(FunctionModel(answer, stream_function=pieces))
+"""
+
+
+@pytest.mark.kill
+async def test_who_waits_over_grpc_hears_of_the_end_of_its_program_with_the_reason(tmp_path: Path) -> None:
+    """Whatever shows first, the broken connection or the end."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    spec = AgentService("slow", transport="grpc", cwd=tmp_path, environ={"PYTHONPATH": str(tmp_path)})
+    async with Supervisor([child(spec, id="one", restart="temporary")]) as sup:
+        service = sup.get(AgentService, "one")
+        stream = service.run_stream("Who?")
+        assert await anext(stream) == "I am"
+        waiting = asyncio.create_task(answer_of(service))
+        await asyncio.sleep(0.1)
+        os.kill(port_status(service).pid, signal.SIGKILL)
+        for ending in (waiting, anext(stream)):
+            with pytest.raises(axon.ServerDied) as died:
+                await ending
+            assert isinstance(died.value.reason, PortExited)
+            assert died.value.reason.signal == "SIGKILL"
+
+
+async def answer_of(service: AgentService) -> object:
+    return (await service.run("Hello?")).result
+
+
 async def test_a_module_that_is_not_there_is_the_reason_at_its_supervisor() -> None:
     async with Supervisor([]) as sup:
         with pytest.raises(axon.StartFailed) as failed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import field
 from datetime import date
@@ -17,8 +18,9 @@ import axon
 from axon import GenServer, Supervisor, call, child
 from axon.port import CannotCross, FrameTooLarge, Limits, isolated
 from axon.port._frames import LARGEST, Decoder, Kind, encode
+from axon.port._reasons import error_from_data
 from axon.port._spec import SpecAsData, as_data, from_data
-from axon.wire import NotOnWire
+from axon.wire import NotOnWire, RemoteError
 
 
 class Plain(GenServer[None]):
@@ -136,3 +138,11 @@ async def test_an_answer_or_request_that_is_too_large_is_refused_and_nobody_dies
     with pytest.raises(FrameTooLarge):
         encode(Kind.REQUEST, 1, bytes(LARGEST + 1))
     assert Decoder().feed(encode(Kind.REQUEST, 1, b"{}")[:5]) == []
+
+
+def test_a_type_that_is_named_in_a_frame_is_looked_up_and_nothing_else_is_done() -> None:
+    """`pydantic.BaseSettings` would be an import, and that fails."""
+    crossing = {"box": {"error_type": "BaseSettings", "message": "m"}, "types": ["pydantic:BaseSettings"]}
+    error = error_from_data(json.dumps(crossing).encode())
+    assert isinstance(error, RemoteError)
+    assert error.error_type == "BaseSettings"

@@ -14,7 +14,7 @@ from typing import Any, assert_type
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from port_servers import Cleaner, Counter, Picky, Refused, Traced
+from port_servers import Cleaner, Counter, Doomed, Picky, Refused, Traced
 
 import axon
 from axon import GenServer, Supervisor, call, child
@@ -29,6 +29,8 @@ from axon.port import (
     isolated,
     port_status,
 )
+from axon.port._frames import Kind, encode
+from axon.port._hello import LogLine
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -218,6 +220,15 @@ async def test_what_it_prints_is_an_event_and_what_it_logs_a_line_of_its_own_log
     await axon.stop(counter)
 
 
+async def test_a_log_line_may_say_what_every_record_has_here() -> None:
+    """Which is not the same in each version of Python."""
+    counter = await axon.start(isolated(Doomed()))
+    line = LogLine(logger="theirs", level=logging.WARNING, text="hm", fields={"message": "other", "name": "other"})
+    await counter.write_garbage(encode(Kind.LOG, 0, line.model_dump_json().encode()))
+    await counter.process()
+    await axon.stop(counter)
+
+
 async def test_of_a_flood_of_lines_so_many_are_passed_on_and_the_others_counted() -> None:
     told: list[axon.telemetry.Event] = []
     end = axon.telemetry.attach(told.append, PortOutput, PortOutputDropped)
@@ -229,6 +240,19 @@ async def test_of_a_flood_of_lines_so_many_are_passed_on_and_the_others_counted(
     passed = sum(isinstance(event, PortOutput) for event in told)
     assert passed + dropped == 1000
     assert 200 <= passed <= 400
+
+
+async def test_a_line_that_is_too_long_is_passed_on_as_several() -> None:
+    """Nothing of it is lost, however much of it arrives at once."""
+    told: list[PortOutput] = []
+    end = axon.telemetry.attach(told.append, PortOutput)
+    counter = await axon.start(isolated(Counter()))
+    line = "a" * 2000 + "b" * 2000 + "c"
+    await counter.say(line)
+    await axon.stop(counter)
+    end()
+    assert "".join(event.text for event in told) == line
+    assert max(len(event.text) for event in told) == 2000
 
 
 async def test_a_computing_handler_is_not_taken_for_a_process_that_hangs() -> None:
@@ -335,6 +359,23 @@ async def test_while_a_child_does_not_read_requests_wait_here_where_the_mailbox_
             while axon.statistics(counter).queued:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert await counter.increment(0) == sent + 1
+
+
+async def test_all_that_wait_for_a_child_to_read_again_go_on_when_it_does() -> None:
+    async with Supervisor([child(isolated(Counter(), hang=None))]) as sup:
+        counter = sup.get(Counter)
+        process = await counter.process()
+        os.kill(process, signal.SIGSTOP)
+        counter.add(1, bytes(2**22))
+        read = [asyncio.create_task(numbers_of(counter, 3)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        os.kill(process, signal.SIGCONT)
+        assert await asyncio.gather(*read) == [[0, 1, 2]] * 3
+
+
+async def numbers_of(counter: Counter, up_to: int) -> list[int]:
+    async with counter.count(up_to) as numbers:
+        return [number async for number in numbers]
 
 
 async def test_events_tell_of_a_child_process_and_of_a_message_that_cannot_cross() -> None:

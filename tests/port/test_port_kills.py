@@ -278,6 +278,16 @@ async def test_whatever_is_no_frame_ends_its_sender(garbage: bytes) -> None:
     assert isinstance(await reason_of(server.write_garbage(garbage)), BadFrame)
 
 
+async def test_more_items_of_a_stream_than_were_asked_for_end_their_sender() -> None:
+    """They would wait here, in the memory of the program that reads."""
+    server = await axon.start(doomed())
+    async with server.count(1000) as items:
+        assert await anext(items) == 0
+        reason = await reason_of(server.write_garbage(encode(Kind.ITEM, 1, b"0") * 100))
+    assert isinstance(reason, BadFrame)
+    assert reason.problem == "more than 16 items of a stream that were not asked for yet"
+
+
 async def test_processor_time_has_a_limit() -> None:
     server = await axon.start(isolated(Doomed(), limits=Limits(cpu=1)))
     reason = await reason_of(server.burn())

@@ -146,7 +146,7 @@ async def test_chains_of_calls_know_no_recursion_error() -> None:
         await axon.stop(link)
 
 
-@pytest.mark.fifo
+@pytest.mark.fifo("simulation leaves to chance who has the next turn")
 @each_kind
 async def test_a_flooded_server_takes_64_messages_a_turn(start: Start, kind: type[Plain], in_place: bool) -> None:
     flooded, other = await start(kind()), await start(kind())

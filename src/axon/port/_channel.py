@@ -20,9 +20,9 @@ class Channel(asyncio.Protocol):
         self._hear, self._broken, self._closed = hear, broken, closed
         self._decoder = Decoder()
         self._transport: asyncio.Transport | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()  # many may wait for it
+        self._room.set()
         self._is_broken = False
-        self.full = False
 
     @classmethod
     async def over(
@@ -40,6 +40,11 @@ class Channel(asyncio.Protocol):
             sock.close()
             raise
         return channel
+
+    @property
+    def full(self) -> bool:
+        """Whether what is sent now waits here until the child reads."""
+        return not self._room.is_set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
@@ -65,19 +70,16 @@ class Channel(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The child does not read as fast as it is written to."""
-        self.full = True
+        self._room.clear()
 
     def resume_writing(self) -> None:
         """There is room again."""
-        self.full = False
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+        self._room.set()
 
     async def room(self) -> None:
         """Wait until there is room, or the channel is closed."""
-        while self.full:
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
+        while self.full:  # again, if those that waited before have filled it
+            await self._room.wait()
 
     def send(self, kind: Kind, number: int = 0, body: bytes = b"") -> None:
         """Send a frame, or nothing if the channel is closed. Raises `FrameTooLarge`."""

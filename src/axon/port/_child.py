@@ -19,13 +19,12 @@ from ..wire import Interface, Method, Request, frame_of
 from ._errors import FrameTooLarge
 from ._frames import VERSION, Decoder, Frame, Kind, encode
 from ._heartbeat import Heartbeat
-from ._hello import Hello, LogLine, Ready
+from ._hello import OWN, Hello, LogLine, Ready
+from ._inbox import WINDOW
 from ._onbehalf import OnBehalf, acting_for
 from ._reasons import error_as_data, reason_as_data, reason_from_data
 from ._spec import from_data, interface_of
 
-WINDOW = 16
-"""Items of a stream that may be under way."""
 LOG_ROOM = 2**18
 """Bytes that may wait to be sent before log lines are dropped."""
 LATER = 0.1
@@ -284,10 +283,6 @@ class _Reader:
             await self._waiter
 
 
-_OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "pid"}
-"""What every record has."""
-
-
 class _Forward(logging.Handler):
     """Sends log records to the runtime, from whatever thread they come."""
 
@@ -301,7 +296,7 @@ class _Forward(logging.Handler):
         fields = {
             name: value
             for name, value in vars(record).items()
-            if name not in _OWN and isinstance(value, str | int | float | bool | None)
+            if name not in OWN and isinstance(value, str | int | float | bool | None)
         }
         line = LogLine(logger=record.name, level=record.levelno, text=self.format(record)[:20_000], fields=fields)
         with suppress(RuntimeError):  # the loop is closed

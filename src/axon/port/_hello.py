@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 from ._spec import SpecAsData
 
+OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "pid"}
+"""What every log record has here; in another Python it may have more, or less."""
+
 
 class Hello(BaseModel, frozen=True):
     """What the runtime says: what the child is to be. path: of its server; heartbeat: seconds; levels: of loggers by name,

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from ._errors import BadFrame
+
+WINDOW = 16
+"""Items of a stream that may be under way."""
 BATCH = 8
 """Items after which the child is told that it may send as many more."""
 
@@ -20,7 +24,9 @@ class Inbox:
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, item: bytes) -> None:
-        """One has come."""
+        """One has come. Raises `BadFrame` if it was not to come yet."""
+        if len(self._items) >= WINDOW:
+            raise BadFrame(f"more than {WINDOW} items of a stream that were not asked for yet")
         self._items.append(item)
         self._wake()
 

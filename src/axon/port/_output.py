@@ -13,7 +13,7 @@ from ._events import PortOutput, PortOutputDropped
 LAST_LINES = 40
 """Lines of standard error that are kept for the exit reason."""
 LONGEST_LINE = 2000
-"""Characters of a line that are passed on; the rest of it is another one."""
+"""Bytes of a line that are passed on as one; what follows is another one."""
 LINES = 200
 """Lines of one stream in a second that are passed on; the others are counted."""
 PACE = 4 * 2**20
@@ -61,13 +61,11 @@ class Output:
         self._loop.add_reader(self._fd, self._read)
 
     def _take(self, data: bytes) -> None:
-        *lines, rest = (self._rest + data).split(b"\n")
-        while len(rest) > LONGEST_LINE:
-            lines.append(rest[:LONGEST_LINE])
-            rest = rest[LONGEST_LINE:]
-        self._rest = rest
+        *ended, rest = (self._rest + data).split(b"\n")
+        *begun, self._rest = _cut(rest)
+        lines = [piece for line in ended for piece in _cut(line)] + begun
         if self._stream == "stderr":
-            self.said.extend(_text(line)[:LONGEST_LINE] for line in lines[-LAST_LINES:] if line.strip())
+            self.said.extend(_text(line) for line in lines[-LAST_LINES:] if line.strip())
         heard = self._of.runtime.bus.wants(PortOutput)
         passed = lines[: max(0, LINES - self._lines)] if heard else []
         self._lines += len(passed)
@@ -76,7 +74,7 @@ class Output:
             self._tell(line)
 
     def _tell(self, line: bytes) -> None:
-        text = _text(line)[:LONGEST_LINE].rstrip()
+        text = _text(line).rstrip()
         if text:
             event = PortOutput(path=self._of.path, pid=self.pid, stream=self._stream, text=text)
             self._of.runtime.bus.emit(event)
@@ -113,6 +111,11 @@ class Output:
         if self._rest.strip():
             self._take(b"\n")
         self._tell_dropped()
+
+
+def _cut(line: bytes) -> list[bytes]:
+    """The line in pieces of the length that is passed on; one at least."""
+    return [line[at : at + LONGEST_LINE] for at in range(0, len(line), LONGEST_LINE)] or [line]
 
 
 def _text(line: bytes) -> str:

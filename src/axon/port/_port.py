@@ -18,7 +18,7 @@ from ._child_process import ChildProcess, Failure
 from ._errors import BadFrame, PortError, PortOverran
 from ._frames import VERSION, Frame, Kind
 from ._heartbeat import Sign, last_sign
-from ._hello import Hello, LogLine, Ready, levels
+from ._hello import OWN, Hello, LogLine, Ready, levels
 from ._options import Options
 from ._reasons import reason_as_data, reason_from_data
 from ._requests import Requests
@@ -166,5 +166,6 @@ def _log(line: LogLine, owner: Process, pid: int) -> None:
     dropped = f" ({line.dropped} lines before it were dropped)" if line.dropped else ""
     logger = logging.getLogger(line.logger)
     if logger.isEnabledFor(line.level):
-        extra = {"path": owner.path, **line.fields, "pid": pid}
+        own = {name: value for name, value in line.fields.items() if name not in OWN}
+        extra = {"path": owner.path, **own, "pid": pid}
         logger.log(line.level, "%s%s", line.text, dropped, extra=extra)

@@ -8,6 +8,7 @@ import builtins
 import sys
 import traceback
 from collections.abc import Iterable
+from types import ModuleType
 
 from pydantic import BaseModel
 
@@ -80,8 +81,8 @@ def _known(types: Iterable[str], declared: Iterable[type[Exception]]) -> list[ty
     for name in types:
         module, _, qualified = name.partition(":")
         found: object = sys.modules.get(module)
-        for part in qualified.split("."):
-            found = getattr(found, part, None)
+        for part in qualified.split("."):  # what is there already: `getattr` may import, or do anything else
+            found = vars(found).get(part) if isinstance(found, type | ModuleType) else None
         if isinstance(found, type) and issubclass(found, Exception):
             known.append(found)
     return [*known, *declared, *_BUILTIN]

@@ -74,6 +74,11 @@ class RunningProgram(ChildProcess):
         assert self._said is not None, "it is there once it has said that"
         return self._said
 
+    async def ends(self, within: float) -> ExitReason | None:
+        """Why it ended, if it does within so many seconds, None if it goes on: whose connection breaks may see that first."""
+        await asyncio.wait({self._over}, timeout=within)
+        return self._over.result() if self._over.done() else None
+
     def last_sign(self) -> Sign:
         """What the system says of it, and when a probe was answered: a sign of life as servers give them."""
         stat = stat_of(self.pid)

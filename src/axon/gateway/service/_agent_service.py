@@ -7,24 +7,28 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic_ai.messages import ModelMessage
 
-from ...errors import InvalidOption
+from ...errors import InvalidOption, ServerDied
 from ...port import Announcement, Command, Limits, PortStartFailed, RunningProgram, own_paths
 from ...process import Exit, ExitReason, checked_seconds, current, normal
 from ...server import GenServer, Stop, call, stream
 from .._requests import AGENT_ID, RunAnswer, RunRequest
-from ._arguments import TOKEN
+from ..client import GatewayUnreachable
+from ._arguments import STORE, TOKEN
 from ._serving import ORIGINAL
 from ._transport import Transport
 
 FLUSH = 1.0
 """Seconds after those of `drain` in which it tells what became of its last requests, and ends."""
+LAST_SIGHT = 1.0
+"""Seconds in which the end of a program is seen whose connection broke."""
 NO_LIMITS = Limits()
 
 
@@ -125,7 +129,7 @@ class AgentService(GenServer[RunningProgram]):
         `ServerDied` with the reason if the program ends, `NoProcess` until it is there again.
         """
         request = _request(prompt, message_history, deps, idempotency_key)
-        return asyncio.ensure_future(self._transport().run(state.at, request))
+        return asyncio.ensure_future(_answer(state, current().path, self._transport().run(state.at, request)))
 
     @stream(timeout=None)
     def run_stream(
@@ -138,7 +142,8 @@ class AgentService(GenServer[RunningProgram]):
         idempotency_key: str | None = None,
     ) -> AsyncGenerator[str, None]:
         """The text of a run as the model writes it. Raises what `run` does."""
-        return self._transport().run_stream(state.at, _request(prompt, message_history, deps, idempotency_key))
+        request = _request(prompt, message_history, deps, idempotency_key)
+        return _pieces(state, current().path, self._transport().run_stream(state.at, request))
 
     # -- how it lives
 
@@ -185,6 +190,8 @@ class AgentService(GenServer[RunningProgram]):
         if self.argv is None:
             argv = self._argv()
             environ = {"PYTHONPATH": os.pathsep.join(own_paths()), **environ}
+            if self.store is not None:  # which may have a password in it; arguments are everybody's to read
+                environ[STORE] = self.store
         else:
             argv = list(self.argv)
             told = {"PORT": str(self.port)} | ({} if self.model is None else {"MODEL": self.model})
@@ -209,12 +216,33 @@ class AgentService(GenServer[RunningProgram]):
             f"--{self.transport}": str(self.port),
             "--name": self._agent_id,
             "--model": self.model,
-            "--store": self.store,
             "--drain": f"{self.drain:g}",
             "--flush": f"{FLUSH:g}",
         }
         words = [word for option, value in options.items() if value is not None for word in (option, value)]
         return [python, "-m", "axon.port", str(self.module), *words]
+
+
+async def _answer(program: RunningProgram, path: str, answer: Awaitable[RunAnswer]) -> RunAnswer:
+    try:
+        return await answer
+    except GatewayUnreachable as error:
+        raise await _why(program, path, error) from None
+
+
+async def _pieces(program: RunningProgram, path: str, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    async with aclosing(pieces):
+        try:
+            async for piece in pieces:
+                yield piece
+        except GatewayUnreachable as error:
+            raise await _why(program, path, error) from None
+
+
+async def _why(program: RunningProgram, path: str, error: GatewayUnreachable) -> Exception:
+    """Why a connection broke: mostly the program has ended, and this is how that shows first."""
+    reason = await program.ends(LAST_SIGHT)
+    return error if reason is None else ServerDied(path, reason)
 
 
 def _request(

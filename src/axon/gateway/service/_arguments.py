@@ -12,6 +12,8 @@ from ...errors import InvalidOption
 
 TOKEN = "AXON_TOKEN"  # noqa: S105  # the name of a variable
 """The environment variable with the API token."""
+STORE = "AXON_STORE"
+"""That with the store, which may have a password in it."""
 MODELS = ("AXON_MODEL", "AXON_PYTHON_AGENT_MODEL")
 """Those with the model, the first one that is set; the last is that of the original design."""
 RUNNERS = ("run_sync", "run", "run_stream")
@@ -50,7 +52,7 @@ def arguments(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> A
         name=module.rpartition(".")[2] if given.name is None else given.name,
         model=given.model or next((environ[name] for name in MODELS if environ.get(name)), None),
         runner=given.agent_type,
-        store=given.store,
+        store=given.store or environ.get(STORE) or None,
         host=given.host,
         token=environ.get(TOKEN) or None,
         behind_tls=given.behind_tls,
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--agent-type", choices=RUNNERS, help="the only runner to be served; default all three")
     add(
         "--store",
-        help="where its conversation outlives a restart: an SQLite file, or postgresql://...; default nowhere",
+        help="where its conversation outlives a restart: an SQLite file, or postgresql://...; default AXON_STORE, then nowhere",
     )
     add("--host", default="127.0.0.1", help="the address to listen on; any but the loopback needs a token")
     add("--behind-tls", action="store_true", help="TLS ends in front of this program")

@@ -26,7 +26,7 @@ from .._create import model_of
 from .._gateway import Gateway
 from .._requests import AGENT_ID
 from .._tokens import SCOPES, Token, Tokens
-from ._arguments import TOKEN, Arguments, arguments
+from ._arguments import STORE, TOKEN, Arguments, arguments
 from ._serving import LAST_ANSWERS, ORIGINAL, Serving, store_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def _serve(given: Arguments) -> int:
         raise InvalidOption("--store", given.store, "the path of an SQLite file in a folder that exists")
     store = store_of(given.store)
     gateway = Gateway(tokens=_tokens(given.token), max_agents=1)
-    os.environ.pop(TOKEN, None)  # what the agent starts has nothing to do with it
+    for name in (TOKEN, STORE):  # what the agent starts has nothing to do with them
+        os.environ.pop(name, None)
     runner: Any = given.runner
     with ExitStack() as stack:
         http = None
