@@ -28,6 +28,7 @@ from axon.port import (
     WorkerTainted,
     pool_status,
 )
+from axon.port._choice import home_of
 from axon.testing import capture_events, eventually
 
 T = TypeVar("T")
@@ -314,6 +315,35 @@ async def test_a_strict_key_is_never_at_two_workers_while_one_replaces_the_other
             assert await worker.number() == before, "it is not ended before its lease is"
         assert await waiting != before
         await renewing
+
+
+async def test_a_strict_key_is_never_at_two_workers_while_the_size_changes(world: World) -> None:
+    key = next(key for key in map(str, range(100)) if home_of(key, 2) != home_of(key, 3))
+    async with PortPool(Worker(world), size=2) as pool:
+        async with pool.worker(key=key, sticky="strict") as worker:
+            before = await worker.number()
+            await pool.resize(3)
+            waiting = await soon(number_of(pool, key))
+            await asyncio.sleep(1)
+            assert not waiting.done()
+        assert await waiting != before
+
+
+async def test_a_strict_key_waits_for_what_its_old_worker_still_does_though_nobody_waits_for_that(world: World) -> None:
+    async with PortPool(Worker(world), size=1) as pool:
+        gone = await soon(worked(pool, "ann", 2.0))
+        gone.cancel()
+        await asyncio.wait({gone})
+        began = asyncio.get_running_loop().time()
+        renewing = await soon(pool.renew())
+        assert await number_of(pool, "ann") == 2
+        assert asyncio.get_running_loop().time() - began > 1.9
+        await renewing
+
+
+async def worked(pool: PortPool[Worker], key: str, seconds: float) -> int:
+    async with pool.worker(key=key, sticky="strict") as worker:
+        return await worker.work(seconds)
 
 
 # -- crashes
