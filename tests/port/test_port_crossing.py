@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import signal
+import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -401,3 +402,30 @@ async def test_events_tell_of_a_child_process_and_of_a_message_that_cannot_cross
     for end in ends:
         end()
     await axon.stop(counter)
+
+
+UNGUARDED = """
+import asyncio
+from axon import GenServer, Supervisor
+from axon.port import isolated
+
+class Server(GenServer[None]):
+    def init(self) -> None: ...
+
+async def main() -> None:
+    async with Supervisor([isolated(Server())]):
+        pass
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_starts_whenever_it_is_imported_is_told_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "unguarded.py").write_text(UNGUARDED)
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, str(tmp_path / "unguarded.py"), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await program.communicate()
+    assert program.returncode == 1
+    assert b"unguarded is imported here, and starts the program again" in said
+    assert b"if __name__ == '__main__':" in said
