@@ -624,6 +624,17 @@ async def test_all_workers_are_renewed_one_after_the_other(world: World) -> None
         assert all(isinstance(answer, int) for answer in found)
 
 
+async def test_workers_that_could_not_be_renewed_are_at_the_next_call_at_once(world: World) -> None:
+    """It would have returned as if they were."""
+    async with PortPool(Worker(world), size=2) as pool:
+        world.all_fail = True
+        await pool.renew()
+        assert pool_status(pool).recycled == 0
+        world.all_fail = False
+        await pool.renew()
+        assert pool_status(pool).recycled == 2
+
+
 async def test_a_successor_takes_over_from_one_that_died_meanwhile(world: World) -> None:
     async with PortPool(Worker(world, start_takes=1.0), size=1) as pool:
         renewing = await soon(pool.renew())
