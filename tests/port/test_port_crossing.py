@@ -256,6 +256,17 @@ async def test_a_line_that_is_too_long_is_passed_on_as_several() -> None:
     assert max(len(event.text) for event in told) == 2000
 
 
+async def test_what_a_terminal_would_obey_is_written_out() -> None:
+    """A child clears nobody's screen, and forges no line of a log."""
+    told: list[PortOutput] = []
+    end = axon.telemetry.attach(told.append, PortOutput)
+    counter = await axon.start(isolated(Counter()))
+    await counter.say("\x1b[2Jgone\rdone\tüber\r")
+    await axon.stop(counter)
+    end()
+    assert [event.text for event in told] == ["\\x1b[2Jgone\\x0ddone\tüber"]
+
+
 async def test_a_computing_handler_is_not_taken_for_a_process_that_hangs() -> None:
     """Its loop stands still, and its heartbeat goes on."""
     counter = await axon.start(isolated(Counter(), hang=0.5))
