@@ -209,6 +209,7 @@ agent = Agent(FunctionModel(answer, stream_function=pieces))
 
 
 @pytest.mark.kill
+@pytest.mark.usefixtures("grpc_stays")
 async def test_who_waits_over_grpc_hears_of_the_end_of_its_program_with_the_reason(tmp_path: Path) -> None:
     """Whatever shows first, the broken connection or the end."""
     (tmp_path / "slow.py").write_text(SLOW)

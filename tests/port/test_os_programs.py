@@ -102,6 +102,7 @@ async def test_a_python_program_announces_itself_by_a_function(monkeypatch: pyte
         ("echo '{}' >&3", "neither port nor grpc_port"),
         ("""echo '{"port": "4711"}' >&3""", "(port: Input should be a valid integer"),
         ("""echo '{"port": 70000}' >&3""", "(port: Input should be less than or equal to 65535"),
+        ("""echo '{"port": 4711, "host": "10.0.0.1/x?@y"}' >&3""", "(host: String should match pattern"),
         ("""echo '[4711]' >&3""", "(it: Input should be"),
         ("""echo '{"port": 4711}\n{"port": 4712}' >&3""", "it said more than where it serves"),
         ("head -c 5000 /dev/zero | tr '\\0' x >&3", "its announcement is longer than 4096 bytes"),

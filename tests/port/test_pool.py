@@ -28,6 +28,7 @@ from axon.port import (
     WorkerTainted,
     pool_status,
 )
+from axon.port._choice import home_of
 from axon.testing import capture_events, eventually
 
 T = TypeVar("T")
@@ -316,6 +317,35 @@ async def test_a_strict_key_is_never_at_two_workers_while_one_replaces_the_other
         await renewing
 
 
+async def test_a_strict_key_is_never_at_two_workers_while_the_size_changes(world: World) -> None:
+    key = next(key for key in map(str, range(100)) if home_of(key, 2) != home_of(key, 3))
+    async with PortPool(Worker(world), size=2) as pool:
+        async with pool.worker(key=key, sticky="strict") as worker:
+            before = await worker.number()
+            await pool.resize(3)
+            waiting = await soon(number_of(pool, key))
+            await asyncio.sleep(1)
+            assert not waiting.done()
+        assert await waiting != before
+
+
+async def test_a_strict_key_waits_for_what_its_old_worker_still_does_though_nobody_waits_for_that(world: World) -> None:
+    async with PortPool(Worker(world), size=1) as pool:
+        gone = await soon(worked(pool, "ann", 2.0))
+        gone.cancel()
+        await asyncio.wait({gone})
+        began = asyncio.get_running_loop().time()
+        renewing = await soon(pool.renew())
+        assert await number_of(pool, "ann") == 2
+        assert asyncio.get_running_loop().time() - began > 1.9
+        await renewing
+
+
+async def worked(pool: PortPool[Worker], key: str, seconds: float) -> int:
+    async with pool.worker(key=key, sticky="strict") as worker:
+        return await worker.work(seconds)
+
+
 # -- crashes
 
 
@@ -592,6 +622,17 @@ async def test_all_workers_are_renewed_one_after_the_other(world: World) -> None
         found = await running
         assert sum(found.values()) == 120
         assert all(isinstance(answer, int) for answer in found)
+
+
+async def test_workers_that_could_not_be_renewed_are_at_the_next_call_at_once(world: World) -> None:
+    """It would have returned as if they were."""
+    async with PortPool(Worker(world), size=2) as pool:
+        world.all_fail = True
+        await pool.renew()
+        assert pool_status(pool).recycled == 0
+        world.all_fail = False
+        await pool.renew()
+        assert pool_status(pool).recycled == 2
 
 
 async def test_a_successor_takes_over_from_one_that_died_meanwhile(world: World) -> None:

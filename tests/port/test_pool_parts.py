@@ -16,7 +16,7 @@ from axon.port._choice import Choice, Key, Load, Ticket, chosen, home_of
 from axon.port._queue import Desk, Line
 from axon.port._recycling import EVERY
 
-EXAMPLES = int(os.environ.get("AXON_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("AXON_EXAMPLES", "300"))
 
 keys = st.integers() | st.text() | st.binary()
 parts = st.floats(min_value=0.0, max_value=1.0)
@@ -216,6 +216,9 @@ class DeskMachine(RuleBasedStateMachine):
     def nobody_waits_who_could_be_served(self) -> None:
         size = len(self.desk.loads)
         held = {ticket.key for one in self.desk.leaving for ticket in one.tickets if ticket.strict}
+        for one in self.desk.loads.values():
+            keys = [ticket.key for ticket in one.tickets if ticket.strict]
+            held |= {key for key in keys if home_of(key or 0, size) != one.number}
         for ticket in self.desk.line:
             if not ticket.strict:
                 assert all(one.room <= 0 for one in self.desk.loads.values())

@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import signal
+import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -255,6 +256,17 @@ async def test_a_line_that_is_too_long_is_passed_on_as_several() -> None:
     assert max(len(event.text) for event in told) == 2000
 
 
+async def test_what_a_terminal_would_obey_is_written_out() -> None:
+    """A child clears nobody's screen, and forges no line of a log."""
+    told: list[PortOutput] = []
+    end = axon.telemetry.attach(told.append, PortOutput)
+    counter = await axon.start(isolated(Counter()))
+    await counter.say("\x1b[2Jgone\rdone\tüber\r")
+    await axon.stop(counter)
+    end()
+    assert [event.text for event in told] == ["\\x1b[2Jgone\\x0ddone\tüber"]
+
+
 async def test_a_computing_handler_is_not_taken_for_a_process_that_hangs() -> None:
     """Its loop stands still, and its heartbeat goes on."""
     counter = await axon.start(isolated(Counter(), hang=0.5))
@@ -401,3 +413,30 @@ async def test_events_tell_of_a_child_process_and_of_a_message_that_cannot_cross
     for end in ends:
         end()
     await axon.stop(counter)
+
+
+UNGUARDED = """
+import asyncio
+from axon import GenServer, Supervisor
+from axon.port import isolated
+
+class Server(GenServer[None]):
+    def init(self) -> None: ...
+
+async def main() -> None:
+    async with Supervisor([isolated(Server())]):
+        pass
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_starts_whenever_it_is_imported_is_told_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "unguarded.py").write_text(UNGUARDED)
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, str(tmp_path / "unguarded.py"), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await program.communicate()
+    assert program.returncode == 1
+    assert b"unguarded is imported here, and starts the program again" in said
+    assert b"if __name__ == '__main__':" in said

@@ -28,7 +28,7 @@ class Announcement(BaseModel, frozen=True, extra="allow"):
     gRPC; it has one of them at least. What else it says is in `model_extra`.
     """
 
-    host: str = Field(default="127.0.0.1", min_length=1, max_length=255, strict=True)
+    host: str = Field(default="127.0.0.1", max_length=255, pattern=r"^[A-Za-z0-9._:%-]+$", strict=True)
     port: int | None = Field(default=None, ge=1, le=65535, strict=True)
     grpc_port: int | None = Field(default=None, ge=1, le=65535, strict=True)
 

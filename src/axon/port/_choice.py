@@ -31,7 +31,8 @@ class Load:
     """One worker, as far as it matters to a choice.
 
     number: its place, from 0; capacity: requests it takes at once; is_open: whether it takes any now; tickets: those it was
-    given; left_over: requests that it still works at though whoever asked has gone; strikes: how often in a row a worker
+    given; left_over: requests that it still works at though whoever asked has gone, left_keys: the strict keys among theirs;
+    strikes: how often in a row a worker
     in this place died before it had answered anything; last: when it was given something, in an order of numbers.
     """
 
@@ -42,6 +43,7 @@ class Load:
     strikes: int = 0
     last: int = 0
     tickets: set[Ticket] = field(default_factory=set[Ticket])
+    left_keys: set[Key] = field(default_factory=set[Key])
 
     @property
     def in_flight(self) -> int:

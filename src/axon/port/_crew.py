@@ -91,6 +91,8 @@ class Crew(Children):
         if process is None or process.reason is not None:
             return
         worker.see_what_is_left()
+        if lease.strict and lease.key is not None and worker.load.left_over:
+            worker.load.left_keys.add(lease.key)
         if lease.is_used:
             worker.served += 1
             self.served += 1

@@ -19,6 +19,8 @@ LINES = 200
 PACE = 4 * 2**20
 """Bytes of one stream in a second that are read; whoever prints more waits."""
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
+
 
 class Output:
     """One of the two streams."""
@@ -74,7 +76,7 @@ class Output:
             self._tell(line)
 
     def _tell(self, line: bytes) -> None:
-        text = _text(line).rstrip()
+        text = _text(line)
         if text:
             event = PortOutput(path=self._of.path, pid=self.pid, stream=self._stream, text=text)
             self._of.runtime.bus.emit(event)
@@ -119,4 +121,5 @@ def _cut(line: bytes) -> list[bytes]:
 
 
 def _text(line: bytes) -> str:
-    return line.decode(errors="replace")
+    """What may be shown: what a terminal would obey is written out."""
+    return line.decode(errors="replace").rstrip().translate(_CONTROLS)

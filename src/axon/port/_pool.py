@@ -188,7 +188,7 @@ class PortPool(BaseSupervisor, Generic[G_co]):
         """
         crew = _crew(state)
         for worker in crew.workers:
-            worker.is_asked_to_go = True
+            worker.is_asked_to_go, worker.not_before = True, 0.0  # also if it was tried in vain a moment ago
         crew.go_on()
         return _settled(crew)
 

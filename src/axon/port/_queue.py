@@ -84,6 +84,7 @@ class Desk:
         self.leaving: list[Load] = []
         """Workers that take nothing more, and end when they are through with what they have."""
         self.line: Line[Ticket] = Line()
+        self._moved: set[Ticket] = set()  # strict ones at a worker that is not that of their key any more
         self._given = 0
 
     def place(self, ticket: Ticket) -> int | None:
@@ -97,6 +98,8 @@ class Desk:
     def resized(self) -> None:
         """There are other places than before: some keys have moved."""
         self.line.move(self._needs)
+        tickets = (ticket for load in self.loads.values() for ticket in load.tickets if ticket.strict)
+        self._moved = {ticket for ticket in tickets if not self._is_at_home(ticket)}
 
     def hand_out(self) -> list[Ticket]:
         """Give those who wait the workers that have room, the first who can use one first; returns who has got one."""
@@ -120,6 +123,7 @@ class Desk:
     def give_back(self, ticket: Ticket) -> bool:
         """It is over, or nobody wants it any more; whether a worker has had it."""
         load, ticket.load = ticket.load, None
+        self._moved.discard(ticket)
         if load is None:
             self.line.drop(ticket)
             return False
@@ -129,6 +133,18 @@ class Desk:
     def _needs(self, ticket: Ticket) -> int | None:
         return self.place(ticket) if ticket.strict else None
 
+    def _is_at_home(self, ticket: Ticket) -> bool:
+        return ticket.load is not None and ticket.load.number == self.place(ticket)
+
     def _held(self) -> Collection[object]:
-        """The keys that a worker still has which is leaving: one that is strict is never at two workers."""
-        return {ticket.key for load in self.leaving for ticket in load.tickets if ticket.strict}
+        """The keys at workers that are not theirs any more, or leave: one that is strict is never at two workers."""
+        held: set[object] = set()
+        for load in self.leaving:
+            held |= load.left_keys | {ticket.key for ticket in load.tickets if ticket.strict}
+        for ticket in self._moved:
+            at = ticket.load
+            if at is not None and self.loads.get(at.number) is at:  # otherwise it is dead, or leaves
+                held.add(ticket.key)
+        for load in self.loads.values():
+            held |= {key for key in load.left_keys if home_of(key, len(self.loads)) != load.number}
+        return held

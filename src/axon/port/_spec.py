@@ -67,7 +67,16 @@ def as_data(spec: GenServer[Any], server: type[GenServer[Any]] | None = None) ->
 
 def from_data(data: SpecAsData) -> GenServer[Any]:
     """The spec again; imports its module, which its maker named. Raises what that raises, and `TypeError`."""
-    server = _found(import_module(data.module), data.name)
+    try:
+        loaded = import_module(data.module)
+    except RuntimeError as error:
+        if "asyncio.run()" not in str(error):
+            raise
+        raise RuntimeError(
+            f"{data.module} is imported here, and starts the program again: what starts it has to stand behind"
+            " `if __name__ == '__main__':`"
+        ) from error
+    server = _found(loaded, data.name)
     if not is_server_class(server):
         raise TypeError(f"{data.module}.{data.name} is no class of servers here")
     hints = typing.get_type_hints(server, include_extras=True)

@@ -74,6 +74,8 @@ class Worker(Child):
             else:
                 at_work = len(process.work or ()) + process.waiting() + (process.item is not None)
         self.load.left_over = max(0, at_work - len(self.load.tickets))
+        if not self.load.left_over:
+            self.load.left_keys.clear()
 
     @property
     def pid(self) -> int:
