@@ -17,8 +17,12 @@ from pydantic import SecretStr
 import axon
 from axon import GenServer, Supervisor, call, child
 from axon.port import CannotCross, FrameTooLarge, Limits, isolated
+from axon.port._channel import Channel
 from axon.port._frames import LARGEST, Decoder, Kind, encode
+from axon.port._life import Life
+from axon.port._onbehalf import OnBehalf
 from axon.port._reasons import error_from_data
+from axon.port._requests import Requests
 from axon.port._spec import SpecAsData, as_data, from_data
 from axon.wire import NotOnWire, RemoteError
 
@@ -71,7 +75,7 @@ def test_a_spec_comes_back_as_it_was() -> None:
         (WithSecret(secret=SecretStr("key")), "its field 'secret', SecretStr, does not come back as what it was"),
         (
             WithObject(thing=object()),
-            "its field 'thing', object, is nothing that JSON carries, nor an attribute of a module",
+            "its field 'thing', object, is no attribute of a module, which would do, and nothing that JSON carries",
         ),
         (Supervisor([]), "a supervisor's children are code"),
     ],
@@ -138,6 +142,29 @@ async def test_an_answer_or_request_that_is_too_large_is_refused_and_nobody_dies
     with pytest.raises(FrameTooLarge):
         encode(Kind.REQUEST, 1, bytes(LARGEST + 1))
     assert Decoder().feed(encode(Kind.REQUEST, 1, b"{}")[:5]) == []
+
+
+class Written(Channel):
+    """A channel that keeps what is sent."""
+
+    def write(self, frame: bytes) -> None:
+        frames.append(frame)
+
+
+frames: list[bytes] = []
+
+
+async def test_what_is_too_large_leaves_its_context_to_no_other_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("axon.port._frames.LARGEST", 100)
+    monkeypatch.setattr("axon.port._requests.on_behalf", lambda: OnBehalf(callers=("asker",), traceparent=None))
+    frames.clear()
+    channel = Written(lambda _: None, lambda _: None, lambda: None)
+    requests = Requests(axon.process.runtime(), Life(0.0, 1.0, None, 1.0), channel, lambda: None)
+    with pytest.raises(FrameTooLarge):
+        requests.cast(bytes(101))
+    assert frames == []
+    requests.cast(bytes(1))
+    assert len(frames) == 2, "its context, and the request"
 
 
 def test_a_type_that_is_named_in_a_frame_is_looked_up_and_nothing_else_is_done() -> None:

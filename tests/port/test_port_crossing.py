@@ -230,6 +230,25 @@ async def test_a_log_line_may_say_what_every_record_has_here() -> None:
     await axon.stop(counter)
 
 
+async def test_a_filter_of_the_program_that_fails_costs_a_log_line_and_no_child() -> None:
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    def fail(record: logging.LogRecord) -> bool:
+        raise ValueError("no such field")
+
+    logger = logging.getLogger("their.logger")
+    logger.addFilter(fail)
+    try:
+        counter = await axon.start(isolated(Counter()))
+        await counter.log("they said")
+        await counter.process()
+        await axon.stop(counter)
+    finally:
+        logger.removeFilter(fail)
+    assert [str(context["exception"]) for context in told] == ["no such field"]
+
+
 async def test_of_a_flood_of_lines_so_many_are_passed_on_and_the_others_counted() -> None:
     told: list[axon.telemetry.Event] = []
     end = axon.telemetry.attach(told.append, PortOutput, PortOutputDropped)

@@ -20,6 +20,7 @@ import axon
 from axon import Supervisor, child
 from axon.port import BadFrame, GuardLost, Limits, OutOfMemory, OutOfTime, PortExited, PortHung, PortOverran, isolated
 from axon.port._frames import Kind, encode
+from axon.port._reasons import reason_as_data
 from axon.port._spawner import Spawner
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
@@ -270,8 +271,9 @@ async def test_one_that_ends_again_and_again_is_its_supervisors_end() -> None:
         encode(Kind.EXIT, 0, b"because"),
         encode(Kind.LOG, 0, b"\xff"),
         encode(Kind.ERROR, 1, b"[]"),
+        encode(Kind.FAILED, 1, reason_as_data(axon.normal)),
     ],
-    ids=["no kind", "not a child's", "no token", "no reason", "no text", "no error"],
+    ids=["no kind", "not a child's", "no token", "no reason", "no text", "no error", "too late"],
 )
 async def test_whatever_is_no_frame_ends_its_sender(garbage: bytes) -> None:
     server = await axon.start(doomed())

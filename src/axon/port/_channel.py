@@ -83,9 +83,12 @@ class Channel(asyncio.Protocol):
 
     def send(self, kind: Kind, number: int = 0, body: bytes = b"") -> None:
         """Send a frame, or nothing if the channel is closed. Raises `FrameTooLarge`."""
-        data = encode(kind, number, body)
+        self.write(encode(kind, number, body))
+
+    def write(self, frame: bytes) -> None:
+        """Send what is a frame already."""
         if self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(frame)
 
     def close(self) -> None:
         """Let go of it."""

@@ -87,7 +87,7 @@ class Port(ChildProcess):
                 self.requests.hear(frame)
             elif kind == Kind.READY:
                 self._hear_ready(Ready.model_validate_json(body))
-            elif kind == Kind.FAILED:
+            elif kind == Kind.FAILED and self.life.phase not in ("ready", "busy"):
                 reason = reason_from_data(body)
                 self._own_reason = _Ignored() if number else reason
                 self._leaves()
@@ -99,7 +99,7 @@ class Port(ChildProcess):
             elif kind == Kind.LOG:
                 _log(LogLine.model_validate_json(body), self._owner, self.pid)
             else:
-                raise BadFrame(f"a child does not say {kind.name}")
+                raise BadFrame(f"a child does not say {kind.name} now")
         except ValidationError as error:
             raise BadFrame(f"{kind.name} cannot be read: {error.errors(include_input=False)[0]['msg']}") from error
 
@@ -168,4 +168,7 @@ def _log(line: LogLine, owner: Process, pid: int) -> None:
     if logger.isEnabledFor(line.level):
         own = {name: value for name, value in line.fields.items() if name not in OWN}
         extra = {"path": owner.path, **own, "pid": pid}
-        logger.log(line.level, "%s%s", line.text, dropped, extra=extra)
+        try:
+            logger.log(line.level, "%s%s", line.text, dropped, extra=extra)
+        except Exception as error:  # of a filter of the program's, which is none of the child's faults
+            owner.runtime.loop.call_exception_handler({"message": "a log line of a child is lost", "exception": error})

@@ -11,7 +11,7 @@ from ..errors import AxonError
 from ..process import Runtime, deadline_at
 from ..wire import Method, value_in
 from ._channel import Channel
-from ._frames import Frame, Kind
+from ._frames import Frame, Kind, encode
 from ._inbox import Inbox
 from ._life import Life
 from ._onbehalf import on_behalf
@@ -88,9 +88,10 @@ class Requests:
 
     def _send(self, number: int, body: bytes) -> None:
         who = on_behalf()
+        request = encode(Kind.REQUEST, number, body)  # first: without it its context would be that of the next one
         if who is not None:
             self._channel.send(Kind.CONTEXT, number, who.model_dump_json().encode())
-        self._channel.send(Kind.REQUEST, number, body)
+        self._channel.write(request)
 
     # -- what is answered
 

@@ -165,7 +165,7 @@ def _crossing(spec: GenServer[Any], name: str, hint: Any) -> JsonValue:
     except Exception as error:
         first = next(iter(str(error).splitlines()), "") or repr(error)
         raise CannotCross(
-            spec, f"{where} is nothing that JSON carries, nor an attribute of a module ({first})"
+            spec, f"{where} is no attribute of a module, which would do, and nothing that JSON carries ({first})"
         ) from error
     if not same:
         raise CannotCross(spec, f"{where} does not come back as what it was (a secret goes by `environ` or `inherit`)")
