@@ -17,7 +17,7 @@ from axon import InvalidOption, Supervisor, child
 from axon.gateway import AgentService, ErrorAnswer
 from axon.port import PortExited, PortHung, PortStartFailed, port_status
 
-pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
 
 R = TypeVar("R")
 TOKEN = "a token that is long enough"

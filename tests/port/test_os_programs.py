@@ -33,7 +33,7 @@ from axon.port import (
     port_status,
 )
 
-pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
 
 
 async def get(port: int | None) -> str:

@@ -16,7 +16,7 @@ from axon import Supervisor, child
 from axon.agent import AgentServer, TurnFailed
 from axon.port import CannotCross, PortOverran, isolated
 
-pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
 
 
 async def test_an_agent_moves_by_one_option() -> None:
