@@ -31,6 +31,10 @@ if SEEDS:  # which alone decides what happens, not what failed before
     settings.register_profile("axon", settings.get_profile("axon"), database=None)
 settings.load_profile("axon")
 
+# A script's background job (`pytest &`) ignores Ctrl-C, and so would every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The first record that is logged imports structlog, which reads files: a test on the loop would refuse that.
 importlib.import_module("structlog")
 
