@@ -45,6 +45,7 @@ from ._pool_status import PoolStatus as PoolStatus
 from ._pool_status import WorkerStatus as WorkerStatus
 from ._pool_status import pool_status as pool_status
 from ._program import Program as Program
+from ._program_server import ProgramServer as ProgramServer
 from ._recycling import Recycle as Recycle
 from ._recycling import Why as Why
 from ._running_program import Probe as Probe

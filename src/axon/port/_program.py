@@ -6,16 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from ..process import Exit, ExitReason, normal
-from ..server import GenServer, Stop, call
-from ._announcement import Announcement
 from ._command import Command
 from ._limits import Limits
+from ._program_server import ProgramServer
 from ._running_program import Probe, RunningProgram
 from ._surroundings import NO_LIMITS
 
 
-class Program(GenServer[RunningProgram]):
+class Program(ProgramServer):
     """A program in any language that serves something, as the child of a supervisor.
 
         spec = Program([shutil.which("node"), "shop.js"], cwd="/srv/shop", limits=Limits(memory=2**30))
@@ -55,8 +53,6 @@ class Program(GenServer[RunningProgram]):
     hang: float | None = field(default=10.0, kw_only=True)
     grace: float = field(default=3.0, kw_only=True)
 
-    trap_exit = True
-
     def __post_init__(self) -> None:
         self._command()
 
@@ -72,22 +68,6 @@ class Program(GenServer[RunningProgram]):
             grace=self.grace,
         )
 
-    @call
-    def address(self, state: RunningProgram) -> Announcement:
-        """Where it serves now."""
-        return state.at
-
     async def init(self) -> RunningProgram:
         """Start it, and wait until it serves."""
         return await RunningProgram.open(self._command(), self.probe)
-
-    def handle_info(self, state: RunningProgram, message: object) -> None:
-        """Its end is asked for by whoever it is linked to."""
-        if not isinstance(message, Exit):
-            super().handle_info(state, message)
-        elif message.reason != normal:
-            raise Stop(message.reason)
-
-    async def terminate(self, state: RunningProgram, reason: ExitReason) -> None:
-        """End it in order, and wait until it and all that it started are gone."""
-        await state.stop(reason)

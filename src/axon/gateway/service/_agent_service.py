@@ -16,9 +16,9 @@ from typing import Any, Literal
 from pydantic_ai.messages import ModelMessage
 
 from ...errors import InvalidOption, ServerDied
-from ...port import Announcement, Command, Limits, PortStartFailed, RunningProgram, own_paths
-from ...process import Exit, ExitReason, checked_seconds, current, normal
-from ...server import GenServer, Stop, call, stream
+from ...port import Command, Limits, PortStartFailed, ProgramServer, RunningProgram, own_paths
+from ...process import checked_seconds, current
+from ...server import Stop, call, stream
 from .._requests import AGENT_ID, RunAnswer, RunRequest
 from ..client import GatewayUnreachable
 from ._arguments import STORE, TOKEN
@@ -32,7 +32,7 @@ LAST_SIGHT = 1.0
 NO_LIMITS = Limits()
 
 
-class AgentService(GenServer[RunningProgram]):
+class AgentService(ProgramServer):
     """An agent that stays a plain service: `python -m axon.port` with its module, supervised as any child.
 
         spec = AgentService("agents.example_agent", model="openai:gpt-5", inherit=["OPENAI_API_KEY"])
@@ -80,8 +80,6 @@ class AgentService(GenServer[RunningProgram]):
     hang: float | None = field(default=10.0, kw_only=True)
     drain: float = field(default=2.0, kw_only=True)
 
-    trap_exit = True
-
     def __post_init__(self) -> None:
         if (self.module is None) == (self.argv is None):
             raise InvalidOption("module", self.module, "given, or argv, and not both")
@@ -102,11 +100,6 @@ class AgentService(GenServer[RunningProgram]):
         self._transport()
 
     # -- what a program asks of it
-
-    @call
-    def address(self, state: RunningProgram) -> Announcement:
-        """Where it serves now: host and ports."""
-        return state.at
 
     @call
     def url(self, state: RunningProgram) -> str:
@@ -155,17 +148,6 @@ class AgentService(GenServer[RunningProgram]):
         if transport.url(program.at) is None:
             raise Stop(PortStartFailed(f"it announced that it serves, and not over {self.transport}"))
         return program
-
-    def handle_info(self, state: RunningProgram, message: object) -> None:
-        """Its end is asked for by whoever it is linked to."""
-        if not isinstance(message, Exit):
-            super().handle_info(state, message)
-        elif message.reason != normal:
-            raise Stop(message.reason)
-
-    async def terminate(self, state: RunningProgram, reason: ExitReason) -> None:
-        """Let the runs under way end, and the program with them."""
-        await state.stop(reason)
 
     @property
     def _agent_id(self) -> str:
