@@ -195,6 +195,7 @@ def _asking_one(handler: Handler) -> Callable[..., Any]:
     without what is for others (45 of 450 ns).
     """
     who_sends, function, timeout, is_plain = here.get, handler.function, handler.timeout, not handler.is_async
+    share = 1 if is_plain else 2  # see `IN_PLACE`
 
     async def send(self: GenServer[Any], argument: Any) -> Any:
         slot, item = self._axon_slot, (handler, argument, ONE, None)
@@ -208,7 +209,7 @@ def _asking_one(handler: Handler) -> Callable[..., Any]:
                 break
             home.in_place_left = IN_PLACE
             await turn()  # and look again who is there
-        home.in_place_left = left - 1
+        home.in_place_left = left - share
         context = process.context
         if not is_plain or context is None or process.task is not None:
             try:
@@ -262,7 +263,7 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
         if process is None or process.busy or not process.calm:
             break
         if home.in_place_left > 0:
-            home.in_place_left -= 1
+            home.in_place_left -= 2 if handler.is_async else 1
             try:
                 answer = process.ask_in_place(item)
             except ServerDied:
