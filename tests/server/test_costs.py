@@ -98,7 +98,7 @@ def costs_of(prepare: Prepare) -> Costs:
         operation = await prepare()
         await operation()  # whatever is made once is made by now
         await asyncio.sleep(0.01)
-        axon.process.runtime().in_place_left = 64
+        axon.process.runtime().in_place_left = axon.process.IN_PLACE
         before = loop.costs()
         await operation()
         after = loop.costs()

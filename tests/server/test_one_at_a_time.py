@@ -152,7 +152,7 @@ async def test_calls_answered_in_place_let_the_loop_go_round(start: Start) -> No
         await server.echo(1)
     asked = False
     await standing_by
-    assert turns >= 1000 // 64
+    assert turns >= 1000 // axon.process.IN_PLACE
 
 
 async def test_an_idle_async_server_is_asked_after_its_queued_casts(start: Start) -> None:

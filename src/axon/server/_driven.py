@@ -41,7 +41,7 @@ class DrivenProcess(MailboxProcess):
         "first",
         "handed",
         "handle",
-        "in_callback",
+        "in_hook",
         "item",
         "only",
         "phase",
@@ -56,7 +56,7 @@ class DrivenProcess(MailboxProcess):
     handle: GenServer[Any]
     state: Any
     phase: Phase
-    in_callback: bool
+    in_hook: bool  # in a callback that may have no message: `init`, `terminate` and the like
     item: Item | None  # the message at hand; a call that is answered on the spot has no request
     recent: list[Item | None] | None  # the messages handled last, each in the place of the oldest one
     first: Handler | None

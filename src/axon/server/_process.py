@@ -56,7 +56,7 @@ class ServerProcess(StartingProcess):
     item: Item | None
     handed: tuple[Started, object] | None
     phase: Phase
-    in_callback: bool
+    in_hook: bool
 
     stopping: ExitReason | None = None  # what it has asked for itself
     ack: asyncio.Future[None] | None = None  # of the starter who waits
@@ -101,7 +101,6 @@ class ServerProcess(StartingProcess):
             if self.is_parents_exit(args):
                 return self._stop(args.reason)
             return self._invoke(self.handle.handle_info, self.state, args)
-        self.in_callback = True
         try:
             value = self.apply(handler, args, keywords)
         except BaseException as error:
@@ -128,7 +127,7 @@ class ServerProcess(StartingProcess):
         return None
 
     def _invoke(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Pending:
-        self.in_callback = True
+        self.in_hook = True
         try:
             value = function(*args, **keywords)
         except BaseException as error:
@@ -139,7 +138,7 @@ class ServerProcess(StartingProcess):
 
     def _completed(self, value: object) -> Pending:
         """What follows a callback that returned."""
-        self.in_callback = False
+        self.in_hook = False
         item = self.item
         if item is not None and self.calm and self.runtime.in_place:  # as below, without what is known of a message
             self.item = None
@@ -199,7 +198,7 @@ class ServerProcess(StartingProcess):
 
     def _failed(self, error: BaseException) -> Pending:
         """What follows a callback that raised."""
-        self.in_callback = False
+        self.in_hook = False
         asked, item, request = self.exit_requested, self.item, None if self.item is None else self.item[3]
         if self.reason is not None:
             return None
@@ -241,7 +240,7 @@ class ServerProcess(StartingProcess):
         ):
             return None
         # As `_failed`, `_stop` and `_end`, without the questions whose answers are known: 1 of 15 µs.
-        self.phase, self.terminated_with, self.in_callback, self.item = "terminating", error, False, None
+        self.phase, self.terminated_with, self.item = "terminating", error, None
         parent = self.parent
         if isinstance(parent, ServingProcess) and isinstance(error, Exception) and is_news_to(parent, self):
             self.reason, self.calm, self.sends_in, self.links = error, False, None, None
@@ -329,6 +328,11 @@ class ServerProcess(StartingProcess):
             (request, value), self.parting = self.parting, None
             request.answer(value)
         self.die(reason)
+
+    @property
+    def in_callback(self) -> bool:
+        """Whether one of its callbacks is under way: that of the message at hand, or one without."""
+        return self.item is not None or self.in_hook
 
     @property
     def runs_user_code(self) -> bool:

@@ -218,7 +218,7 @@ def _asking_one(handler: Handler) -> Callable[..., Any]:
                 del process  # see `ask_in_place`
                 raise
         else:
-            process.busy = process.in_callback = True
+            process.busy = True
             recent, place = process.recent or process.begin_recent(), process.place
             process.item = recent[place] = item
             process.place = place + 1 if place < LAST else process.begin_round()
@@ -236,7 +236,7 @@ def _asking_one(handler: Handler) -> Callable[..., Any]:
                         del died
             else:
                 if process.calm and process.mailbox is None and type(value) is handler.answers:
-                    process.in_callback, process.item, process.busy = False, None, False
+                    process.item, process.busy = None, False
                     return value
                 answer = process.answered_in_place(handler, value)
         if type(answer) is not Request:

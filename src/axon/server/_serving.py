@@ -44,7 +44,6 @@ class ServingProcess(DrivenProcess):
     taken: list[Item] | None
     counted: int
     task: Task
-    in_callback: bool
     item: Item | None
     first: Handler | None
     only: object
@@ -77,7 +76,7 @@ class ServingProcess(DrivenProcess):
             had_none = True
         handler, argument, keywords, _ = item
         task, steps = self.task, False
-        self.busy = self.in_callback = True
+        self.busy = True
         recent, place = self.recent, self.place
         if recent is None and place == 0 and keywords is ONE:
             self.item, self.first, self.only, self.place = item, handler, argument, 1
@@ -106,7 +105,7 @@ class ServingProcess(DrivenProcess):
                 del self, lent
         # What a handler answered last time is seldom of another type, and to ask that takes a third of `isinstance`.
         if self.calm and (type(value) is handler.answers or is_answer(handler, value)) and self.handed is None:
-            self.in_callback, self.item = False, None
+            self.item = None
             if self.mailbox is not None:
                 self.runtime.wake(self)
             else:
@@ -127,7 +126,7 @@ class ServingProcess(DrivenProcess):
         """What a plain handler answered on the spot, or the request if that is to be waited for."""
         if not self.calm or not is_answer(handler, value):
             return self._settle_call(self._left, value)
-        self.in_callback, self.item = False, None
+        self.item = None
         if self.mailbox is None:
             self.busy = False
         else:
@@ -262,7 +261,7 @@ class ServingProcess(DrivenProcess):
             return self._run_turn(self.runtime.burst)
         # It is the only message that waits: what a batch takes would be half of it (0.2 of 0.4 µs).
         handle, task, steps = self.handle, self.task, False
-        self.mailbox, self.in_callback = None, True
+        self.mailbox = None
         recent, place = self.recent or self.begin_recent(), self.place
         self.item = recent[place] = item
         self.place = place + 1 if place < LAST else self.begin_round()
@@ -281,7 +280,7 @@ class ServingProcess(DrivenProcess):
         except BaseException as error:
             return self._go_on(self._failed, error)
         if value is None and self.calm and self.handed is None and self.mailbox is None:
-            self.in_callback, self.item, self.busy = False, None, False
+            self.item, self.busy = None, False
             return None
         if type(value) is Waits:
             self._hand_over(*value)
@@ -332,7 +331,6 @@ class ServingProcess(DrivenProcess):
         of one argument. Returns what is left of a callback.
         """
         handle, state, one, has_task = self.handle, self.state, ONE, self.task is not None
-        self.in_callback = True
         batch: Any = self.batch
         for item in batch:
             handler, argument, keywords, request = item
@@ -349,18 +347,18 @@ class ServingProcess(DrivenProcess):
                 except BaseException as error:
                     return self._failed(error)
             else:
-                self.in_callback, self.item = False, None
+                self.item = None
                 self.count_batch(1)
                 self.counted += 1
                 pending = self._handle(item)
                 if pending is not None or not self.calm:
                     return pending
-                self.in_callback, state = True, self.state
+                state = self.state
                 continue
             if value is not None or not self.calm:
                 return cast("Pending", value) if type(value) is CoroutineType else self._completed(value)
         self.count_batch()
-        self.in_callback, self.item, self.taken, self.batch = False, None, None, None
+        self.item = self.taken = self.batch = None
         return None
 
     async def _await_batch(self, handler: Any, argument: Any) -> Any:

@@ -49,7 +49,7 @@ class StartingProcess(ServingProcess):
     place: int
     rounds: int
     begun: bool
-    in_callback: bool
+    in_hook: bool
     state: Any
     item: Item | None
     handed: tuple[Started, object] | None
@@ -74,7 +74,7 @@ class StartingProcess(ServingProcess):
         self.handle = handle
         self.slot = slot
         self.phase, self.rounds, self.place = "init", 0, 0
-        self.in_callback, self.begun = True, False  # since `init` is what comes first
+        self.in_hook, self.begun = True, False  # since `init` is what comes first
         self.state = self.item = self.handed = self.first = self.recent = None
 
     @property
@@ -111,7 +111,7 @@ class StartingProcess(ServingProcess):
                 return self.settle(self._left if self.task is None else self._completed, value)
         if not self.calm or self.mailbox or self.runtime.bus.wants(ProcessStarted):
             return self.settle(self._completed, value)
-        self.in_callback = self.busy = False  # as `_completed`, for an init that did no more than return a state
+        self.in_hook = self.busy = False  # as `_completed`, for an init that did no more than return a state
         self.state, self.phase = value, "running"
         # One that is restarted is in use, and its calls are spared the making of a context (0.5 of 10 µs).
         is_used = self.slot.restart_at is not None and lent is None
