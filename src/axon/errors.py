@@ -86,16 +86,16 @@ __all__ = [
 class AxonError(Exception):
     """The root of the tree."""
 
+    def __repr__(self) -> str:  # without quotes: in errors that hold others these would double at every level
+        return f"{type(self).__name__}({self})"
+
 
 class UsageError(AxonError):
     """The program is wrong: nothing was sent, nothing was started. Fix the code, do not catch it."""
 
 
 class InvalidOption(UsageError, ValueError):
-    """An option has a value that it cannot have.
-
-    `option` is its name, `value` what was given, `expected` what it takes.
-    """
+    """An option has a value that it cannot have: `option` is its name, `value` what was given, `expected` what it takes."""
 
     def __init__(self, option: str, value: object, expected: str) -> None:
         super().__init__(f"{option} must be {expected}, got: {value!r}")
@@ -224,10 +224,12 @@ class ServerDied(CallError):
             self.__cause__: BaseException | None = reason
 
     def __str__(self) -> str:
-        return f"{self.target} died before it answered: {self.reason!r}"
-
-    def __repr__(self) -> str:
-        return f"ServerDied({str(self)!r})"
+        died = self
+        while isinstance(
+            died.reason, ServerDied
+        ):  # of a chain, each of which waited for the next one, the last says why
+            died = died.reason
+        return f"{self.target} died before it answered: {'' if died is self else f'{died.target} had died: '}{died.reason!r}"
 
 
 class CallTimeout(CallError, TimeoutError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from servers import (
@@ -167,6 +168,28 @@ async def test_an_error_of_another_server_that_a_handler_does_not_catch_ends_it_
     assert isinstance(caught.value.reason.reason, Boom)
     assert isinstance(caught.value.__cause__, axon.ServerDied), "the chain of causes leads to the first failure"
     assert isinstance(caught.value.__cause__.__cause__, Boom)
+
+
+async def test_however_long_a_chain_of_deaths_is_its_error_is_one_line(start: Start) -> None:
+    """Who died, and why the first one had; texts within texts would double their backslashes at every link."""
+    servers = [await start(Plain()) for _ in range(100)]
+
+    def ask(index: int) -> Callable[[State], object]:
+        return raising(Boom("no memory")) if index == 0 else lambda _: servers[index - 1].do(ask(index - 1))
+
+    first, last = [(await axon.get_status(server)).path for server in (servers[0], servers[-1])]
+    with pytest.raises(axon.ServerDied) as caught:
+        await servers[-1].do(ask(99))
+    assert str(caught.value) == f"{last} died before it answered: {first} had died: Boom('no memory')"
+    assert repr(caught.value) == f"ServerDied({caught.value})"
+
+
+def test_an_error_that_holds_others_is_as_long_as_they_are_together() -> None:
+    error: axon.ExitReason = Boom("it's full")
+    for level in range(50):
+        error = axon.shutdown(axon.StartFailed(f"level {level}", error))
+    assert repr(error).count("it's full") == 1
+    assert len(repr(error)) < 50 * 60
 
 
 @each_kind
