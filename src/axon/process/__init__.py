@@ -53,6 +53,7 @@ from ._reason import shutdown as shutdown
 from ._runtime import IN_PLACE as IN_PLACE
 from ._runtime import Runnable as Runnable
 from ._runtime import Runtime as Runtime
+from ._runtime import Share as Share
 from ._runtime import runtime as runtime
 from ._runtime import sending as sending
 from ._spawn import TaskProcess as TaskProcess

@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from ..errors import CallTimeout, DeadlineExceeded, MailboxFull, NotStarted, ServerDied, WrongLoop
-from ..process import IN_PLACE, Process, Runtime, checked_seconds, deadline_at, here, running, runtime, turn
+from ..process import Process, Runtime, checked_seconds, deadline_at, here, running, runtime, turn
 from ._followed import FollowedRequest
 from ._history import LAST
 from ._mailbox import ONE, SYSTEM, Item
@@ -195,21 +195,25 @@ def _asking_one(handler: Handler) -> Callable[..., Any]:
     without what is for others (45 of 450 ns).
     """
     who_sends, function, timeout, is_plain = here.get, handler.function, handler.timeout, not handler.is_async
-    share = 1 if is_plain else 2  # see `IN_PLACE`
 
     async def send(self: GenServer[Any], argument: Any) -> Any:
         slot, item = self._axon_slot, (handler, argument, ONE, None)
         while True:
-            if slot is None or who_sends() is not (home := slot.runtime) or not home.gate._is_owned():
+            if slot is None or who_sends() is not (home := slot.runtime):
                 return await _ask(self, handler, item)
-            process, left = slot.process, home.in_place_left
+            process = slot.process
             if process is None or process.busy or not process.calm:
                 return await _ask(self, handler, item)
-            if left > 0:
+            try:
+                home.share.release()
+                if not is_plain:
+                    home.share.release()  # see `IN_PLACE`
                 break
-            home.in_place_left = IN_PLACE
-            await turn()  # and look again who is there
-        home.in_place_left = left - share
+            except RuntimeError:
+                if not home.gate._is_owned():
+                    return await _ask(self, handler, item)
+                home.deal()
+                await turn()  # and look again who is there
         context = process.context
         if not is_plain or context is None or process.task is not None:
             try:
@@ -262,8 +266,7 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
         home, process = slot.runtime, slot.process
         if process is None or process.busy or not process.calm:
             break
-        if home.in_place_left > 0:
-            home.in_place_left -= 2 if handler.is_async else 1
+        if home.take_in_place():
             try:
                 answer = process.ask_in_place(item)
             except ServerDied:
@@ -272,7 +275,6 @@ async def _ask_in_place(handle: GenServer[Any], handler: Handler, item: Item) ->
             if type(answer) is not Request:
                 return answer
             return outcome_of(answer) if answer.done else await _answer(process, answer, handler.timeout)
-        home.in_place_left = IN_PLACE
         await turn()  # and look again who is there
     return await _ask(handle, handler, item)
 

@@ -23,6 +23,7 @@ from ..process import (
     normal,
     running,
     runtime,
+    turn,
     wait_down,
 )
 from ._genserver import GenServer, is_server
@@ -152,11 +153,13 @@ async def stop(target: Target, reason: ExitReason = normal, *, timeout: float | 
         # An idle server that nobody has to be told of, stopped by a plain coroutine: most that are (0.4 of 1.1 µs).
         slot = target._axon_slot
         home = None if slot is None or here.get() is not slot.runtime else slot.runtime
-        if slot is not None and home is not None and home.gate._is_owned() and home.in_place_left > 1:
+        if slot is not None and home is not None and home.gate._is_owned():
             idle = slot.process
-            if idle is not None and idle.calm and not idle.busy and home.in_place and idle.ends_alone():
-                home.in_place_left -= 1
-                return
+            if idle is not None and idle.calm and not idle.busy and home.in_place:
+                if not home.take_in_place():
+                    await turn()
+                elif idle.ends_alone():
+                    return
     if reason is not normal:
         checked(reason)
     sender = running.get()

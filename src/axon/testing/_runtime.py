@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from ..process import Runnable, Runtime
+from ..process import Runnable, Runtime, Share
 from ._choices import Choices
 
 if TYPE_CHECKING:
     from ._loop import SimulationLoop
+
+
+class _Share:
+    """A share of the loop's turn that may be used up at any time."""
+
+    def __init__(self, home: SimulatedRuntime) -> None:
+        self._home = home
+
+    def release(self) -> None:
+        if not self._home.gate._is_owned() or not self._home.take_in_place():
+            raise RuntimeError("none is left")
 
 
 class SimulatedRuntime(Runtime):
@@ -18,13 +29,17 @@ class SimulatedRuntime(Runtime):
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, choices: Choices) -> None:
-        self._choices = choices
+        self._choices, self._chance = choices, _Share(self)
         super().__init__(loop)
 
     # The real runtime sets these once, and looks at them often. The simplest draw is what it would do most of the time.
     in_place: bool = cast("bool", property(lambda self: self._choices.below(2) == 0, lambda self, value: None))
     burst: int = cast("int", property(lambda self: 1 + self._choices.below(3), lambda self, value: None))
-    in_place_left: int = cast("int", property(lambda self: 3 - self._choices.below(4), lambda self, value: None))
+    share: Share = cast("Share", property(lambda self: self._chance, lambda self, value: None))
+
+    def take_in_place(self) -> bool:
+        """A choice, too."""
+        return self._choices.below(4) < 3
 
     def arm(self) -> None:
         """Queue a process that has mail; the next one is armed, too."""
