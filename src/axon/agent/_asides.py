@@ -9,7 +9,7 @@ from contextvars import copy_context
 from typing import Any, TypeAlias
 
 from ..errors import AxonError
-from ..process import Process, here, running
+from ..process import NOBODY, Process, here, running
 from ..server import Slot, bound, launch, slot_of, stop
 from ..task import TaskSupervisor
 from ._turn import Turn
@@ -42,7 +42,7 @@ class Asides:
         process = self._tasks().start_child(aside)
         context = copy_context()
         context.run(running.set, process)
-        context.run(here.set, None)
+        context.run(here.set, NOBODY)
         turn = context.run(make)
         process.on_death(turn.server_died)
         return turn

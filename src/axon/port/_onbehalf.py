@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..process import Callers, Process, Runtime, callers, calling, here, running
+from ..process import NOBODY, Callers, Process, Runtime, callers, calling, here, running
 
 
 class OnBehalf(BaseModel, frozen=True):
@@ -45,7 +45,7 @@ def acting_for(home: Runtime, who: OnBehalf | None) -> Generator[None]:
         chain = (Far(home, path), chain)
     if who.callers:
         running.set(Far(home, who.callers[0]))
-        here.set(None)
+        here.set(NOBODY)
         calling.set(chain)
     token = None if who.traceparent is None else _attach(who.traceparent)
     try:

@@ -1,5 +1,6 @@
 """One floor below servers: processes with an inbox loop, links, monitors, exit signals and timers."""
 
+from ._context import NOBODY as NOBODY
 from ._context import Callers as Callers
 from ._context import acting as acting
 from ._context import ancestors as ancestors

@@ -7,7 +7,7 @@ from a starter into what it starts: https://docs.python.org/3/library/contextvar
 from __future__ import annotations
 
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, cast
 
 from ..errors import NotInProcess
 from ..telemetry import running as _running
@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 
 running: ContextVar[Process | None] = cast("ContextVar[Process | None]", _running)
 """The process whose code runs."""
-here: ContextVar[Process | Runtime | None] = ContextVar("axon_here", default=None)
-"""Who sends from here: the running process or, for plain coroutines, the runtime; None until the first request.
+
+
+class Nobody:
+    """Who sends from a place where nobody has been looked for yet."""
+
+    runtime: ClassVar[None] = None
+    sends_in: ClassVar[None] = None
+    reason: ClassVar[None] = None
+
+
+NOBODY: Final = Nobody()
+here: ContextVar[Process | Runtime | Nobody] = ContextVar("axon_here", default=NOBODY)
+"""Who sends from here: the running process or, for plain coroutines, the runtime; nobody until the first request.
 
 It is asked for at every request: asyncio takes 100 ns to say which loop runs, this 20.
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from ..errors import InvalidOption, NoProcess, NotPicklable, ProcessDead, WrongLoop
 from ..telemetry import ProcessCrashed, ProcessExited, ZombieDeclared
-from ._context import here, running
+from ._context import NOBODY, here, running
 from ._messages import Down, Exit
 from ._reason import ExitReason, is_clean, kill, killed, normal
 from ._runtime import Runtime
@@ -295,7 +295,7 @@ class Process:
 
     def _tell_watchers(self, reason: ExitReason) -> None:
         running.set(None)  # who passes the news on does so in nobody's name, since the dead send nothing
-        here.set(None)
+        here.set(NOBODY)
         self.report(reason)
         self.discard()
 

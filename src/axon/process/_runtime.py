@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from ..errors import WrongLoop
 from ..telemetry import Bus, DeadLetter, bus
-from ._context import here, running
+from ._context import Nobody, here, running
 from ._step import FirstSteps
 from ._timers import TimerHeap
 
@@ -255,9 +255,9 @@ _ATTRIBUTE = "_axon_runtime"
 
 def runtime() -> Runtime:
     """The runtime of the running event loop, made at first use and kept on the loop itself."""
-    sender = here.get()
-    if sender is not None and get_ident() == sender.runtime.thread and sender.runtime.loop.is_running():
-        return sender.runtime  # asyncio takes twice as long to say which loop runs
+    known = here.get().runtime
+    if known is not None and get_ident() == known.thread and known.loop.is_running():
+        return known  # asyncio takes twice as long to say which loop runs
     loop = _get_running_loop()
     if loop is None:
         raise WrongLoop("no event loop runs in this thread; from a thread use axon.from_thread.call or .cast")
@@ -271,10 +271,10 @@ def runtime() -> Runtime:
 def sending() -> Process | Runtime:
     """Who sends from here: the running process, who must be alive, or the runtime; looked up once in each context."""
     sender = here.get()
-    home = None if sender is None else sender.sends_in
-    if sender is not None and home is not None and home.gate._is_owned() and home.loop.is_running():
+    home = sender.sends_in
+    if home is not None and home.gate._is_owned() and home.loop.is_running() and not isinstance(sender, Nobody):
         return sender  # 10 ns to ask whose thread it is, and not 30
-    if sender is None or get_ident() != sender.runtime.thread or not sender.runtime.loop.is_running():
+    if isinstance(sender, Nobody) or get_ident() != sender.runtime.thread or not sender.runtime.loop.is_running():
         sender = running.get() or runtime()
         here.set(sender)
     if sender.reason is not None:

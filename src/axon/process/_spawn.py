@@ -235,8 +235,7 @@ def send_after(seconds: float, target: Target, message: object) -> Timer:
     A name is looked up when the timer fires. The timer outlives its creator, not its target.
     https://www.erlang.org/doc/man/erlang#send_after-3
     """
-    sender = here.get()
-    home = None if sender is None else sender.sends_in
+    home = here.get().sends_in
     if home is None or not home.gate._is_owned() or not home.loop.is_running():
         home = sending().runtime  # asked without its frame before: 35 ns
     if type(seconds) is not float or not seconds >= 0:

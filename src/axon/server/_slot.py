@@ -5,7 +5,7 @@ A supervised child's slot is (its supervisor's slot, its id); an unsupervised se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ..errors import NoProcess
 from ..process import Runtime
@@ -21,6 +21,10 @@ class Keeper(Protocol):
     def will_restart(self, slot: Slot) -> bool:
         """Whether the incarnation in this slot has ended, and is to be started again."""
         ...
+
+
+LIMITED = cast("Runtime", object())
+"""Whom a slot is open to whose server has a limit for its mailbox: nobody."""
 
 
 class Slot:
@@ -56,7 +60,7 @@ class Slot:
         self._former: str | tuple[str, int] | None = None  # what an unsupervised server was called that is gone
         self.home: Slot | None = home
         self.process: ServerProcess | None = None
-        self.open_to: Runtime | None = runtime  # whose casts need only be queued; None if the mailbox has a limit
+        self.open_to: Runtime = runtime  # whose casts need only be queued
         self.restart_at: float | None = None
         self.gave_up: tuple[SupervisorGaveUp, Slot | None] | None = None
 

@@ -23,7 +23,7 @@ from ..process import (
 from ._genserver import GenServer, bound, check_at_start, is_server, is_server_class
 from ._process import ServerProcess
 from ._send import SLOT
-from ._slot import Slot
+from ._slot import LIMITED, Slot
 from ._waits import WaitEdge
 
 G = TypeVar("G", bound=GenServer[Any])
@@ -76,7 +76,7 @@ def launch(
     """Make the process, its link and its name in one step, and run its `init` as far as it is plain."""
     process = ServerProcess(handle, slot, parent, parent if linked else None)
     if limit is not None:
-        process.limit, slot.open_to = limit, None
+        process.limit, slot.open_to = limit, LIMITED
     if name is not None:
         claim(name, process)
     if linked and parent is not None:
