@@ -225,9 +225,7 @@ class ServerDied(CallError):
 
     def __str__(self) -> str:
         died = self
-        while isinstance(
-            died.reason, ServerDied
-        ):  # of a chain, each of which waited for the next one, the last says why
+        while isinstance(died.reason, ServerDied):  # of a chain that waited for one another the last says why
             died = died.reason
         return f"{self.target} died before it answered: {'' if died is self else f'{died.target} had died: '}{died.reason!r}"
 

@@ -29,6 +29,7 @@ class Nobody:
 
 
 NOBODY: Final = Nobody()
+"""Who sends where `here` was not looked up yet."""
 here: ContextVar[Process | Runtime | Nobody] = ContextVar("axon_here", default=NOBODY)
 """Who sends from here: the running process or, for plain coroutines, the runtime; nobody until the first request.
 
