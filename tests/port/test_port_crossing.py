@@ -10,6 +10,7 @@ import signal
 import sys
 import sysconfig
 import venv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -106,6 +107,22 @@ async def test_a_crash_over_there_is_one_here_with_its_reason_and_where_it_was()
         await waiting
     with pytest.raises(axon.NoProcess):
         await counter.increment()
+
+
+async def test_the_last_word_of_a_child_is_heard_though_a_request_met_its_closed_end() -> None:
+    """This loop stands still until the child is gone: then it writes to nobody before it reads what was said."""
+    counter = await axon.start(isolated(Counter()))
+    process = await counter.process()
+    dying = asyncio.ensure_future(counter.crash("lost"))
+    await asyncio.sleep(0)
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(process, 0)
+    with pytest.raises(axon.ServerDied) as died:
+        await counter.increment()
+    assert isinstance(died.value.reason, Refused)
+    with pytest.raises(axon.ServerDied):
+        await dying
 
 
 @pytest.mark.parametrize(("term", "reason"), [("", axon.normal), ("enough", axon.shutdown("enough"))])
