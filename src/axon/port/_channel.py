@@ -12,7 +12,6 @@ from typing import Self
 from ._errors import BadFrame
 from ._frames import Decoder, Frame, Kind, encode
 
-
 REST = 2**20
 """Bytes at most that are read of what a child has left in a channel that broke: more than the system keeps in one."""
 
