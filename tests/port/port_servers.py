@@ -292,6 +292,13 @@ class Doomed(Counter):
         os.write(3, garbage)
 
     @call
+    async def close_channel(self, state: Count) -> None:
+        """It goes on, and nobody hears it any more."""
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 3)
+        await asyncio.sleep(100)
+
+    @call
     async def write_slowly(self, state: Count, data: bytes) -> None:
         while data:
             with suppress(BlockingIOError):

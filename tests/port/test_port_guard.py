@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -225,6 +226,24 @@ async def test_a_start_that_is_cancelled_at_any_point_confuses_no_guard() -> Non
         other = await axon.start(isolated(Counter(), environ=large))
         assert await other.increment() == 1
         await axon.stop(other)
+
+
+async def test_an_order_that_the_system_has_no_room_for_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for descriptors that are under way: there is a limit for those of all programs of a user."""
+    tries = iter([OSError(errno.ETOOMANYREFS, "too many"), OSError(errno.ENOBUFS, "no buffers")])
+    send = socket.send_fds
+
+    def send_fds(*args: Any) -> int:
+        error = next(tries, None)
+        if error is not None:
+            raise error
+        return send(*args)
+
+    monkeypatch.setattr(socket, "send_fds", send_fds)
+    counter = await axon.start(isolated(Counter(), start_within=10))
+    assert await counter.increment() == 1
+    assert next(tries, None) is None
+    await axon.stop(counter)
 
 
 def found_lost(mark: str) -> bool:
