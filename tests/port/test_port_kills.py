@@ -21,7 +21,7 @@ import axon
 from axon import Supervisor, child
 from axon.port import BadFrame, GuardLost, Limits, OutOfMemory, OutOfTime, PortExited, PortHung, PortOverran, isolated
 from axon.port._frames import Kind, encode
-from axon.port._reasons import reason_as_data
+from axon.port._reasons import error_as_data, reason_as_data
 from axon.port._spawner import Spawner
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
@@ -289,6 +289,15 @@ async def test_more_items_of_a_stream_than_were_asked_for_end_their_sender() -> 
         reason = await reason_of(server.write_garbage(encode(Kind.ITEM, 1, b"0") * 100))
     assert isinstance(reason, BadFrame)
     assert reason.problem == "more than 16 items of a stream that were not asked for yet"
+
+
+async def test_an_error_that_no_future_takes_costs_its_asker_the_answer_and_no_child() -> None:
+    server = await axon.start(doomed())
+    error = error_as_data(StopIteration("it"))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await server.write_garbage(encode(Kind.ERROR, 1, error))  # of the first request, which is this one
+    assert await server.increment() == 1
+    await axon.stop(server)
 
 
 async def test_processor_time_has_a_limit() -> None:

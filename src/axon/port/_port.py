@@ -25,6 +25,9 @@ from ._reasons import reason_as_data, reason_from_data
 from ._requests import Requests
 from ._spec import SpecAsData
 
+LONGEST_NAME = 1000
+"""Bytes that the name of work that goes on may have."""
+
 
 class Port(ChildProcess):
     """The child process of an isolated server."""
@@ -98,7 +101,7 @@ class Port(ChildProcess):
                 self._own_reason = reason_from_data(body)
                 self._leaves()
             elif kind == Kind.OVERRAN:
-                self._hear_overran(body.decode(errors="replace"))
+                self._hear_overran(body[:LONGEST_NAME].decode(errors="replace"))
             elif kind == Kind.LOG:
                 self._logs.hear(number, body)
             else:
