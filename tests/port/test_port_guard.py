@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from port_daemons import COMET, SPRING, Breeder, open_files
-from port_marks import is_alive, marked
+from port_marks import descriptors, is_alive, marked
 from port_servers import Counter
 
 import axon
@@ -146,6 +146,17 @@ def test_a_program_that_does_not_begin_is_given_up(monkeypatch: pytest.MonkeyPat
     read, write = os.pipe()
     assert _guard._said(read) == "it did not begin within 0.05 s"
     os.close(write)
+
+
+def test_a_start_for_which_there_is_no_process_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "too many processes")
+
+    monkeypatch.setattr(os, "fork", fork)
+    before, guard = descriptors(), object.__new__(_guard.Guard)
+    with pytest.raises(BlockingIOError):
+        guard._start({"number": 1, "env": {MARK: "some"}}, [])
+    assert descriptors() == before
 
 
 async def test_what_the_program_has_open_for_others_reaches_neither_guard_nor_children() -> None:
