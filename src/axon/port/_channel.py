@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+from typing import Self, cast
 
 from ._errors import BadFrame
 from ._frames import Decoder, Frame, Kind, encode
@@ -53,8 +53,7 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # that of uvloop is none by its type
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the child's; after what was no frame nothing is heard any more, not even an answer."""
