@@ -40,6 +40,15 @@ async def test_an_environment_has_what_was_asked_for_and_what_that_needs(shared:
     )
 
 
+async def test_without_requirements_it_is_an_interpreter_alone(tmp_path: Path, links: Path) -> None:
+    """Which a server may want whose packages are Axon's own."""
+    bare = manager(tmp_path, links)
+    env = await bare.ensure_env()
+    assert (env.packages, env.requirements) == ((), ())
+    assert await bare.check_env() == env
+    assert await saying(env, "import sys; print(sys.prefix)") == str(env.path)
+
+
 async def test_it_is_found_again_and_not_built_again(shared: PythonEnv, home: Path, links: Path) -> None:
     async with builds() as built:
         again = await manager(home, links, "plum").ensure_env()

@@ -173,6 +173,27 @@ class Traced(GenServer[None]):
             structlog.get_logger("their.structlog").warning("they said")
 
 
+class Logging(GenServer[None]):
+    """Uses its log as nobody should."""
+
+    def init(self) -> None: ...
+
+    @call
+    def log_badly(self, state: None) -> None:
+        logging.getLogger("their.logger").warning("%d", "no number")
+
+    @call
+    def log_oddly(self, state: None) -> None:
+        odd = {"huge": 10**5000, "many": float("nan"), "half": "\udc80", "long": "x" * 10_000, "n" * 1000: 1}
+        logger = logging.getLogger("their." + "logger" * 100)
+        logger.log(100, "\udc80%s", "y" * 100_000, extra=odd | {f"field {number}": number for number in range(100)})
+
+    @call
+    def log_many(self, state: None, lines: int) -> None:
+        for number in range(lines):
+            logging.getLogger("their.logger").warning("line %d", number)
+
+
 class Cleaner(GenServer[Path]):
     """Says when it is ended in order."""
 
@@ -269,6 +290,21 @@ class Doomed(Counter):
     @call
     def write_garbage(self, state: Count, garbage: bytes = b"\xff" * 64) -> None:
         os.write(3, garbage)
+
+    @call
+    async def close_channel(self, state: Count) -> None:
+        """It goes on, and nobody hears it any more."""
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 3)
+        await asyncio.sleep(100)
+
+    @call
+    async def write_slowly(self, state: Count, data: bytes) -> None:
+        while data:
+            with suppress(BlockingIOError):
+                data = data[os.write(3, data) :]
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(10)
 
     @call
     def fill_file(self, state: Count, file: str) -> int:

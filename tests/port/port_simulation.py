@@ -99,8 +99,13 @@ class Line(asyncio.Transport):
     def _send(self) -> None:
         if self._closed:
             return
-        with suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+        try:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:  # the other end is closed: as in asyncio nothing more is read either
+            self._end(error)
+            return
         if self._unsent:
             self._loop.call_later(0.01, self._send)
         elif self._paused:
@@ -108,11 +113,20 @@ class Line(asyncio.Transport):
             self._protocol.resume_writing()
 
     def abort(self) -> None:
+        self._end(None)
+
+    def _end(self, error: Exception | None) -> None:
         if not self._closed:
             self._closed = True
             self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
-            self._loop.call_soon(self._protocol.connection_lost, None)
+            self._loop.call_soon(self._lost, error)
+
+    def _lost(self, error: Exception | None) -> None:
+        self._protocol.connection_lost(error)
+        self._sock.close()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._sock if name == "socket" else default
 
     def is_closing(self) -> bool:
         return self._closed

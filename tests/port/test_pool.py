@@ -259,6 +259,35 @@ async def test_a_request_whose_asker_has_gone_keeps_its_worker_busy(world: World
         assert now() - began == pytest.approx(3.0, abs=0.2)
 
 
+async def test_work_that_was_given_up_counts_beside_a_lease_that_does_nothing(world: World) -> None:
+    """Otherwise a worker is lent to more than `max_in_flight`."""
+    async with PortPool(Worker(world), size=1, max_in_flight=2) as pool:
+        for work in (Worker.work_beside, Worker.work):
+            async with pool.worker():
+                given_up = await soon(pool.ask(work, 3.0))
+                given_up.cancel()
+                await asyncio.wait({given_up})
+                began = now()
+                with pytest.raises(PoolTimeout):
+                    async with pool.worker(wait_within=1.0):
+                        pass
+                async with pool.worker():
+                    assert now() - began == pytest.approx(3.0, abs=0.2), "it has room again when that is over"
+
+
+async def test_a_strict_key_waits_for_work_that_was_given_up_beside_another_lease(world: World) -> None:
+    async with PortPool(Worker(world), size=1, max_in_flight=2) as pool:
+        async with pool.worker(key="other"):
+            given_up = await soon(worked(pool, "ann", 2.0))
+            given_up.cancel()
+            await asyncio.wait({given_up})
+            began = now()
+            renewing = await soon(pool.renew())
+            assert await number_of(pool, "ann") == 2
+            assert now() - began > 1.9
+        await renewing
+
+
 # -- keys
 
 

@@ -21,7 +21,7 @@ from axon.port._channel import Channel
 from axon.port._frames import LARGEST, Decoder, Kind, encode
 from axon.port._life import Life
 from axon.port._onbehalf import OnBehalf
-from axon.port._reasons import error_from_data
+from axon.port._reasons import error_as_data, error_from_data
 from axon.port._requests import Requests
 from axon.port._spec import SpecAsData, as_data, from_data
 from axon.wire import NotOnWire, RemoteError
@@ -173,3 +173,16 @@ def test_a_type_that_is_named_in_a_frame_is_looked_up_and_nothing_else_is_done()
     error = error_from_data(json.dumps(crossing).encode())
     assert isinstance(error, RemoteError)
     assert error.error_type == "BaseSettings"
+
+
+def test_an_error_keeps_its_methods_whatever_its_attributes_are_called() -> None:
+    """A child may have set them so."""
+    boxed = {"error_type": "ValueError", "message": "m", "details": {"add_note": 1, "with_traceback": 2, "left": 3}}
+    error = error_from_data(json.dumps({"box": boxed, "trace": "in crash"}).encode())
+    assert isinstance(error, ValueError)
+    assert vars(error) == {"left": 3, "__notes__": ["in the child process:\nin crash"]}
+
+
+@pytest.mark.parametrize("error", [StopIteration("it"), StopAsyncIteration("it")])
+def test_an_error_that_means_an_end_to_python_is_another_one(error: Exception) -> None:
+    assert type(error_from_data(error_as_data(error))) is RuntimeError

@@ -10,12 +10,13 @@ import signal
 import sys
 import sysconfig
 import venv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, assert_type
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from port_servers import Cleaner, Counter, Doomed, Picky, Refused, Traced
+from port_servers import Cleaner, Counter, Picky, Refused, Traced
 
 import axon
 from axon import GenServer, Supervisor, call, child
@@ -30,8 +31,6 @@ from axon.port import (
     isolated,
     port_status,
 )
-from axon.port._frames import Kind, encode
-from axon.port._hello import LogLine
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -106,6 +105,22 @@ async def test_a_crash_over_there_is_one_here_with_its_reason_and_where_it_was()
         await waiting
     with pytest.raises(axon.NoProcess):
         await counter.increment()
+
+
+async def test_the_last_word_of_a_child_is_heard_though_a_request_met_its_closed_end() -> None:
+    """This loop stands still until the child is gone: then it writes to nobody before it reads what was said."""
+    counter = await axon.start(isolated(Counter()))
+    process = await counter.process()
+    dying = asyncio.ensure_future(counter.crash("lost"))
+    await asyncio.sleep(0)
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(process, 0)
+    with pytest.raises(axon.ServerDied) as died:
+        await counter.increment()
+    assert isinstance(died.value.reason, Refused)
+    with pytest.raises(axon.ServerDied):
+        await dying
 
 
 @pytest.mark.parametrize(("term", "reason"), [("", axon.normal), ("enough", axon.shutdown("enough"))])
@@ -219,34 +234,6 @@ async def test_what_it_prints_is_an_event_and_what_it_logs_a_line_of_its_own_log
     assert (vars(record)["order"], vars(record)["path"]) == (3, "talker")
     end()
     await axon.stop(counter)
-
-
-async def test_a_log_line_may_say_what_every_record_has_here() -> None:
-    """Which is not the same in each version of Python."""
-    counter = await axon.start(isolated(Doomed()))
-    line = LogLine(logger="theirs", level=logging.WARNING, text="hm", fields={"message": "other", "name": "other"})
-    await counter.write_garbage(encode(Kind.LOG, 0, line.model_dump_json().encode()))
-    await counter.process()
-    await axon.stop(counter)
-
-
-async def test_a_filter_of_the_program_that_fails_costs_a_log_line_and_no_child() -> None:
-    told: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
-
-    def fail(record: logging.LogRecord) -> bool:
-        raise ValueError("no such field")
-
-    logger = logging.getLogger("their.logger")
-    logger.addFilter(fail)
-    try:
-        counter = await axon.start(isolated(Counter()))
-        await counter.log("they said")
-        await counter.process()
-        await axon.stop(counter)
-    finally:
-        logger.removeFilter(fail)
-    assert [str(context["exception"]) for context in told] == ["no such field"]
 
 
 async def test_of_a_flood_of_lines_so_many_are_passed_on_and_the_others_counted() -> None:

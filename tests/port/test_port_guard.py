@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 from port_daemons import COMET, SPRING, Breeder, open_files
-from port_marks import is_alive, marked
+from port_marks import descriptors, is_alive, marked
 from port_servers import Counter
 
 import axon
@@ -147,6 +148,17 @@ def test_a_program_that_does_not_begin_is_given_up(monkeypatch: pytest.MonkeyPat
     os.close(write)
 
 
+def test_a_start_for_which_there_is_no_process_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "too many processes")
+
+    monkeypatch.setattr(os, "fork", fork)
+    before, guard = descriptors(), object.__new__(_guard.Guard)
+    with pytest.raises(BlockingIOError):
+        guard._start({"number": 1, "env": {MARK: "some"}}, [])
+    assert descriptors() == before
+
+
 async def test_what_the_program_has_open_for_others_reaches_neither_guard_nor_children() -> None:
     """Descriptors that are handed on when a program is started, such as the sockets of some libraries."""
     read, write = os.pipe()
@@ -225,6 +237,24 @@ async def test_a_start_that_is_cancelled_at_any_point_confuses_no_guard() -> Non
         other = await axon.start(isolated(Counter(), environ=large))
         assert await other.increment() == 1
         await axon.stop(other)
+
+
+async def test_an_order_that_the_system_has_no_room_for_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for descriptors that are under way: there is a limit for those of all programs of a user."""
+    tries = iter([OSError(errno.ETOOMANYREFS, "too many"), OSError(errno.ENOBUFS, "no buffers")])
+    send = socket.send_fds
+
+    def send_fds(*args: Any) -> int:
+        error = next(tries, None)
+        if error is not None:
+            raise error
+        return send(*args)
+
+    monkeypatch.setattr(socket, "send_fds", send_fds)
+    counter = await axon.start(isolated(Counter(), start_within=10))
+    assert await counter.increment() == 1
+    assert next(tries, None) is None
+    await axon.stop(counter)
 
 
 def found_lost(mark: str) -> bool:

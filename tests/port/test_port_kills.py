@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -20,7 +21,7 @@ import axon
 from axon import Supervisor, child
 from axon.port import BadFrame, GuardLost, Limits, OutOfMemory, OutOfTime, PortExited, PortHung, PortOverran, isolated
 from axon.port._frames import Kind, encode
-from axon.port._reasons import reason_as_data
+from axon.port._reasons import error_as_data, reason_as_data
 from axon.port._spawner import Spawner
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow, pytest.mark.kill]
@@ -290,6 +291,15 @@ async def test_more_items_of_a_stream_than_were_asked_for_end_their_sender() -> 
     assert reason.problem == "more than 16 items of a stream that were not asked for yet"
 
 
+async def test_an_error_that_no_future_takes_costs_its_asker_the_answer_and_no_child() -> None:
+    server = await axon.start(doomed())
+    error = error_as_data(StopIteration("it"))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await server.write_garbage(encode(Kind.ERROR, 1, error))  # of the first request, which is this one
+    assert await server.increment() == 1
+    await axon.stop(server)
+
+
 async def test_processor_time_has_a_limit() -> None:
     server = await axon.start(isolated(Doomed(), limits=Limits(cpu=1)))
     reason = await reason_of(server.burn())
@@ -335,3 +345,44 @@ async def test_a_guard_that_is_killed_takes_its_children_along_and_the_next_star
     server = await axon.start(doomed())
     assert await server.increment() == 1
     await axon.stop(server)
+
+
+async def test_the_last_word_of_a_child_counts_also_if_the_guard_is_killed_then() -> None:
+    server = await axon.start(doomed())
+    await server.write_garbage(encode(Kind.EXIT, 0, reason_as_data(axon.shutdown("enough"))))
+    guard = axon.process.runtime().spawner
+    assert isinstance(guard, Spawner)
+    os.kill(guard._pid, signal.SIGKILL)
+    assert (await axon.wait_down(server)).reason == axon.shutdown("enough")
+    await axon.stop(await axon.start(doomed()))
+
+
+async def test_a_guard_that_stands_still_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its children are killed past it, and then it is."""
+    monkeypatch.setattr("axon.port._spawner.PATIENCE", 0.5)
+    monkeypatch.setattr("axon.port._child_process.BURIAL", 0.2)
+    server = await axon.start(doomed())
+    pid = await server.process()
+    guard = axon.process.runtime().spawner
+    assert isinstance(guard, Spawner)
+    os.kill(guard._pid, signal.SIGSTOP)
+    began = time.monotonic()
+    reason = await reason_of(server.close_channel())
+    assert isinstance(reason, PortExited)
+    assert reason.signal == "SIGKILL"
+    await asyncio.wait({guard.gone}, timeout=5)
+    assert guard.gone.done()
+    assert time.monotonic() - began < 4
+    assert await asyncio.to_thread(gone_within, [pid], 2)
+
+
+async def test_who_stops_a_server_does_not_wait_for_a_guard_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("axon.port._spawner.PATIENCE", 0.5)
+    monkeypatch.setattr("axon.port._child_process.BURIAL", 0.2)
+    server = await axon.start(doomed())
+    guard = axon.process.runtime().spawner
+    assert isinstance(guard, Spawner)
+    os.kill(guard._pid, signal.SIGSTOP)
+    async with asyncio.timeout(5):
+        with suppress(axon.ServerDied):
+            await axon.stop(server)

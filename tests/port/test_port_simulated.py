@@ -92,7 +92,7 @@ def reason_fits(reason: axon.ExitReason, child: FakeChild, asked: set[str]) -> b
         case GuardLost():
             return "lost" in did
         case PortExited():
-            return any(fact.startswith("died") for fact in did)
+            return any(fact.startswith("died") for fact in did) and "left" not in did  # what it says counts
         case Refused():
             return bool({"left", "failed"} & did)
         case axon.Reason():

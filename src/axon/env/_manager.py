@@ -34,7 +34,8 @@ class PythonEnvManager:
         env = await manager.ensure_env()
         await asyncio.create_subprocess_exec(env.python, "-m", "my_agent")
 
-    requirements: of PEP 508, such as `"httpx>=0.27"` or `"tool @ file:///wheels/tool-1.0-py3-none-any.whl"`.
+    requirements: of PEP 508, such as `"httpx>=0.27"` or `"tool @ file:///wheels/tool-1.0-py3-none-any.whl"`; default none,
+    which is an interpreter with nothing of the program's: for a server whose packages are Axon's own, say, or for another Python.
     python: the versions that will do, default `">=3.10"`, which holds in any case; `"3.12"` is any 3.12; or the absolute
     path of an interpreter. Otherwise the one that runs this program is taken if it fits, then what the PATH and the
     usual places have. base: the folder that environments are kept in, default `axon/envs` in the user's cache folder.

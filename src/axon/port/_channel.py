@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
-from typing import Self
+from contextlib import suppress
+from typing import Self, cast
 
 from ._errors import BadFrame
 from ._frames import Decoder, Frame, Kind, encode
+
+REST = 2**20
+"""Bytes at most that are read of what a child has left in a channel that broke: more than the system keeps in one."""
 
 
 class Channel(asyncio.Protocol):
@@ -48,8 +53,7 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # that of uvloop is none by its type
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the child's; after what was no frame nothing is heard any more, not even an answer."""
@@ -63,10 +67,21 @@ class Channel(asyncio.Protocol):
             self._broken(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing more comes."""
+        """Nothing more comes, but what the child said before it closed its end, if a request met that: asyncio reads no
+        more from then on, and its last word is the reason of its end.
+        """
+        if exc is not None and self._transport is not None:
+            self._read_the_rest(self._transport.get_extra_info("socket").fileno())
         self.resume_writing()
         self._transport = None
         self._closed()
+
+    def _read_the_rest(self, fd: int) -> None:
+        left = REST
+        with suppress(OSError):
+            while left > 0 and (data := os.read(fd, 65536)):
+                left -= len(data)
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         """The child does not read as fast as it is written to."""

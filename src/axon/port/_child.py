@@ -17,10 +17,12 @@ from ..server import GenServer, Slot, Stream, bound, deadline, launch, started, 
 from ..telemetry import CancelIgnored, attach
 from ..wire import Interface, Method, Request, frame_of
 from ._errors import FrameTooLarge
+from ._forward import Forward
 from ._frames import VERSION, Decoder, Frame, Kind, encode
 from ._heartbeat import Heartbeat
-from ._hello import OWN, Hello, LogLine, Ready
+from ._hello import Hello, Ready
 from ._inbox import WINDOW
+from ._log_line import LogLine
 from ._onbehalf import OnBehalf, acting_for
 from ._reasons import error_as_data, reason_as_data, reason_from_data
 from ._spec import from_data, interface_of
@@ -256,11 +258,11 @@ class Child(asyncio.Protocol):
 
     # -- what is logged
 
-    def _log(self, line: LogLine) -> bool:
-        """Whether there was room for it."""
+    def _log(self, dropped: int, line: LogLine | None) -> bool:
+        """A line, or none, after so many that were dropped; whether there was room for it."""
         if self._gone or self._channel is None or self._channel.get_write_buffer_size() > LOG_ROOM:
             return False
-        self._write(Kind.LOG, 0, line.model_dump_json().encode())
+        self._write(Kind.LOG, dropped, b"" if line is None else line.model_dump_json().encode())
         return True
 
 
@@ -283,34 +285,8 @@ class _Reader:
             await self._waiter
 
 
-class _Forward(logging.Handler):
-    """Sends log records to the runtime, from whatever thread they come."""
-
-    def __init__(self, send: Callable[[LogLine], bool]) -> None:
-        super().__init__()
-        self._send = send
-        self._loop = asyncio.get_running_loop()
-        self._dropped = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        fields = {
-            name: value
-            for name, value in vars(record).items()
-            if name not in OWN and isinstance(value, str | int | float | bool | None)
-        }
-        line = LogLine(logger=record.name, level=record.levelno, text=self.format(record)[:20_000], fields=fields)
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._forward, line)
-
-    def _forward(self, line: LogLine) -> None:
-        if self._send(line.model_copy(update={"dropped": self._dropped})):
-            self._dropped = 0
-        else:
-            self._dropped += 1
-
-
-def _set_up_logging(levels: dict[str, int], send: Callable[[LogLine], bool]) -> None:
+def _set_up_logging(levels: dict[str, int], send: Callable[[int, LogLine | None], bool]) -> None:
     if levels:
-        logging.getLogger().addHandler(_Forward(send))
+        logging.getLogger().addHandler(Forward(send))
     for name, level in levels.items():
         logging.getLogger(name or None).setLevel(level)

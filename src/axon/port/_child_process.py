@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -195,7 +196,8 @@ class ChildProcess:
         if self._closed:
             return
         if isinstance(how, GuardLost):
-            self._failure = self._failure or (lambda _: how)
+            if self._own_reason is None:  # what it has said itself counts
+                self._failure = self._failure or (lambda _: how)
             self._settle()
             return
         self._ended = how
@@ -236,7 +238,8 @@ class ChildProcess:
         said = tuple(self._outputs[1].said) if self._outputs else ()
         if self._failure is not None:
             return self._failure(said)
-        status, limits = self._ended or Ended(0, 0, 0.0, 0), self._surroundings.limits
+        killed = Ended(-signal.SIGKILL, 0, 0.0, 0)  # and its end has yet to be told
+        status, limits = self._ended or killed, self._surroundings.limits
         own = self._own_reason
         out_of_memory = isinstance(own, MemoryError) or any(line.startswith("MemoryError") for line in said[-3:])
         if limits.memory is not None and out_of_memory and (own is None or isinstance(own, MemoryError)):

@@ -357,7 +357,7 @@ class Crew(Children):
         if self._look is not None:
             self.me.runtime.timers.cancel(self._look)
         self._look, self._look_at = None, inf
-        for worker in self.workers:
+        for worker in (*self.workers, *self.leaving.values()):
             if worker.load.left_over:
                 worker.see_what_is_left()
 
@@ -378,7 +378,7 @@ class Crew(Children):
         now, ready = self.now, [worker for worker in self.workers if worker.stage == "ready"]
         found = self.pool.recycle.next_look((now - worker.born, worker.share) for worker in ready)
         times = [] if found is None else [found]
-        if any(worker.load.left_over for worker in ready):
+        if any(worker.load.left_over for worker in (*ready, *self.leaving.values())):
             times.append(LOOK_AGAIN)
         times += [left for worker in ready if (left := worker.not_before - now) > 0]
         at = now + min(times, default=inf)

@@ -44,11 +44,11 @@ class PortOutput(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortOutputDropped(Event):
-    """A child process printed more lines in a second than are passed on: so many more."""
+    """A child process printed or logged more lines in a second than are passed on: so many more."""
 
     logged: ClassVar[tuple[int, str] | None] = (logging.WARNING, "child process says too much")
     pid: int
-    stream: Literal["stdout", "stderr"]
+    stream: Literal["stdout", "stderr", "log"]
     lines: int
 
 

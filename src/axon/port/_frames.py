@@ -31,7 +31,7 @@ class Kind(IntEnum):
     ITEM = 19
     END = 20
     ERROR = 21
-    LOG = 22
+    LOG = 22  # a log record, after as many that were dropped as its number says
     EXIT = 23  # its server has ended, with a reason
     OVERRAN = 24  # work of its goes on though it was cancelled
 

@@ -209,7 +209,12 @@ class Guard:
         read, write = os.pipe()
         me = os.getpid()
         mark = order["env"][MARK] = f"{order['env'][MARK]}@{pid_space()}"
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # there are too many processes
+            os.close(read)
+            os.close(write)
+            raise
         if pid == 0:
             try:
                 self._become(order, fds, me)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 from pydantic import BaseModel
 
 from ._spec import SpecAsData
-
-OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "pid"}
-"""What every log record has here; in another Python it may have more, or less."""
 
 
 class Hello(BaseModel, frozen=True):
@@ -31,32 +26,3 @@ class Ready(BaseModel, frozen=True):
 
     version: int
     token: str
-
-
-class LogLine(BaseModel, frozen=True):
-    """A log record of the child; fields: what its `extra` holds, as far as that is plain. dropped: those before it that
-    there was no room for.
-    """
-
-    logger: str
-    level: int
-    text: str
-    fields: dict[str, str | int | float | bool | None] = {}
-    dropped: int = 0
-
-
-def levels() -> dict[str, int]:
-    """The levels that are set here, of the root and of `axon`, if there are handlers for them."""
-    return {
-        name: logger.getEffectiveLevel()
-        for name, logger in (("", logging.getLogger()), ("axon", logging.getLogger("axon")))
-        if _is_heard(logger)
-    }
-
-
-def _is_heard(logger: logging.Logger | None) -> bool:
-    while logger is not None:
-        if any(not isinstance(handler, logging.NullHandler) for handler in logger.handlers):
-            return True
-        logger = logger.parent if logger.propagate else None
-    return False

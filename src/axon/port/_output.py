@@ -9,6 +9,8 @@ from typing import Literal
 
 from ..process import Process
 from ._events import PortOutput, PortOutputDropped
+from ._shown import as_line
+from ._throttle import Throttle
 
 LAST_LINES = 40
 """Lines of standard error that are kept for the exit reason."""
@@ -18,8 +20,6 @@ LINES = 200
 """Lines of one stream in a second that are passed on; the others are counted."""
 PACE = 4 * 2**20
 """Bytes of one stream in a second that are read; whoever prints more waits."""
-
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 
 
 class Output:
@@ -33,7 +33,8 @@ class Output:
         self._of = of
         self._loop = of.runtime.loop
         self._rest = b""
-        self._second, self._read_in_it, self._lines, self._dropped = 0.0, 0, 0, 0
+        self._second, self._read_in_it = 0.0, 0
+        self._throttle = Throttle(self._loop, LINES, self._tell_dropped)
         self._paused: asyncio.TimerHandle | None = None
         os.set_blocking(fd, False)
         self._loop.add_reader(fd, self._read)
@@ -50,8 +51,7 @@ class Output:
             return
         now = self._loop.time()
         if now - self._second >= 1.0:
-            self._tell_dropped()
-            self._second, self._read_in_it, self._lines = now, 0, 0
+            self._second, self._read_in_it = now, 0
         self._read_in_it += len(data)
         self._take(data)
         if self._read_in_it > PACE:
@@ -68,12 +68,9 @@ class Output:
         lines = [piece for line in ended for piece in _cut(line)] + begun
         if self._stream == "stderr":
             self.said.extend(_text(line) for line in lines[-LAST_LINES:] if line.strip())
-        heard = self._of.runtime.bus.wants(PortOutput)
-        passed = lines[: max(0, LINES - self._lines)] if heard else []
-        self._lines += len(passed)
-        self._dropped += len(lines) - len(passed) if heard else 0
-        for line in passed:
-            self._tell(line)
+        if self._of.runtime.bus.wants(PortOutput):
+            for line in lines[: self._throttle.room(len(lines))]:
+                self._tell(line)
 
     def _tell(self, line: bytes) -> None:
         text = _text(line)
@@ -81,9 +78,8 @@ class Output:
             event = PortOutput(path=self._of.path, pid=self.pid, stream=self._stream, text=text)
             self._of.runtime.bus.emit(event)
 
-    def _tell_dropped(self) -> None:
-        dropped, self._dropped = self._dropped, 0
-        if dropped and self._of.runtime.bus.wants(PortOutputDropped):
+    def _tell_dropped(self, dropped: int) -> None:
+        if self._of.runtime.bus.wants(PortOutputDropped):
             event = PortOutputDropped(path=self._of.path, pid=self.pid, stream=self._stream, lines=dropped)
             self._of.runtime.bus.emit(event)
 
@@ -112,7 +108,7 @@ class Output:
         self._fd = -1
         if self._rest.strip():
             self._take(b"\n")
-        self._tell_dropped()
+        self._throttle.close()
 
 
 def _cut(line: bytes) -> list[bytes]:
@@ -122,4 +118,4 @@ def _cut(line: bytes) -> list[bytes]:
 
 def _text(line: bytes) -> str:
     """What may be shown: what a terminal would obey is written out."""
-    return line.decode(errors="replace").rstrip().translate(_CONTROLS)
+    return as_line(line.decode(errors="replace").rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
@@ -11,18 +10,23 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from ..process import ExitReason, Process
+from ..process import ExitReason
 from ..server import Ignore, ServerProcess
 from ._channel import Channel
 from ._child_process import ChildProcess, Failure
 from ._errors import BadFrame, PortError, PortOverran
 from ._frames import VERSION, Frame, Kind
 from ._heartbeat import Sign, last_sign
-from ._hello import OWN, Hello, LogLine, Ready, levels
+from ._hello import Hello, Ready
+from ._log_line import levels
+from ._logs import Logs
 from ._options import Options
 from ._reasons import reason_as_data, reason_from_data
 from ._requests import Requests
 from ._spec import SpecAsData
+
+LONGEST_NAME = 1000
+"""Bytes that the name of work that goes on may have."""
 
 
 class Port(ChildProcess):
@@ -37,6 +41,7 @@ class Port(ChildProcess):
         self._requests: Requests | None = None
         self._channel: Channel | None = None
         self._heartbeat = -1
+        self._logs = Logs(owner)
 
     # -- its start
 
@@ -58,6 +63,7 @@ class Port(ChildProcess):
             self._channel = await Channel.over(ours, self._hear, self._broken, self._channel_closed)
             self._requests = Requests(self._home, self.life, self._channel, self._arm)
             await self._spawn(self._options.argv(), self._options.environment(), [theirs.fileno(), write])
+        self._logs.pid = self.pid
         hello = Hello(
             version=VERSION,
             token=self.token,
@@ -95,9 +101,9 @@ class Port(ChildProcess):
                 self._own_reason = reason_from_data(body)
                 self._leaves()
             elif kind == Kind.OVERRAN:
-                self._hear_overran(body.decode(errors="replace"))
+                self._hear_overran(body[:LONGEST_NAME].decode(errors="replace"))
             elif kind == Kind.LOG:
-                _log(LogLine.model_validate_json(body), self._owner, self.pid)
+                self._logs.hear(number, body)
             else:
                 raise BadFrame(f"a child does not say {kind.name} now")
         except ValidationError as error:
@@ -154,21 +160,10 @@ class Port(ChildProcess):
             self._loop.remove_reader(self._heartbeat)
             os.close(self._heartbeat)
             self._heartbeat = -1
+        self._logs.close()
         if self._requests is not None:
             self._requests.forget()
 
 
 class _Ignored(Exception):
     """The server chose not to start."""
-
-
-def _log(line: LogLine, owner: Process, pid: int) -> None:
-    dropped = f" ({line.dropped} lines before it were dropped)" if line.dropped else ""
-    logger = logging.getLogger(line.logger)
-    if logger.isEnabledFor(line.level):
-        own = {name: value for name, value in line.fields.items() if name not in OWN}
-        extra = {"path": owner.path, **own, "pid": pid}
-        try:
-            logger.log(line.level, "%s%s", line.text, dropped, extra=extra)
-        except Exception as error:  # of a filter of the program's, which is none of the child's faults
-            owner.runtime.loop.call_exception_handler({"message": "a log line of a child is lost", "exception": error})

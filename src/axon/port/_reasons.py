@@ -57,6 +57,8 @@ def error_from_data(data: bytes, declared: Iterable[type[Exception]] = ()) -> Ex
     """The error in these bytes. Raises pydantic's `ValidationError`."""
     crossing = Crossing.model_validate_json(data)
     error = crossing.box.error(_known(crossing.types, declared))
+    if isinstance(error, StopIteration | StopAsyncIteration):  # no future takes these, and they would end a stream
+        error = RuntimeError(f"the server answered with {error!r}")
     _note(error, crossing.trace)
     return error
 

@@ -22,6 +22,10 @@ from ._errors import GuardLost, PortStartFailed
 from ._proc import MARK, began, pidfd_of
 
 PROGRAM = Path(__file__).with_name("_guard.py")
+PATIENCE = 6.0
+"""Seconds in which a guard that nobody needs ends by itself: what is left its children have 4.5 s to do. Then it is killed."""
+AGAIN = 0.05
+"""Seconds until the guard is told again what the system had no room for."""
 _LENGTH = struct.Struct("!I")
 
 
@@ -86,6 +90,7 @@ class Spawner:
         self._out: deque[tuple[bytes, list[int]]] = deque()  # what the guard has not yet taken
         self._data = b""
         self._pidfds: list[int] = []
+        self._killer: asyncio.TimerHandle | None = None
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
         self.gone: asyncio.Future[None] = self._loop.create_future()
@@ -170,6 +175,8 @@ class Spawner:
 
     def _flush(self) -> None:
         """Say what there is to say, as far as the guard takes it; what was begun is said to its end."""
+        if self._closed:
+            return
         while self._out:
             data, descriptors = self._out[0]
             try:
@@ -177,8 +184,12 @@ class Spawner:
             except BlockingIOError:
                 self._loop.add_writer(self._socket.fileno(), self._flush)
                 return
-            except OSError:  # it has gone, which is read in a moment
+            except (BrokenPipeError, ConnectionResetError):  # it has gone, which is read in a moment
                 break
+            except OSError:  # there are too many descriptors under way, or there is no memory
+                self._loop.remove_writer(self._socket.fileno())
+                self._loop.call_later(AGAIN, self._flush)
+                return
             for fd in descriptors:
                 os.close(fd)
             self._out[0] = data[sent:], []
@@ -244,6 +255,7 @@ class Spawner:
         for child in self._children.values():
             child.close()
         self._children.clear()
+        self._killer = self._loop.call_later(PATIENCE, self._kill_guard)
         self._reap()
 
     def _lost(self) -> None:
@@ -257,6 +269,11 @@ class Spawner:
                 answer.set_exception(GuardLost())
         for child in lost:
             child.at_end(GuardLost())
+
+    def _kill_guard(self) -> None:
+        """It stands still: the kernel ends its children with it."""
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)  # nobody else has its number, of whose end no note was taken
 
     def _reap(self) -> None:
         """Take note of the end of the guard, when it has come."""
@@ -281,6 +298,8 @@ class Spawner:
         return self._is_gone()
 
     def _is_gone(self) -> None:
+        if self._killer is not None:
+            self._killer.cancel()
         if self._home.spawner is self:
             self._home.spawner = None
         if not self.gone.done():

@@ -65,15 +65,21 @@ class Worker(Child):
         return not (isinstance(process.state, Port) and process.state.life.phase in ("draining", "dead"))
 
     def see_what_is_left(self) -> None:
-        """How many requests it works at which nobody waits for: whoever asked has gone, and it goes on."""
+        """How many requests it works at which nobody waits for: whoever asked has gone, and it goes on. Each of them counts,
+        also beside leases that are not at work now.
+        """
         process = self.incarnation
-        at_work = 0
+        at_work = forsaken = 0
         if process is not None and process.reason is None:
+            forsaken = len(process.forsaken or ())
             if isinstance(process.state, Port):
                 at_work = len(process.state.life.requests)
             else:
                 at_work = len(process.work or ()) + process.waiting() + (process.item is not None)
-        self.load.left_over = max(0, at_work - len(self.load.tickets))
+                asked = (process.item, *(process.mailbox or ()), *(process.backlog or ()))
+                requests = (item[3] for item in asked if item is not None)
+                forsaken += sum(request is not None and request.is_abandoned for request in requests)
+        self.load.left_over = max(forsaken, at_work - len(self.load.tickets))
         if not self.load.left_over:
             self.load.left_keys.clear()
 

@@ -31,8 +31,7 @@ def answer_later(server: ServerProcess, work: asyncio.Future[Any], request: Requ
     later = _Later(server, request, work)
     server.on_death(later.server_died)
     work.add_done_callback(later.done)
-    if isinstance(work, Reply):
-        request.later = later.caller_left
+    request.later = later.caller_left if isinstance(work, Reply) else later.forsaken
 
 
 class _Later:
@@ -53,6 +52,13 @@ class _Later:
         self.server.forget_on_death(self.server_died)
         if self.server.work is not None:
             self.server.work.discard(self.work)
+
+    def forsaken(self) -> None:
+        """Nobody waits for this work any more, and it goes on."""
+        if self.server.forsaken is None:
+            self.server.forsaken = set()
+        self.server.forsaken.add(self.work)
+        self.work.add_done_callback(self.server.forsaken.discard)
 
     def done(self, work: asyncio.Future[Any]) -> None:
         self.server.forget_on_death(self.server_died)

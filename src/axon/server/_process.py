@@ -63,6 +63,7 @@ class ServerProcess(StartingProcess):
     outcome: StartFailed | Ignored | None = None
     parting: tuple[Request, object] | None = None  # the answer that follows `terminate`
     work: set[asyncio.Future[Any]] | None = None
+    forsaken: set[asyncio.Future[Any]] | None = None  # the part of it that nobody waits for any more
 
     @property
     def kind(self) -> str:

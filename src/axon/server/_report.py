@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 def report_start(server: ServerProcess) -> None:
-    """`init` is over: an event says how it went."""
+    """`init` is over: an event says how it went, if it is not told elsewhere."""
     bus, outcome = server.runtime.bus, server.outcome
+    if server.slot.reported:
+        return
     if outcome is None:
         if bus.wants(ProcessStarted):
             bus.emit(ProcessStarted(path=server.path))

@@ -32,7 +32,7 @@ class Slot:
 
     `children` holds the slots of a supervisor's static children by id, `gave_up` why it gave up, and over whom. `lost`
     says that the last one here lost to another program what it lives by, and is not to come back by itself; `reported`
-    that a crash here is told by the program for which this one runs the server.
+    that its start and a crash are told by the program for which this one runs the server.
     """
 
     __slots__ = (

@@ -141,7 +141,9 @@ def _unboxed(box: BoxedError, known: Mapping[str, type[Exception]]) -> Exception
         given: Any = values.pop("args", [box.message])
         error.args = tuple(given)
         for name, value in values.items():
-            if not name.startswith("__"):
+            if not name.startswith("__") and not callable(
+                getattr(wanted, name, None)
+            ):  # its methods stay what they are
                 behind = isinstance(getattr(wanted, name, None), property)
                 vars(error)[f"_{name}" if behind else name] = value
         reason = values.get("reason")
