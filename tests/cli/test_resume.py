@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from typer.testing import CliRunner
 from axon.agent import Boundary
 from axon.cli._app import app
 from axon.store import Record, SQLiteStore
-from forge import Forge
 
 pytestmark = pytest.mark.slow
 
@@ -45,14 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def asked(folder: Path) -> list[str]:
     return [*(option for question in QUESTIONS for option in ("--ask", question)), "--over", str(folder)]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
-    """Runs `axon demo`, in a process of its own, of one that has loaded everything."""
-    forge = Forge(Path(__file__).with_name("demos.py"))
-    yield Demos(forge, tmp_path_factory.mktemp("printed"))
-    forge.close()
 
 
 def anew(*options: str) -> tuple[int, list[str], str]:
@@ -84,10 +74,12 @@ def effects(store: Path) -> Counter[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Counter[str]]:
+def undisturbed(
+    demo: Demos, asked: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Counter[str]]:
     """The summary and the effects of a demo to which nothing happened."""
     store = tmp_path_factory.mktemp("undisturbed") / "demo.db"
-    status, lines, errors = anew(*asked, "--no-faults", "--store", str(store))
+    status, lines, errors = demo(*asked, "--no-faults", "--store", str(store))
     assert (status, errors) == (0, "")
     assert summary(lines)["resumed"] is None
     return summary(lines), effects(store)
