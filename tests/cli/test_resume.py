@@ -23,7 +23,7 @@ from axon.agent import Boundary
 from axon.cli._app import app
 from axon.store import Record, SQLiteStore
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.kill, pytest.mark.slow]
 
 QUESTIONS = ("Who lit the lamp?", "When was the lighthouse built?", "Where is herring landed?")
 TEXT = """The lighthouse of Northport was built in 1871.
