@@ -20,7 +20,7 @@ LONGEST = 60
 """Seconds after which a demo should have said something."""
 
 
-COUNTED = """
+COUNTING = """
 async def respond(messages, info):
     await asyncio.sleep(0.05)
     answer = await _model._respond(messages, info)
@@ -28,7 +28,6 @@ async def respond(messages, info):
         file.write("asked\\n")
     return answer
 """
-"""A model that is a little slower, and leaves a line in a file for each request that it answered."""
 
 SILENT = """
 async def respond(messages, info):
@@ -43,6 +42,11 @@ from axon.cli.demo import _model, _program
 {respond}
 _program.local_model = lambda: FunctionModel(respond)
 """
+
+
+def counting(log: Path) -> str:
+    """A model that is a little slower, and leaves a line in this file for each request that it answered."""
+    return COUNTING.format(log=str(log))
 
 
 @dataclass(frozen=True)
@@ -66,18 +70,18 @@ class Demo:
 
 @dataclass(frozen=True)
 class Demos:
-    """Starts demos as a shell would: with a model of this code, or with `counted=` one that counts its requests there."""
+    """Starts demos as a shell would. model: the code of another one than their own."""
 
     forge: Forge
     home: Path
 
-    def __call__(self, *options: str, counted: Path | None = None) -> tuple[int, list[str], str]:
+    def __call__(self, *options: str, model: str = "") -> tuple[int, list[str], str]:
         """Run one to its end: its exit status, lines and stderr."""
-        return self._start(options, counted_in(counted)).ends()
+        return self._start(options, model).ends()
 
-    def begun(self, *options: str, counted: Path | None = None, model: str = "") -> Demo:
+    def begun(self, *options: str, model: str = "") -> Demo:
         """One that is under way: its first question is asked."""
-        demo, due = self._start(options, model or counted_in(counted)), time.monotonic() + LONGEST
+        demo, due = self._start(options, model), time.monotonic() + LONGEST
         while not any("is asked" in line for line in demo.lines):
             assert time.monotonic() < due, demo.err.read_text()
             time.sleep(0.005)
@@ -90,10 +94,6 @@ class Demos:
         err.touch()
         life = {"out": str(out), "err": str(err), "env": dict(os.environ), "cwd": str(Path.cwd()), "model": model}
         return Demo(self.forge, self.forge.start(life | {"argv": ["axon", "demo", *options]}), out, err)
-
-
-def counted_in(log: Path | None) -> str:
-    return "" if log is None else COUNTED.format(log=str(log))
 
 
 def live(life: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demos import Demos
+from demos import Demos, counting
 from typer.testing import CliRunner
 
 from axon.agent import Boundary
@@ -148,13 +148,13 @@ def test_a_kill_from_outside_at_any_moment(
     """The requests are counted by the model itself: only those that were under way at the kill are made again."""
     store, log = tmp_path / "demo.db", tmp_path / "asked"
     log.touch()
-    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=log)
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), model=counting(log))
     time.sleep(delay)
     os.kill(process.pid, signal.SIGKILL)
     assert process.ends()[0] == -signal.SIGKILL
     before = len(log.read_text().splitlines())
 
-    status, lines, errors = demo("--resume", "--store", str(store), counted=log)
+    status, lines, errors = demo("--resume", "--store", str(store), model=counting(log))
     found = summary(lines)
     assert (status, errors) == (0, "")
     nothing_was_done_twice(found, store, undisturbed)
@@ -182,7 +182,7 @@ def test_it_says_how_to_kill_it_and_how_to_go_on(demo: Demos, asked: list[str], 
 
 def test_a_stop_in_order_can_be_resumed_too(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     store, log = tmp_path / "demo.db", tmp_path / "asked"
-    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=log)
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), model=counting(log))
     os.kill(process.pid, signal.SIGTERM)
     status, lines, _ = process.ends()
     assert (status, summary(lines)["stopped"]) == (128 + signal.SIGTERM, "by a signal")
@@ -325,7 +325,7 @@ def test_a_store_that_cannot_be_is_refused(asked: list[str], store: str) -> None
 
 def test_of_two_demos_on_one_store_the_second_says_who_has_it(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     store = tmp_path / "demo.db"
-    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=tmp_path / "asked")
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), model=counting(tmp_path / "asked"))
     os.kill(process.pid, signal.SIGSTOP)
     try:
         for options in (["--resume"], asked):
@@ -340,7 +340,7 @@ def test_of_two_demos_on_one_store_the_second_says_who_has_it(demo: Demos, asked
 
 
 def test_two_demos_without_store_do_not_meet(demo: Demos, asked: list[str], tmp_path: Path) -> None:
-    process = demo.begun(*asked, "--no-faults", counted=tmp_path / "asked")
+    process = demo.begun(*asked, "--no-faults", model=counting(tmp_path / "asked"))
     os.kill(process.pid, signal.SIGSTOP)
     try:
         status, errors = refused("--resume")
