@@ -154,7 +154,7 @@ async def test_a_run_that_does_not_let_itself_be_cancelled_is_cancelled_all_the_
 
 
 @pytest.mark.slow
-@settings(max_examples=int(os.environ.get("AXON_EXAMPLES", "300")), deadline=None)
+@settings(max_examples=int(os.environ.get("AXON_EXAMPLES", "200")), deadline=None)
 @given(
     at=st.floats(0, 4.5),
     streamed=st.booleans(),

@@ -8,8 +8,10 @@ from pathlib import Path
 import pydantic_ai
 import pydantic_ai.models
 import pytest
+from demos import Demos
 
 from axon.cli.demo._corpus import Corpus
+from forge import Forge
 
 pydantic_ai.BANNER_ENABLED = False
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
@@ -23,6 +25,14 @@ def state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     base = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("XDG_STATE_HOME", str(base))
     return base / "axon"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
+    """Runs `axon demo`, in a process of its own, of one that has loaded everything."""
+    forge = Forge(Path(__file__).with_name("demos.py"))
+    yield Demos(forge, tmp_path_factory.mktemp("printed"))
+    forge.close()
 
 
 @pytest.fixture

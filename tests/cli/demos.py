@@ -20,25 +20,33 @@ LONGEST = 60
 """Seconds after which a demo should have said something."""
 
 
-COUNTED = """
-import asyncio, sys
-from pydantic_ai.models.function import FunctionModel
-from axon.cli import main
-from axon.cli.demo import _model, _program
-
-log = sys.argv.pop(1)
-
+COUNTING = """
 async def respond(messages, info):
     await asyncio.sleep(0.05)
     answer = await _model._respond(messages, info)
-    with open(log, "a") as file:
+    with open({log!r}, "a") as file:
         file.write("asked\\n")
     return answer
-
-_program.local_model = lambda: FunctionModel(respond)
-main()
 """
-"""The demo with a model that is a little slower, and leaves a line in a file for each request that it answered."""
+
+SILENT = """
+async def respond(messages, info):
+    await asyncio.sleep(60)
+"""
+"""A model that does not answer."""
+
+MODEL = """
+import asyncio
+from pydantic_ai.models.function import FunctionModel
+from axon.cli.demo import _model, _program
+{respond}
+_program.local_model = lambda: FunctionModel(respond)
+"""
+
+
+def counting(log: Path) -> str:
+    """A model that is a little slower, and leaves a line in this file for each request that it answered."""
+    return COUNTING.format(log=str(log))
 
 
 @dataclass(frozen=True)
@@ -62,32 +70,30 @@ class Demo:
 
 @dataclass(frozen=True)
 class Demos:
-    """Starts demos as a shell would; with `counted=` those that count their requests in that file."""
+    """Starts demos as a shell would. model: the code of another one than their own."""
 
     forge: Forge
     home: Path
 
-    def __call__(self, *options: str, counted: Path | None = None) -> tuple[int, list[str], str]:
+    def __call__(self, *options: str, model: str = "") -> tuple[int, list[str], str]:
         """Run one to its end: its exit status, lines and stderr."""
-        return self._start(options, counted).ends()
+        return self._start(options, model).ends()
 
-    def begun(self, *options: str, counted: Path) -> Demo:
+    def begun(self, *options: str, model: str = "") -> Demo:
         """One that is under way: its first question is asked."""
-        demo, due = self._start(options, counted), time.monotonic() + LONGEST
+        demo, due = self._start(options, model), time.monotonic() + LONGEST
         while not any("is asked" in line for line in demo.lines):
             assert time.monotonic() < due, demo.err.read_text()
             time.sleep(0.005)
         return demo
 
-    def _start(self, options: Sequence[str], counted: Path | None) -> Demo:
+    def _start(self, options: Sequence[str], model: str) -> Demo:
         number = len(list(self.home.iterdir()))
         out, err = self.home / f"{number}.out", self.home / f"{number}.err"
         out.touch()
         err.touch()
-        life = {"out": str(out), "err": str(err), "env": dict(os.environ), "argv": ["axon", "demo", *options]}
-        if counted is not None:
-            life |= {"argv": ["-c", str(counted), "demo", *options], "code": COUNTED}
-        return Demo(self.forge, self.forge.start(life), out, err)
+        life = {"out": str(out), "err": str(err), "env": dict(os.environ), "cwd": str(Path.cwd()), "model": model}
+        return Demo(self.forge, self.forge.start(life | {"argv": ["axon", "demo", *options]}), out, err)
 
 
 def live(life: Mapping[str, Any]) -> None:
@@ -97,12 +103,12 @@ def live(life: Mapping[str, Any]) -> None:
             os.dup2(opened.fileno(), place)
     os.environ.clear()
     os.environ.update(life["env"])
+    os.chdir(life["cwd"])
     warnings.simplefilter("error")
     sys.argv = life["argv"]
-    if "code" in life:
-        exec(life["code"], {"__name__": "__main__"})
-    else:
-        main()
+    if life["model"]:
+        exec(MODEL.format(respond=life["model"]), {})
+    main()
 
 
 def warm() -> None:

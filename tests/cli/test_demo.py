@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demos import SILENT, Demos
 from typer.testing import CliRunner
 
 from axon.cli._app import app
@@ -35,13 +36,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def demo(*options: str, timeout: float = 60) -> tuple[int, list[str], str]:
-    """Run `axon demo`; returns its exit status, lines and stderr."""
-    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    return done.returncode, done.stdout.splitlines(), done.stderr
-
-
 def summary(lines: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(lines[-1])
     return found
@@ -61,9 +55,12 @@ def quotes_stand_in_the_files(found: dict[str, Any], folder: Path) -> int:
 
 
 def test_a_question_is_answered_with_lines_that_hold_whatever_strikes(folder: Path) -> None:
-    status, lines, errors = demo("--ask", "Who lit the lamp?", "--over", str(folder))
+    """From the first line of the program to the last: elsewhere a process that has loaded it becomes the demo."""
+    command = [sys.executable, "-W", "error", "-m", "axon.cli", "demo", "--ask", "Who lit the lamp?"]
+    done = subprocess.run([*command, "--over", str(folder)], capture_output=True, text=True, timeout=60, check=False)
+    lines = done.stdout.splitlines()
     found = summary(lines)
-    assert (status, errors, found["ok"]) == (0, "", True)
+    assert (done.returncode, done.stderr, found["ok"]) == (0, "", True)
     assert quotes_stand_in_the_files(found, folder) >= 1
     assert "Anna Holm" in json.dumps(found["answers"])
     assert [fault["fault"] for fault in found["faults"]] == [
@@ -79,7 +76,7 @@ def test_a_question_is_answered_with_lines_that_hold_whatever_strikes(folder: Pa
     assert any("the provider of 'local' answers again" in line for line in lines)
 
 
-def test_faults_strike_different_questions_if_there_are_several(folder: Path) -> None:
+def test_faults_strike_different_questions_if_there_are_several(demo: Demos, folder: Path) -> None:
     asked = ["Who lit the lamp?", "When was the lighthouse built?", "Where is herring landed?"]
     options = [option for question in asked for option in ("--ask", question)]
     status, lines, _ = demo(*options, "--over", str(folder))
@@ -90,20 +87,20 @@ def test_faults_strike_different_questions_if_there_are_several(folder: Path) ->
     assert all(answer["found"] for answer in found["answers"])
 
 
-def test_without_faults_nothing_is_restarted(folder: Path) -> None:
+def test_without_faults_nothing_is_restarted(demo: Demos, folder: Path) -> None:
     status, lines, _ = demo("--ask", "Where is herring landed?", "--over", str(folder), "--no-faults")
     found = summary(lines)
     assert (status, found["faults"], found["downs"], found["restarts"]) == (0, [], [], {})
     assert found["answers"][0]["attempts"] == 1
 
 
-def test_what_the_folder_does_not_say_is_said_honestly(folder: Path) -> None:
+def test_what_the_folder_does_not_say_is_said_honestly(demo: Demos, folder: Path) -> None:
     status, lines, _ = demo("--ask", "Which telescope sees quasars?", "--over", str(folder), "--no-faults")
     answer = summary(lines)["answers"][0]
     assert (status, answer["found"], answer["claims"]) == (0, False, [])
 
 
-def test_by_default_it_reads_the_projects_own_documentation() -> None:
+def test_by_default_it_reads_the_projects_own_documentation(demo: Demos) -> None:
     status, lines, errors = demo("--no-faults")
     found = summary(lines)
     assert (status, errors) == (0, "")
@@ -127,7 +124,7 @@ def test_bad_input_is_refused_with_the_option_and_its_value(options: list[str], 
     assert complaint in done.stderr
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(demo: Demos, tmp_path: Path) -> None:
     status, lines, errors = demo("--over", str(tmp_path))
     assert (status, len(lines)) == (2, 1)
     assert lines[0].endswith(f"reading {tmp_path}")
@@ -148,15 +145,14 @@ def test_without_a_folder_there_must_be_documentation_to_search(
     )
 
 
-def test_a_question_that_is_not_text_is_refused(folder: Path) -> None:
-    command = [sys.executable, "-m", "axon.cli", "demo", "--over", str(folder), "--ask", os.fsdecode(b"caf\xe9 open?")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--ask" in done.stderr
-    assert "UTF-8" in done.stderr
+def test_a_question_that_is_not_text_is_refused(demo: Demos, folder: Path) -> None:
+    status, lines, errors = demo("--over", str(folder), "--ask", os.fsdecode(b"caf\xe9 open?"))
+    assert (status, lines) == (2, [])
+    assert "--ask" in errors
+    assert "UTF-8" in errors
 
 
-def test_what_is_asked_and_quoted_does_not_command_the_terminal(folder: Path) -> None:
+def test_what_is_asked_and_quoted_does_not_command_the_terminal(demo: Demos, folder: Path) -> None:
     (folder / "valve.log").write_text("\x1b[31mThe red valve\x1b[0m must be opened by hand.\n")
     status, lines, _ = demo("--ask", "How must the \x1b[5mred\x1b[0m valve be opened?", "--over", str(folder))
     assert status == 0
@@ -188,42 +184,17 @@ def test_it_tells_its_version() -> None:
     assert (done.exit_code, done.stdout) == (0, f"axon {importlib.metadata.version('axon-otp')}\n")
 
 
-SLOW = """
-import asyncio, sys
-from rich.console import Console
-from pydantic_ai.models.function import FunctionModel
-from axon.cli.demo import _program
-
-async def respond(messages, info):
-    await asyncio.sleep(60)
-
-_program.local_model = lambda: FunctionModel(respond)
-asked = [f"question {n}" for n in range(6)]
-options = {"over": sys.argv[1], "model": "local", "faults": False, "store": None, "resume": False, "kill_at": None}
-sys.exit(_program.run(ask=asked, console=Console(), **options))
-"""
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", [["-m", "axon.cli", "demo", "--ask", "Who lit the lamp?", "--over"], ["-c", SLOW]])
-def test_the_first_signal_ends_it_in_order(folder: Path, number: signal.Signals, command: list[str]) -> None:
+@pytest.mark.parametrize("model", ["", SILENT], ids=["with faults", "with a model that does not answer"])
+def test_the_first_signal_ends_it_in_order(demo: Demos, folder: Path, number: signal.Signals, model: str) -> None:
     """Whatever the agents wait for, nobody is asked again; the last line says that it was ended, and how far it came."""
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", *command, str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        while "is asked" not in process.stdout.readline():
-            assert process.poll() is None
-        os.kill(process.pid, number)
-        began = time.monotonic()
-        assert process.wait(timeout=10) == 128 + number
-        assert time.monotonic() - began < 5
-        assert process.stderr.read() == ""
-        lines = process.stdout.read().splitlines()
+    asked = [option for n in range(6 if model else 1) for option in ("--ask", f"{n}: who lit the lamp?")]
+    process = demo.begun(*asked, "--over", str(folder), *(["--no-faults"] if model else []), model=model)
+    os.kill(process.pid, number)
+    began = time.monotonic()
+    status, lines, errors = process.ends()
+    assert time.monotonic() - began < 5
+    assert (status, errors) == (128 + number, "")
     assert not any("it is asked again" in line for line in lines)
     assert (summary(lines)["ok"], summary(lines)["stopped"]) == (False, "by a signal")
 

@@ -12,20 +12,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from demos import Demos
+from demos import Demos, counting
 from typer.testing import CliRunner
 
 from axon.agent import Boundary
 from axon.cli._app import app
 from axon.store import Record, SQLiteStore
-from forge import Forge
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.kill, pytest.mark.slow]
 
 QUESTIONS = ("Who lit the lamp?", "When was the lighthouse built?", "Where is herring landed?")
 TEXT = """The lighthouse of Northport was built in 1871.
@@ -45,14 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def asked(folder: Path) -> list[str]:
     return [*(option for question in QUESTIONS for option in ("--ask", question)), "--over", str(folder)]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
-    """Runs `axon demo`, in a process of its own, of one that has loaded everything."""
-    forge = Forge(Path(__file__).with_name("demos.py"))
-    yield Demos(forge, tmp_path_factory.mktemp("printed"))
-    forge.close()
 
 
 def anew(*options: str) -> tuple[int, list[str], str]:
@@ -84,10 +74,12 @@ def effects(store: Path) -> Counter[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Counter[str]]:
+def undisturbed(
+    demo: Demos, asked: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Counter[str]]:
     """The summary and the effects of a demo to which nothing happened."""
     store = tmp_path_factory.mktemp("undisturbed") / "demo.db"
-    status, lines, errors = anew(*asked, "--no-faults", "--store", str(store))
+    status, lines, errors = demo(*asked, "--no-faults", "--store", str(store))
     assert (status, errors) == (0, "")
     assert summary(lines)["resumed"] is None
     return summary(lines), effects(store)
@@ -156,13 +148,13 @@ def test_a_kill_from_outside_at_any_moment(
     """The requests are counted by the model itself: only those that were under way at the kill are made again."""
     store, log = tmp_path / "demo.db", tmp_path / "asked"
     log.touch()
-    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=log)
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), model=counting(log))
     time.sleep(delay)
     os.kill(process.pid, signal.SIGKILL)
     assert process.ends()[0] == -signal.SIGKILL
     before = len(log.read_text().splitlines())
 
-    status, lines, errors = demo("--resume", "--store", str(store), counted=log)
+    status, lines, errors = demo("--resume", "--store", str(store), model=counting(log))
     found = summary(lines)
     assert (status, errors) == (0, "")
     nothing_was_done_twice(found, store, undisturbed)
@@ -190,7 +182,7 @@ def test_it_says_how_to_kill_it_and_how_to_go_on(demo: Demos, asked: list[str], 
 
 def test_a_stop_in_order_can_be_resumed_too(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     store, log = tmp_path / "demo.db", tmp_path / "asked"
-    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=log)
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), model=counting(log))
     os.kill(process.pid, signal.SIGTERM)
     status, lines, _ = process.ends()
     assert (status, summary(lines)["stopped"]) == (128 + signal.SIGTERM, "by a signal")
@@ -333,7 +325,7 @@ def test_a_store_that_cannot_be_is_refused(asked: list[str], store: str) -> None
 
 def test_of_two_demos_on_one_store_the_second_says_who_has_it(demo: Demos, asked: list[str], tmp_path: Path) -> None:
     store = tmp_path / "demo.db"
-    process = demo.begun(*asked, "--no-faults", "--store", str(store), counted=tmp_path / "asked")
+    process = demo.begun(*asked, "--no-faults", "--store", str(store), model=counting(tmp_path / "asked"))
     os.kill(process.pid, signal.SIGSTOP)
     try:
         for options in (["--resume"], asked):
@@ -348,7 +340,7 @@ def test_of_two_demos_on_one_store_the_second_says_who_has_it(demo: Demos, asked
 
 
 def test_two_demos_without_store_do_not_meet(demo: Demos, asked: list[str], tmp_path: Path) -> None:
-    process = demo.begun(*asked, "--no-faults", counted=tmp_path / "asked")
+    process = demo.begun(*asked, "--no-faults", model=counting(tmp_path / "asked"))
     os.kill(process.pid, signal.SIGSTOP)
     try:
         status, errors = refused("--resume")

@@ -12,6 +12,7 @@ import pytest
 from gateway_parts import held
 
 from axon.gateway import Gateway, Modules, Principal
+from forge import Forge
 
 pydantic_ai.BANNER_ENABLED = False
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
@@ -23,6 +24,14 @@ ROOT = Path(__file__).parents[2]
 def modules() -> Modules:
     """The modules in the repository's own folder of agents."""
     return Modules(ROOT)
+
+
+@pytest.fixture(scope="session")
+def forge() -> Iterator[Forge]:
+    """Of it come the programs that serve."""
+    forge = Forge(Path(__file__).with_name("serving.py"))
+    yield forge
+    forge.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,6 @@ from forge import Forge
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 SECRET = "a secret that is long enough"
-
-
-@pytest.fixture(scope="module")
-def forge() -> Iterator[Forge]:
-    forge = Forge(Path(__file__).with_name("serving.py"))
-    yield forge
-    forge.close()
 
 
 async def test_it_serves_its_one_agent_and_at_sigterm_what_is_under_way_ends_first(

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -17,13 +16,6 @@ from axon.gateway import Client, ErrorAnswer, RunAnswer
 from forge import Forge
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def forge() -> Iterator[Forge]:
-    forge = Forge(Path(__file__).with_name("serving.py"))
-    yield forge
-    forge.close()
 
 
 def program(forge: Forge, folder: Path, *options: str) -> Program:

@@ -19,7 +19,7 @@ from axon import Supervisor, child
 from axon.mcp import BorrowedToolset, MCPServer, MCPServerOpened
 from axon.testing import capture_events
 
-pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
+pytestmark = [pytest.mark.kill, pytest.mark.real_clock, pytest.mark.slow]
 
 AGENTS = 50
 

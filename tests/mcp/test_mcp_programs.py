@@ -11,7 +11,7 @@ import time
 import pytest
 from mcp_parts import HERE, is_alive
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.kill, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""Servers that are gone when their test is over, and how many examples the properties run (`AXON_EXAMPLES=20000`)."""
+"""Servers that are gone when their test is over, and how many examples the properties run: 120 each by default, which takes
+seconds, any number with `AXON_EXAMPLES=20000`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from axon.process import Name
 
 settings.register_profile(
     "registry",
-    max_examples=int(os.environ.get("AXON_EXAMPLES", "300")),
+    max_examples=int(os.environ.get("AXON_EXAMPLES", "120")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
