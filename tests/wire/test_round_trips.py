@@ -34,6 +34,7 @@ DESK = Interface(Desk)
 LENIENT = Interface(Desk, unknown="ignore")
 DATE_STACK, BOOK_SHELF = Interface(DateStack), Interface(BookShelf)
 NEWER = Interface(Desk, version=2, migrations={1: dict})
+TRUSTED = Interface(Desk, trusted=True)
 ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "book": st.fixed_dictionaries({"guest": GUESTS}, optional={"rooms": st.integers(min_value=1)}),
     "keep": st.fixed_dictionaries(
@@ -66,6 +67,13 @@ ANSWERS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def test_a_trusted_interface_describes_the_same_protocol_with_models_built_when_they_are_used() -> None:
+    fresh = Interface(Desk, trusted=True)
+    assert not any(method.model.__pydantic_complete__ for method in fresh.methods.values())
+    assert fresh.schema() == DESK.schema()
+    assert all(method.model.__pydantic_complete__ for method in fresh.methods.values())
+
+
 def test_every_method_is_tried() -> None:
     assert sorted(ARGUMENTS) == sorted(DESK.methods)
     assert sorted(ANSWERS) == sorted(name for name, method in DESK.methods.items() if method.kind != "cast")
@@ -89,6 +97,8 @@ def test_a_request_arrives_as_it_was_made(name: str, data: st.DataObject) -> Non
     request = DESK.decode(message)
 
     assert (request.method.name, request.given, request.timeout) == (name, arguments, None)
+    assert sent(TRUSTED, name, arguments) == message
+    assert TRUSTED.decode(message).given == arguments
     assert JSONSchema(request.method.arguments_schema).problems(json.loads(message)["arguments"]) == ()
     more = {**json.loads(message), "arguments": {**json.loads(message)["arguments"], "unknown": 1}, "also": 2}
     assert LENIENT.decode(json.dumps(more)).given == arguments
@@ -103,7 +113,7 @@ def test_an_answer_comes_back_as_it_was_given(name: str, data: st.DataObject) ->
 
     frame = frame_of(method, value)
 
-    assert value_in(method, frame) == value
+    assert value_in(method, frame) == value_in(TRUSTED.methods[name], frame_of(TRUSTED.methods[name], value)) == value
     assert method.answer_schema is not None
     (inside,) = json.loads(frame).values()
     assert JSONSchema(method.answer_schema).problems(inside) == ()

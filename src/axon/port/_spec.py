@@ -172,21 +172,22 @@ def _crossing(spec: GenServer[Any], name: str, hint: Any) -> JsonValue:
     return data
 
 
-def interface_of(spec: GenServer[Any]) -> Interface[Any]:
-    """What may be asked of the server: all of its handlers. Raises `NotOnWire`."""
+def interface_of(spec: GenServer[Any], *, trusted: bool = False) -> Interface[Any]:
+    """What may be asked of the server: all of its handlers. Raises `NotOnWire`, unless it is trusted."""
     whole: Any = spec.__axon_on_wire__()
     try:
         hash(whole)
     except TypeError:  # of a hint with metadata, which may be anything
-        return _interface.__wrapped__(type(spec), whole)
+        return _interface.__wrapped__(type(spec), whole, trusted)
     cls: Any = type(spec)
-    return _interface(cls, whole)
+    return _interface(cls, whole, trusted)
 
 
 @lru_cache(maxsize=256)
-def _interface(cls: type[Any], whole: Any) -> Interface[Any]:
+def _interface(cls: type[Any], whole: Any, trusted: bool) -> Interface[Any]:
     """Made once for all servers of a kind: it takes milliseconds for each handler, of an agent a whole second."""
-    return Interface(whole, methods=[name for name in dir(cls) if isinstance(handler_of(cls, name), Handler)])
+    names = [name for name in dir(cls) if isinstance(handler_of(cls, name), Handler)]
+    return Interface(whole, methods=names, trusted=trusted)
 
 
 def handler_of(server: type[Any], name: str) -> object:

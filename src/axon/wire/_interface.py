@@ -42,7 +42,9 @@ class Interface(Generic[G]):
     becomes of fields that a message has and this program does not know: `refuse` (default) or `ignore`; within an
     argument its own type decides. version: of the messages, default 1; change it whenever an older message would be
     misunderstood. migrations: for each earlier version, what makes a message of the next version of it. A message
-    without a version is of version 1. Answers have no version: who reads them ignores what it does not know.
+    without a version is of version 1. Answers have no version: who reads them ignores what it does not know. trusted:
+    another program has made this interface before, default False; then it is not looked whether JSON carries each type, and
+    models are built when they are first used (of an agent 0.2 s and not 1.1).
 
     Raises `NotOnWire`, which names the handler, if no message can stand for one that is offered; `InvalidOption`. Not for
     what stays within one event loop: a handle is faster and typed. https://docs.pydantic.dev/latest/concepts/json_schema/
@@ -56,6 +58,7 @@ class Interface(Generic[G]):
         version: int = 1,
         migrations: Mapping[int, Migration] | None = None,
         unknown: Unknown = "refuse",
+        trusted: bool = False,
     ) -> None:
         if not issubclass(class_of(server), GenServer):
             raise InvalidOption("server", server, "a class of servers, such as Counter")
@@ -70,9 +73,10 @@ class Interface(Generic[G]):
             known = f"one from each of the versions 1 to {version - 1}" if version > 1 else "none for version 1"
             raise InvalidOption("migrations", sorted(self._migrations), known)
         self.methods: Mapping[str, Method] = {
-            name: make_method(handler, name, server, unknown) for name, handler in _offered(server, methods).items()
+            name: make_method(handler, name, server, unknown, trusted=trusted)
+            for name, handler in _offered(server, methods).items()
         }
-        self._messages = {name: _message(method, unknown) for name, method in self.methods.items()}
+        self._messages = {name: _message(method, unknown, trusted) for name, method in self.methods.items()}
 
     def schema(self) -> dict[str, Any]:
         """The whole protocol as data: its version and of each method the kind, arguments, answer, timeout and errors."""
@@ -201,8 +205,8 @@ def _offered(server: Any, names: Collection[str] | None) -> dict[str, Handler]:
     return {name: handlers[name] for name in names}
 
 
-def _message(method: Method, unknown: Unknown) -> type[BaseModel]:
-    config = ConfigDict(extra="forbid" if unknown == "refuse" else "ignore")
+def _message(method: Method, unknown: Unknown, trusted: bool) -> type[BaseModel]:
+    config = ConfigDict(extra="forbid" if unknown == "refuse" else "ignore", defer_build=trusted)
     timeout: Any = (float | None, Field(None, ge=0, allow_inf_nan=False))
     arguments: Any = (method.model, Field(default_factory=dict, validate_default=True))
     fields: dict[str, Any] = {"method": (str, ...), "version": (int, 1), "timeout": timeout, "arguments": arguments}

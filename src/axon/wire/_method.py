@@ -118,10 +118,10 @@ def method_of(method: Callable[..., Any], server: Any = None) -> Method:
     owner = getattr(method, "__self__", None)
     if server is None and is_server(owner):
         server = type(owner)
-    return make_method(found, found.name, GenServer if server is None else server, "refuse")
+    return make_method(found, found.name, GenServer if server is None else server, "refuse", trusted=False)
 
 
-def make_method(handler: Handler, name: str, server: Any, unknown: Unknown) -> Method:
+def make_method(handler: Handler, name: str, server: Any, unknown: Unknown, *, trusted: bool) -> Method:
     """The method that `server` has under this name."""
     where = handler.function.__qualname__ if server is GenServer else f"{class_of(server).__name__}.{name}"
     hints = _hints(handler, where, filled_in(server, _owner(handler, class_of(server))))
@@ -141,8 +141,8 @@ def make_method(handler: Handler, name: str, server: Any, unknown: Unknown) -> M
         name=name,
         kind=handler.kind,
         description=inspect.getdoc(handler.function) or "",
-        model=_arguments(where, name, handler, parameters, hints, unknown),
-        answer_model=None if handler.kind == "cast" else _answer(where, name, handler.kind, answer),
+        model=_arguments(where, name, handler, parameters, hints, unknown, trusted),
+        answer_model=None if handler.kind == "cast" else _answer(where, name, handler.kind, answer, trusted),
         signature=inspect.Signature(
             [parameter.replace(annotation=hints[parameter.name]) for parameter in parameters],
             return_annotation=answer,
@@ -175,6 +175,7 @@ def _arguments(  # noqa: PLR0917
     parameters: list[inspect.Parameter],
     hints: dict[str, Any],
     unknown: Unknown,
+    trusted: bool,
 ) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     taken = {parameter.name for parameter in parameters}
@@ -184,18 +185,21 @@ def _arguments(  # noqa: PLR0917
         while field.startswith("_") or hasattr(BaseModel, field) or (field != parameter.name and field in taken):
             field = f"{field.lstrip('_')}_"
         taken.add(field)
-        _refuse(where, f"its parameter {parameter.name!r}", hints[parameter.name], "validation")
+        if not trusted:
+            _refuse(where, f"its parameter {parameter.name!r}", hints[parameter.name], "validation")
         alias = None if field == parameter.name else parameter.name
         fields[field] = (hints[parameter.name], Field(default, alias=alias))
-    config = CONFIG | ConfigDict(extra="forbid" if unknown == "refuse" else "ignore")
+    config = CONFIG | ConfigDict(extra="forbid" if unknown == "refuse" else "ignore", defer_build=trusted)
     return create_model(name, __config__=config, __doc__=inspect.getdoc(handler.function), **fields)
 
 
-def _answer(where: str, name: str, kind: str, hint: Any) -> type[BaseModel]:
-    _refuse(where, "its answer", hint, "serialization")
+def _answer(where: str, name: str, kind: str, hint: Any, trusted: bool) -> type[BaseModel]:
+    if not trusted:
+        _refuse(where, "its answer", hint, "serialization")
+    config = CONFIG | ConfigDict(defer_build=trusted)
     if kind == "stream":
-        return create_model(f"{name}_item", __config__=CONFIG, item=(hint, ...))
-    return create_model(f"{name}_answer", __config__=CONFIG, answer=(hint, ...))
+        return create_model(f"{name}_item", __config__=config, item=(hint, ...))
+    return create_model(f"{name}_answer", __config__=config, answer=(hint, ...))
 
 
 def _refuse(where: str, what: str, hint: Any, mode: Literal["validation", "serialization"]) -> None:
