@@ -327,10 +327,9 @@ Target: TypeAlias = Address | str
 
 def find(target: Target, runtime: Runtime) -> Process | None:
     """The live process behind a target, or None."""
-    if isinstance(target, Process):
-        process: Process | None = target
-    elif hasattr(type(target), "__axon_process__"):
-        process = cast("Address", target).__axon_process__()
+    ask: Callable[[object], Process | None] | None = getattr(type(target), "__axon_process__", None)
+    if ask is not None:
+        process = ask(target)
     elif isinstance(target, str):
         process = runtime.names.get(target)
     else:
