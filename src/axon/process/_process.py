@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..errors import InvalidOption, NoProcess, NotPicklable, ProcessDead, WrongLoop
 from ..telemetry import ProcessCrashed, ProcessExited, ZombieDeclared
