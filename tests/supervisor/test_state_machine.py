@@ -23,7 +23,6 @@ from axon import AxonError, ChildSpec, ExitReason, GenServer, Ignore, StartFaile
 from axon import telemetry as t
 from loops import a_loop
 
-PROFILE = settings.get_profile("supervisor")
 PERIOD = 4.9137
 """Seconds; no sum of the waits and backoffs below, so that nothing hangs on a rounding error."""
 
@@ -336,7 +335,7 @@ RESTARTED_TOGETHER = replace(
 """The restart of the one is that of the other, whose own is stale then (rule A59)."""
 
 
-@settings(PROFILE, max_examples=PROFILE.max_examples // 2)  # each of them takes a while
+@settings(settings.get_profile("supervisor"))
 @example(plan=DUE_TOGETHER, treatments=[Die(0, [1, 0], "Boom"), Wait(0.7)])
 @example(plan=RESTARTED_TOGETHER, treatments=[Die(0, [1, 0], "Boom"), Wait(0.7)])
 @given(plan=roots(), treatments=st.lists(TREATMENTS, min_size=5, max_size=20))
