@@ -23,6 +23,13 @@ from axon import GenServer, Ignore, Stop, call, cast, stream
 from axon.process import ExitReason
 
 
+async def run_alone(program: Path) -> tuple[int | None, bytes]:
+    """Run a program; its exit status, and what it has said on its standard error."""
+    process = await asyncio.create_subprocess_exec(sys.executable, str(program), stderr=subprocess.PIPE)
+    _, said = await process.communicate()
+    return process.returncode, said
+
+
 class Refused(Exception):
     """An answer."""
 

@@ -7,7 +7,6 @@ import dataclasses
 import logging
 import os
 import signal
-import sys
 import sysconfig
 import venv
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import Any, assert_type
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from port_servers import Cleaner, Counter, Picky, Refused, Traced
+from port_servers import Cleaner, Counter, Picky, Refused, Traced, run_alone
 
 import axon
 from axon import GenServer, Supervisor, call, child
@@ -439,10 +438,7 @@ asyncio.run(main())
 
 async def test_a_program_that_starts_whenever_it_is_imported_is_told_what_it_lacks(tmp_path: Path) -> None:
     (tmp_path / "unguarded.py").write_text(UNGUARDED)
-    program = await asyncio.create_subprocess_exec(
-        sys.executable, str(tmp_path / "unguarded.py"), stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await program.communicate()
-    assert program.returncode == 1
+    status, said = await run_alone(tmp_path / "unguarded.py")
+    assert status == 1
     assert b"unguarded is imported here, and starts the program again" in said
     assert b"if __name__ == '__main__':" in said

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from port_servers import Counter, Doomed, Logging, Picky
+from port_servers import Counter, Doomed, Logging, Picky, run_alone
 
 import axon
 from axon.port import BadFrame, PortOutputDropped, isolated
@@ -72,10 +71,7 @@ if __name__ == "__main__":
 async def test_warnings_of_a_child_are_printed_by_a_program_that_has_set_up_no_logging(tmp_path: Path) -> None:
     """As those of its own are, by the last resort of `logging`."""
     (tmp_path / "unconfigured.py").write_text(UNCONFIGURED)
-    program = await asyncio.create_subprocess_exec(
-        sys.executable, str(tmp_path / "unconfigured.py"), stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await program.communicate()
+    _, said = await run_alone(tmp_path / "unconfigured.py")
     assert said == b"a warning\n"
 
 
